@@ -1,0 +1,112 @@
+"""The project's checks, one session each: `nox -l` lists them, `nox -s tests-3.13` runs one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+CPYTHONS = nox.project.python_versions(PYPROJECT)
+PYPY = "Programming Language :: Python :: Implementation :: PyPy" in PYPROJECT["project"]["classifiers"]
+PYTHONS = [*CPYTHONS, *(["pypy3"] if PYPY else [])]
+# The checks that look at the code, not at what a Python does with it, run on one.
+ONE_PYTHON = "3.11"
+TYPED_FOR = (CPYTHONS[0], CPYTHONS[-1])
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_external_run = True
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of one dependency group."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests; on CPython, measure what they cover (session `coverage` adds it up)."""
+    session.install("-e", ".[tests]")
+    pytest = ["-m", "pytest", "-n", "auto", *session.posargs]
+    if session.python == "pypy3":  # measuring disables its compiler
+        session.run("python", *pytest)
+    else:
+        session.run("coverage", "run", *pytest)
+
+
+@nox.session(python=ONE_PYTHON)
+def coverage(session: nox.Session) -> None:
+    """Add up what the test sessions measured, and fail below every statement and branch."""
+    session.install("coverage[toml]")
+    session.run("coverage", "combine", "--keep")
+    session.run("coverage", "report")
+
+
+@nox.session(python=PYTHONS)
+def cpython(session: nox.Session) -> None:
+    """Run CPython's own asyncio tests with ContextPolicy as the default policy, and without."""
+    session.install(".")
+    session.run("python", "tests/cpython/run.py", *session.posargs)
+
+
+@nox.session(python=ONE_PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=ONE_PYTHON)
+def types(session: nox.Session) -> None:
+    """Check the types of the package, of a typed use of it, and that its public face is typed throughout."""
+    session.install("-e", ".[tests]", *group("types"))
+    for version in TYPED_FOR:
+        session.run("mypy", "--python-version", version, "ctxpolicy", "tests/typing")
+        session.run("pyright", "--pythonversion", version)
+    session.run("pyright", "--verifytypes", "ctxpolicy", "--ignoreexternal")
+
+
+@nox.session(python=ONE_PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the docs; every warning and every broken reference is an error."""
+    session.install("-e", ".[tests]", *group("docs"))
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session(python=ONE_PYTHON)
+def examples(session: nox.Session) -> None:
+    """Run every example program of the docs; a warning is an error."""
+    session.install(".[greenlet,trio,uvloop]")
+    for example in sorted(Path("docs/examples").glob("*.py")):
+        session.run("python", "-W", "error", str(example))
+
+
+@nox.session(python=CPYTHONS)
+def benchmarks(session: nox.Session) -> None:
+    """Measure ctxpolicy against asyncio's own policy and others, as ratios."""
+    session.install(".[tests]", *group("bench"))
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session(python=ONE_PYTHON)
+def wheel(session: nox.Session) -> None:
+    """Build the distributions, and run the tests on the installed wheel, away from the source tree."""
+    session.install(*group("wheel"))
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    (built,) = dist.glob("*.whl")
+    session.install("--force-reinstall", f"{built}[tests]")
+    away = dist.parent / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    for name in ("tests", "docs"):
+        shutil.copytree(ROOT / name, away / name)
+    for name in ("pyproject.toml", "README.md", "noxfile.py", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, away / name)
+    session.chdir(away)
+    session.run("python", "-c", "import ctxpolicy, sys; sys.exit('site-packages' not in ctxpolicy.__file__)")
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
