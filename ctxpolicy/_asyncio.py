@@ -1,0 +1,202 @@
+"""The hosts: how a policy is hooked into this Python's asyncio.
+
+The only module that knows Python versions and asyncio's private names. What it does is chosen by what asyncio offers,
+not by the version alone:
+
+* asyncio has policies (Python 3.10 to 3.15): a policy is set as asyncio's own, without the warnings of 3.14.
+* asyncio has none (3.16): the policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import AbstractEventLoop, coroutines, events, tasks
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ctxpolicy.errors import InstallationError
+
+__all__ = [
+    "CREATES_IMPLICITLY",
+    "CREATION_WARNS",
+    "HAS_CHILD_WATCHERS",
+    "CurrentLoop",
+    "PolicyBase",
+    "current_task",
+    "debug_mode",
+    "host",
+    "is_asyncios_own",
+    "platform_loop",
+    "running_loop",
+]
+
+
+class Policy(Protocol):
+    """What asyncio asks for loops."""
+
+    def get_event_loop(self) -> AbstractEventLoop: ...
+    def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
+    def new_event_loop(self) -> AbstractEventLoop: ...
+
+
+def _platform() -> ModuleType:
+    if sys.platform == "win32":  # pragma: no cover - supported by design, not tested
+        from asyncio import windows_events
+
+        return windows_events
+    from asyncio import unix_events
+
+    return unix_events
+
+
+def _default_policy_class() -> type | None:
+    # From 3.14 on the public name warns, and the same class lives under a private one.
+    module = _platform()
+    found: type | None = getattr(module, "_DefaultEventLoopPolicy", None) or getattr(
+        module, "DefaultEventLoopPolicy", None
+    )
+    return found
+
+
+_DefaultPolicy: Final = _default_policy_class()
+_HAS_POLICIES: Final = _DefaultPolicy is not None and hasattr(events, "_event_loop_policy")
+
+# Does asyncio's default policy make a loop where none was ever set, in the main thread (up to 3.13)? With a warning?
+CREATES_IMPLICITLY: Final[bool] = hasattr(getattr(_DefaultPolicy, "_Local", None), "_set_called")
+CREATION_WARNS: Final[bool] = CREATES_IMPLICITLY and sys.version_info >= (3, 12)
+# Child watchers (up to 3.13): set_event_loop() in the main thread attaches the one in use.
+HAS_CHILD_WATCHERS: Final[bool] = hasattr(_DefaultPolicy, "_init_watcher")
+
+if TYPE_CHECKING:
+
+    class PolicyBase:
+        """What our policies derive from: asyncio's default policy class, or where there is none, the same methods."""
+
+        _watcher: Any
+
+        def _loop_factory(self) -> AbstractEventLoop: ...
+        def get_event_loop(self) -> AbstractEventLoop: ...
+        def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
+        def new_event_loop(self) -> AbstractEventLoop: ...
+        def set_child_watcher(self, watcher: Any) -> None: ...
+
+elif _HAS_POLICIES:
+    PolicyBase = _DefaultPolicy
+
+else:
+
+    class PolicyBase:
+        """The methods of a policy, where asyncio no longer has policies (3.16)."""
+
+        _loop_factory = getattr(asyncio, "EventLoop", None)
+
+        def get_event_loop(self) -> AbstractEventLoop:
+            raise NotImplementedError
+
+        def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
+            raise NotImplementedError
+
+        def new_event_loop(self) -> AbstractEventLoop:
+            raise NotImplementedError
+
+
+def platform_loop() -> AbstractEventLoop:
+    """Make a loop of this platform's default kind."""
+    loop: AbstractEventLoop = PolicyBase._loop_factory()  # type: ignore[call-arg]  # a class, in truth
+    return loop
+
+
+def is_asyncios_own(policy: object) -> bool:
+    """Tell whether ``policy`` is asyncio's default one (``None``: not made yet), no subclass of it."""
+    return policy is None or type(policy) is _DefaultPolicy
+
+
+def current_task() -> asyncio.Task[Any] | None:
+    """Return the task that runs in this thread, ``None`` outside any."""
+    loop = running_loop()
+    return None if loop is None else tasks.current_task(loop)
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """Return the loop that runs in this thread, ``None`` where none does."""
+    return events._get_running_loop()
+
+
+def debug_mode() -> bool:
+    """Tell whether asyncio's debug mode is asked for: by ``PYTHONASYNCIODEBUG`` or ``-X dev``."""
+    return coroutines._is_debug_mode()  # type: ignore[attr-defined, no-any-return]
+
+
+class CurrentLoop:
+    """Looks like asyncio's thread-local ``_Local``, and stands over a policy.
+
+    asyncio 3.16 reads and writes ``asyncio.events._local._loop``; on earlier versions libraries peek at
+    ``policy._local._loop``.
+    """
+
+    __slots__ = ("_read", "policy")
+
+    def __init__(self, policy: Policy, read: Any) -> None:
+        self.policy = policy
+        self._read = read
+
+    @property
+    def _loop(self) -> AbstractEventLoop | None:
+        loop: AbstractEventLoop | None = self._read()
+        return loop
+
+    @_loop.setter
+    def _loop(self, loop: AbstractEventLoop | None) -> None:
+        self.policy.set_event_loop(loop)
+
+
+class Host(Protocol):
+    """Puts a policy in force, process-wide."""
+
+    name: str
+
+    def in_force(self) -> Policy | None:
+        """Return the policy in force; ``None``: asyncio's default, which may not be made yet."""
+
+    def force(self, policy: Policy | None) -> None:
+        """Put ``policy`` in force; ``None``: asyncio's default."""
+
+    def own(self) -> Policy:
+        """Return asyncio's default policy, made now if need be."""
+
+
+class _PolicyHost:
+    name = "asyncio's policy system"
+
+    def in_force(self) -> Policy | None:
+        policy: Policy | None = events._event_loop_policy  # type: ignore[attr-defined]
+        return policy
+
+    def force(self, policy: Policy | None) -> None:
+        events._event_loop_policy = policy  # type: ignore[attr-defined]
+
+    def own(self) -> Policy:
+        if events._event_loop_policy is None:  # type: ignore[attr-defined]
+            events._init_event_loop_policy()  # type: ignore[attr-defined]
+        policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]
+        return policy
+
+
+class _NoHost:
+    name = "none"
+
+    def in_force(self) -> Policy | None:
+        return None
+
+    def force(self, policy: Policy | None) -> None:
+        raise InstallationError(
+            f"asyncio of Python {sys.version.split()[0]} has neither event loop policies nor asyncio.events._local: "
+            "this version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
+        )
+
+    def own(self) -> Policy:
+        return PolicyBase()
+
+
+host: Final[Host] = _PolicyHost() if _HAS_POLICIES else _NoHost()

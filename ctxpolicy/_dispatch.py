@@ -1,0 +1,100 @@
+"""The policy that is in force while ``using`` blocks are open where no policy of ours is installed."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any
+
+from ctxpolicy import _scope
+from ctxpolicy._asyncio import Policy, is_asyncios_own
+from ctxpolicy._policy import ContextPolicy
+from ctxpolicy.resolvers.base import ContextResolver
+
+__all__ = ["DispatchPolicy"]
+
+
+class DispatchPolicy(ContextPolicy):
+    """Answers for the chosen resolver inside ``using`` blocks, and passes all else on to the policy that was there.
+
+    Args:
+        former: that policy.
+    """
+
+    def __init__(self, former: Policy) -> None:
+        self._former: Any = former
+        super().__init__(_AsynciosResolver(former) if is_asyncios_own(former) else _ForwardingResolver(former))
+        self.scope()
+
+    def take_over(self, former: Any) -> None:
+        """Keep the kind of loops; the child watcher stays the former policy's."""
+        super().take_over(former)
+        self._watcher = self._lent_watcher = None
+
+    def new_event_loop(self) -> AbstractEventLoop:
+        """Return a new loop: the former policy's, where the chosen resolver has no kind of its own."""
+        if _scope.chosen() is None:
+            loop: AbstractEventLoop = self._former.new_event_loop()
+            return loop
+        return super().new_event_loop()
+
+    def get_child_watcher(self) -> Any:
+        """Return the former policy's child watcher."""
+        return self._former.get_child_watcher()
+
+    def set_child_watcher(self, watcher: Any) -> None:
+        """Set the former policy's child watcher."""
+        self._former.set_child_watcher(watcher)
+
+    def __repr__(self) -> str:
+        return f"<the policy of using() over {self._former!r}>"
+
+
+class _ForwardingResolver(ContextResolver):
+    """The contexts of somebody else's policy."""
+
+    def __init__(self, policy: Any) -> None:
+        self._policy = policy
+
+    def get(self) -> AbstractEventLoop | None:
+        # A policy has no way to ask without making: this is where most keep it.
+        loop: AbstractEventLoop | None = getattr(getattr(self._policy, "_local", None), "_loop", None)
+        return loop
+
+    def set(self, loop: AbstractEventLoop | None) -> None:
+        self._policy.set_event_loop(loop)
+
+    def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+        def get_event_loop() -> AbstractEventLoop:
+            loop: AbstractEventLoop = self._policy.get_event_loop()
+            return loop
+
+        return get_event_loop
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self.set(loop)
+
+    def describe(self) -> str:
+        return f"the present context of {self._policy!r}"
+
+
+class _AsynciosResolver(_ForwardingResolver):
+    """The threads of asyncio's own policy; what is done where a loop is missing is left to ours, which does the same.
+
+    Asked itself, asyncio's policy would blame the warning of 3.12 and 3.13 on the frame of ours that asks.
+    """
+
+    def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+        policy = self._policy
+
+        def get_event_loop() -> AbstractEventLoop:
+            loop: AbstractEventLoop | None = policy._local._loop  # read anew: asyncio replaces _local after a fork
+            return miss() if loop is None else loop
+
+        return get_event_loop
+
+    def mark(self) -> None:
+        self._policy._local._set_called = True
+
+    def marked(self) -> bool:
+        return bool(getattr(self._policy._local, "_set_called", True))

@@ -1,0 +1,229 @@
+"""The object that asyncio asks for event loops; it delegates to a resolver."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from ctxpolicy import _asyncio, _scope
+from ctxpolicy._asyncio import CurrentLoop, PolicyBase
+from ctxpolicy._fork import POLICY, renew_after_fork
+from ctxpolicy._frames import caller
+from ctxpolicy._loops import loop_factory as named_loop_factory
+from ctxpolicy._loops import make_loop
+from ctxpolicy._registry import make_resolver
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import NoCurrentLoopError, NotALoopError, OptionError
+from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+
+__all__ = ["ContextPolicy", "Missing"]
+
+Missing = Literal["asyncio", "error", "create"]
+
+
+class ContextPolicy(PolicyBase):
+    """An event loop policy whose notion of a context is a resolver's.
+
+    Args:
+        resolver: a resolver, or the name of a registered one.
+        missing: what :meth:`get_event_loop` does in a context without a loop. ``"asyncio"``: what this Python's own
+            default policy does: up to 3.11 it makes a loop in the main thread if none was ever set, on 3.12 and 3.13
+            with a ``DeprecationWarning``, and raises else. ``"error"``: it raises (as 3.14 does). ``"create"``: it
+            leases a loop to the context, which is closed when the context is gone.
+        loop_factory: makes new loops: a callable, or one of the names ``"asyncio"``, ``"selector"``, ``"proactor"``
+            (Windows) and ``"uvloop"``. ``None``: the resolver's own kind, else the kind of the policy that this one
+            takes the place of (uvloop's, tornado's), else asyncio's.
+
+    Raises:
+        CtxPolicyError: an argument cannot be used; its subclass says why.
+    """
+
+    def __init__(
+        self,
+        resolver: ContextResolver | str = "contextvar",
+        *,
+        missing: Missing = "asyncio",
+        loop_factory: LoopFactory | str | None = None,
+    ) -> None:
+        if missing not in get_args(Missing):
+            raise OptionError(f"missing must be one of {', '.join(map(repr, get_args(Missing)))}, not {missing!r}")
+        base = make_resolver(resolver)
+        self._given_factory = None if loop_factory is None else named_loop_factory(loop_factory)
+        super().__init__()
+        self._missing: Missing = missing
+        self._inherited_factory: LoopFactory | None = None
+        self._lent_watcher: Any = None
+        self._legacy_loop: weakref.ref[AbstractEventLoop] | None = None
+        self.take_over(_asyncio.host.in_force())
+        self._resolver = _scope.scoped(base) if _scope.in_use() else base
+        self._bind_methods()
+        renew_after_fork(self, POLICY)
+
+    @property
+    def resolver(self) -> ContextResolver:
+        """The resolver that says what a context is."""
+        return self._resolver
+
+    @property
+    def missing(self) -> Missing:
+        """What is done in a context without a loop."""
+        return self._missing
+
+    def get_event_loop(self) -> AbstractEventLoop:
+        """Return the loop of the present context.
+
+        Called by ``asyncio.get_event_loop()`` where no loop is running. May be called in any thread.
+
+        Raises:
+            NoCurrentLoopError: there is none, and ``missing`` does not say to make one here.
+        """
+        return self._get()
+
+    def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
+        """Bind ``loop`` to the present context; ``None`` unbinds what was bound by hand.
+
+        On Python 3.10 to 3.13 this also attaches a child watcher that is in use to the loop, in the main thread.
+
+        Raises:
+            NotALoopError: ``loop`` is neither an event loop nor ``None``; the former binding stays.
+        """
+        self._set(loop)
+
+    def new_event_loop(self) -> AbstractEventLoop:
+        """Return a new loop, not bound to any context.
+
+        Raises:
+            LoopFactoryError: the loop factory raised, or made no open event loop.
+        """
+        factory = self._given_factory or self._resolver.factory()
+        return make_loop(factory) if factory is not None else self._unasked_factory()
+
+    def factory_in_use(self) -> LoopFactory:
+        """Return what :meth:`new_event_loop` calls in the present context."""
+        return self._given_factory or self._resolver.factory() or self._unasked_factory
+
+    @property
+    def _unasked_factory(self) -> LoopFactory:
+        return self._inherited_factory or self._loop_factory
+
+    def take_over(self, former: Any) -> None:
+        """Keep what must not change when this policy takes the place of ``former``.
+
+        That is: the kind of loops, where ``former`` is not one of asyncio's or ours; and on Python 3.10 to 3.13 the
+        child watcher in use.
+        """
+        if isinstance(former, ContextPolicy):
+            self._inherited_factory = former._inherited_factory
+        elif not _asyncio.is_asyncios_own(former):
+            self._inherited_factory = former.new_event_loop
+        if getattr(self, "_watcher", None) is None:
+            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
+
+    def set_child_watcher(self, watcher: Any) -> None:
+        """Set the watcher for child processes, as asyncio's default policy does (Python 3.10 to 3.13)."""
+        if self._watcher is self._lent_watcher:
+            self._watcher = None  # else asyncio would close what is the former policy's
+        super().set_child_watcher(watcher)
+
+    def scope(self) -> None:
+        """Heed ``using`` blocks from now on."""
+        if not _scope.is_scoped(self._resolver):
+            self._resolver = _scope.scoped(self._resolver)
+            self._bind_methods()
+
+    def after_fork(self) -> None:
+        """Bind anew what the resolver has renewed; called in a forked child."""
+        self._legacy_loop = None
+        self._bind_methods()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} resolver={self._resolver!r} missing={self._missing!r}>"
+
+    # asyncio's own code and some libraries read and write policy._local._loop; on 3.12 and later asyncio assigns a
+    # fresh thread-local to it in a forked child.
+    @property
+    def _local(self) -> CurrentLoop:
+        return CurrentLoop(self, self._resolver.get)
+
+    @_local.setter
+    def _local(self, _: object) -> None:
+        pass
+
+    def _bind_methods(self) -> None:
+        # Closures as attributes: a hit costs one Python frame, and no attribute is looked up on the way.
+        self._get = self._resolver.getter(self._make_up_for_missing)
+        self._set = self._attaching(self._resolver.setter(self._set_other))
+        for name, closure in (("get_event_loop", self._get), ("set_event_loop", self._set)):
+            if getattr(type(self), name) is getattr(ContextPolicy, name):
+                setattr(self, name, closure)
+
+    def _attaching(self, set_loop: Callable[[Any], None]) -> Callable[[Any], None]:
+        if not _asyncio.HAS_CHILD_WATCHERS:
+            return set_loop
+
+        def set_event_loop(loop: Any) -> None:
+            set_loop(loop)
+            if self._watcher is not None and threading.current_thread() is threading.main_thread():
+                self._watcher.attach_loop(loop)
+
+        return set_event_loop
+
+    def _set_other(self, loop: Any) -> None:
+        if loop is None:
+            self._resolver.bind(None)
+            return
+        self._resolver.mark()  # asyncio too counts this as a loop having been set
+        raise NotALoopError(
+            f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
+            f"({self._resolver.describe()}; the loop that was bound there stays)"
+        )
+
+    def _make_up_for_missing(self) -> AbstractEventLoop:
+        if self._missing == "create":
+            return self._resolver.lease(self.new_event_loop)
+        if self._missing == "asyncio" and self._may_make_legacy_loop():
+            self.set_event_loop(self._make_legacy_loop())
+            loop = self._resolver.get()
+            if loop is not None:
+                return loop
+        raise NoCurrentLoopError(self._nothing_here())
+
+    def _may_make_legacy_loop(self) -> bool:
+        return (
+            _asyncio.CREATES_IMPLICITLY
+            and threading.current_thread() is threading.main_thread()
+            and not self._resolver.marked()
+        )
+
+    def _make_legacy_loop(self) -> AbstractEventLoop:
+        """Return the loop that asyncio makes unasked for: one, for all contexts of the main thread without a loop."""
+        loop = self._legacy_loop and self._legacy_loop()
+        if loop is None or loop.is_closed():
+            if _asyncio.CREATION_WARNS:
+                getter = getattr(self._get, "__code__", None)
+                _, level = caller(skip=(getter,))
+                warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
+            loop = self.new_event_loop()
+            try:
+                self._legacy_loop = weakref.ref(loop)
+            except TypeError:  # then the next context gets another one
+                self._legacy_loop = None
+        return loop
+
+    def _nothing_here(self) -> str:
+        return (
+            f"There is no current event loop in thread {thread_name()}. ({self._resolver.describe()} has none"
+            f"{self._loop_of_another_thread()}. Run async code with asyncio.run(); or bind a loop here with "
+            "asyncio.set_event_loop(); or have one made wherever it is missing: "
+            'ctxpolicy.install(missing="create").)'
+        )
+
+    def _loop_of_another_thread(self) -> str:
+        binding = self._resolver.binding()
+        if binding is None or binding.loop is None:
+            return ""
+        return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"

@@ -1,0 +1,67 @@
+"""What ctxpolicy raises: one root, and below it classes that are also what asyncio's callers expect.
+
+    CtxPolicyError
+     +-- NoCurrentLoopError     (RuntimeError)               no loop is bound here, and none may be made
+     +-- NotALoopError          (TypeError, AssertionError)  set_event_loop() was given something else
+     +-- LoopFactoryError       (RuntimeError)               a loop factory raised, or made no usable loop
+     +-- ResolverError          (RuntimeError)               a resolver broke its contract
+     +-- InstallationError      (RuntimeError)               install, using or their undo cannot be done as things are
+     +-- UnknownNameError       (LookupError)                no resolver or loop factory has this name
+     +-- OptionError            (TypeError)                  an option is missing, unknown, or of the wrong kind
+     +-- PluginError            (ImportError)                a registered resolver cannot be loaded
+
+Each message names the context and the thread where they matter, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CtxPolicyError",
+    "InstallationError",
+    "LoopFactoryError",
+    "NoCurrentLoopError",
+    "NotALoopError",
+    "OptionError",
+    "PluginError",
+    "ResolverError",
+    "UnknownNameError",
+]
+
+
+class CtxPolicyError(Exception):
+    """The root of all that ctxpolicy raises."""
+
+
+class NoCurrentLoopError(CtxPolicyError, RuntimeError):
+    """No loop is bound to the present context, and the policy may not make one."""
+
+
+class NotALoopError(CtxPolicyError, TypeError, AssertionError):
+    """Something that is neither an event loop nor ``None`` was to be bound.
+
+    It is an ``AssertionError`` too, because that is what asyncio raises here on Python 3.10 (``TypeError`` from 3.11).
+    """
+
+
+class LoopFactoryError(CtxPolicyError, RuntimeError):
+    """A loop factory raised, or what it made is not an open event loop."""
+
+
+class ResolverError(CtxPolicyError, RuntimeError):
+    """A resolver broke its contract."""
+
+
+class InstallationError(CtxPolicyError, RuntimeError):
+    """A policy cannot be put in force, or taken out of it, as things are."""
+
+
+class UnknownNameError(CtxPolicyError, LookupError):
+    """No resolver or loop factory is known by this name."""
+
+
+class OptionError(CtxPolicyError, TypeError):
+    """An option is missing, unknown, or of the wrong kind."""
+
+
+class PluginError(CtxPolicyError, ImportError):
+    """A registered resolver cannot be loaded, or its name is claimed twice."""

@@ -1,0 +1,1 @@
+"""The resolvers, one module each; :mod:`~ctxpolicy.resolvers.base` has the contract."""

@@ -1,0 +1,83 @@
+"""The first of several resolvers whose kind of context is present."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.delegating import DelegatingResolver
+
+__all__ = ["ChainResolver"]
+
+
+class ChainResolver(DelegatingResolver):
+    """A context is that of the first resolver whose ``applies()`` is true, and begins as it does there.
+
+    Args:
+        resolvers: in order. Where none applies no loop is bound, and none can be set; end with a resolver that always
+            applies (``ThreadResolver()``, ``ContextVarResolver()``) to have a loop everywhere.
+    """
+
+    def __init__(self, *resolvers: ContextResolver) -> None:
+        if not resolvers:
+            raise OptionError("a chain needs at least one resolver: ChainResolver(TaskResolver(), ThreadResolver())")
+        for resolver in resolvers:
+            if not isinstance(resolver, ContextResolver):
+                raise OptionError(f"a chain takes resolvers, not {resolver!r}: get_resolver(name) makes one by name")
+        self.resolvers = resolvers
+
+    def present(self) -> ContextResolver:
+        """Return the first resolver that applies here, else one that has no context at all."""
+        for resolver in self.resolvers:
+            if resolver.applies():
+                return resolver
+        return _NOWHERE
+
+    def applies(self) -> bool:
+        """Tell whether any of the resolvers applies here."""
+        return self.present() is not _NOWHERE
+
+    def installed(self) -> None:
+        """Tell every resolver, in order; where one raises, those that were told before are told of the end."""
+        told: list[ContextResolver] = []
+        try:
+            for resolver in self.resolvers:
+                resolver.installed()
+                told.append(resolver)
+        except BaseException:
+            for resolver in reversed(told):
+                resolver.uninstalled()
+            raise
+
+    def uninstalled(self) -> None:
+        """Tell every resolver, in reverse order."""
+        for resolver in reversed(self.resolvers):
+            resolver.uninstalled()
+
+
+class _Nowhere(ContextResolver):
+    """What a chain delegates to where none of its resolvers applies."""
+
+    def get(self) -> AbstractEventLoop | None:
+        return None
+
+    def set(self, loop: AbstractEventLoop | None) -> None:
+        if loop is not None:
+            raise self._refusal()
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        raise self._refusal()
+
+    def describe(self) -> str:
+        return f"thread {thread_name()}, where no resolver of the chain applies"
+
+    def _refusal(self) -> ResolverError:
+        return ResolverError(
+            f"no loop can be bound in {self.describe()}: end the chain with a resolver that always applies, "
+            "such as ThreadResolver()"
+        )
+
+
+_NOWHERE = _Nowhere()

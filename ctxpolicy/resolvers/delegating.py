@@ -1,0 +1,63 @@
+"""The helper base class for resolvers around resolvers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from asyncio import AbstractEventLoop
+
+from ctxpolicy._binding import Binding
+from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+
+__all__ = ["DelegatingResolver"]
+
+
+class DelegatingResolver(ContextResolver):
+    """A resolver that passes every call on to another one: which, the subclass says."""
+
+    @abstractmethod
+    def present(self) -> ContextResolver:
+        """Return the resolver that the present context belongs to."""
+
+    def get(self) -> AbstractEventLoop | None:
+        """Return the loop that the present resolver has bound here."""
+        return self.present().get()
+
+    def set(self, loop: AbstractEventLoop | None) -> None:
+        """Bind ``loop`` by the present resolver."""
+        self.present().set(loop)
+
+    def new(self) -> AbstractEventLoop:
+        """Return a new loop of the present resolver."""
+        return self.present().new()
+
+    def factory(self) -> LoopFactory | None:
+        """Return what makes the present resolver's loops."""
+        return self.present().factory()
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        """Have the present resolver do what ``set_event_loop(loop)`` asks for."""
+        self.present().bind(loop)
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        """Lease a loop by the present resolver."""
+        return self.present().lease(factory)
+
+    def binding(self) -> Binding | None:
+        """Return the present resolver's binding."""
+        return self.present().binding()
+
+    def mark(self) -> None:
+        """Mark by the present resolver."""
+        self.present().mark()
+
+    def marked(self) -> bool:
+        """Ask the present resolver."""
+        return self.present().marked()
+
+    def applies(self) -> bool:
+        """Ask the present resolver."""
+        return self.present().applies()
+
+    def describe(self) -> str:
+        """Have the present resolver name the context."""
+        return self.present().describe()

@@ -1,0 +1,117 @@
+"""A context is what a function returns: a tenant, a session, a request."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from ctxpolicy._binding import Binding
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers.base import LoopFactory
+from ctxpolicy.resolvers.slot import SlotResolver
+
+__all__ = ["KeyedResolver"]
+
+
+class KeyedResolver(SlotResolver):
+    """A context is what ``key()`` returns; each starts empty.
+
+    Args:
+        key: returns what tells one context from the other (a tenant, a session: hashable), or ``None``: there the
+            context is the thread. Called at every get and set, so it is to be fast; ``ContextVar("tenant",
+            default=None).get`` is.
+        shared: ``False``: each thread has a loop of its own for a key, until :meth:`release` or the end of the thread.
+            ``True``: one for all threads, until :meth:`release`.
+    """
+
+    def __init__(self, key: Callable[[], Hashable], shared: bool = False) -> None:
+        if not callable(key):
+            raise OptionError(f"key must be a callable that returns the key of the present context, not {key!r}")
+        self.any_thread = bool(shared)
+        self._key = key
+        self._all: Final[weakref.WeakSet[_Slots]] = weakref.WeakSet()
+        self._lock = threading.RLock()
+        self._shared: Final = _Slots() if shared else None
+        self._thread = _ThreadSlots(self._register)
+
+    def load(self) -> Binding | None:
+        """Return the binding of the present key."""
+        key = self._present_key()
+        return self._slots(key).bindings.get(key)
+
+    def store(self, binding: Binding | None) -> None:
+        """Keep ``binding`` until :meth:`release`, or the end of this thread where it is not shared."""
+        key = self._present_key()
+        if binding is None:
+            self._slots(key).bindings.pop(key, None)
+        else:
+            self._slots(key).bindings[key] = binding
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        """Lease a loop for the present key; a shared one is made once, whichever thread is first to need it."""
+        if self._shared is None:
+            return super().lease(factory)
+        with self._lock:
+            return super().lease(factory)
+
+    def release(self, key: Hashable) -> None:
+        """Forget ``key``, in all threads; a loop that was leased for it is closed.
+
+        May be called in any thread. Does nothing where the key is not known.
+        """
+        with self._lock:
+            everywhere = list(self._all)
+        if self._shared is not None:
+            everywhere.append(self._shared)
+        for slots in everywhere:
+            slots.bindings.pop(key, None)
+
+    def applies(self) -> bool:
+        """Tell whether there is a key here."""
+        return self._present_key() is not None
+
+    def describe(self) -> str:
+        """Name the key and the thread."""
+        key = self._present_key()
+        if key is None:
+            return f"thread {thread_name()}, where there is no key"
+        return f"key {key!r} in thread {thread_name()}"
+
+    def after_fork(self) -> None:
+        """Take a new lock: another thread of the parent may have held the old one."""
+        self._lock = threading.RLock()
+
+    def _present_key(self) -> Hashable:
+        key = self._key()
+        try:
+            hash(key)
+        except TypeError as error:
+            raise ResolverError(
+                f"KeyedResolver: key() returned {key!r}, which cannot be hashed, in thread {thread_name()}. "
+                "Return what names the tenant or session (its id), or None where there is none."
+            ) from error
+        return key
+
+    def _slots(self, key: Hashable) -> _Slots:
+        return self._thread.slots if key is None or self._shared is None else self._shared
+
+    def _register(self, slots: _Slots) -> None:
+        with self._lock:
+            self._all.add(slots)
+
+
+class _Slots:
+    __slots__ = ("__weakref__", "bindings")
+
+    def __init__(self) -> None:
+        self.bindings: dict[Hashable, Binding] = {}
+
+
+class _ThreadSlots(threading.local):
+    def __init__(self, register: Callable[[_Slots], None]) -> None:
+        self.slots = _Slots()
+        register(self.slots)

@@ -1,0 +1,58 @@
+"""A context is an asyncio task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from itertools import count
+from typing import Any, Final
+
+from ctxpolicy._asyncio import current_task
+from ctxpolicy._binding import Binding
+from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers.slot import SlotResolver
+
+__all__ = ["TaskResolver"]
+
+_serial: Final = count()
+
+
+class TaskResolver(SlotResolver):
+    """A context is an asyncio task, outside any task the thread; each starts empty, children too.
+
+    A task's binding ends with the task: it is kept as an attribute of the task, because a weak dictionary whose values
+    refer to their keys (the loop to the task, by a pending call) would never let go of either.
+    """
+
+    def __init__(self) -> None:
+        self._slot = f"_ctxpolicy_binding_{next(_serial)}"
+        self._thread = threading.local()
+
+    def load(self) -> Binding | None:
+        """Return the binding of this task, outside any of this thread."""
+        return getattr(current_task() or self._thread, self._slot, None)
+
+    def store(self, binding: Binding | None) -> None:
+        """Keep ``binding`` to the end of this task, outside any to the end of this thread."""
+        task = current_task()
+        if task is not None and not hasattr(task, self._slot):
+            # In an empty contextvars context: a copy of the present one would live as long as the task does.
+            task.add_done_callback(functools.partial(_empty, self._slot), context=contextvars.Context())
+        setattr(task or self._thread, self._slot, binding)
+
+    def applies(self) -> bool:
+        """Tell whether a task runs here."""
+        return current_task() is not None
+
+    def describe(self) -> str:
+        """Name the task and the thread."""
+        task = current_task()
+        if task is None:
+            return f"thread {thread_name()}, outside any task"
+        return f"task {task.get_name()!r} in thread {thread_name()}"
+
+
+def _empty(slot: str, task: asyncio.Task[Any]) -> None:
+    delattr(task, slot)
