@@ -1,10 +1,11 @@
 """The hosts: how a policy is hooked into this Python's asyncio.
 
-The only module that knows Python versions and asyncio's private names. What it does is chosen by what asyncio offers,
-not by the version alone:
+This module and :mod:`ctxpolicy._seam` are the only ones that know Python versions and asyncio's private names. What is
+done is chosen by what asyncio offers, not by the version alone:
 
 * asyncio has policies (Python 3.10 to 3.15): a policy is set as asyncio's own, without the warnings of 3.14.
 * asyncio has none (3.16): the policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
+* asyncio has neither: nothing can be installed, and an error says so.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from asyncio import AbstractEventLoop, coroutines, events, tasks
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ctxpolicy._seam import DefaultEventLoopPolicy, SeamHost
 from ctxpolicy.errors import InstallationError
 
 __all__ = [
     "CREATES_IMPLICITLY",
     "CREATION_WARNS",
     "HAS_CHILD_WATCHERS",
-    "CurrentLoop",
     "PolicyBase",
     "current_task",
     "debug_mode",
@@ -85,20 +86,7 @@ elif _HAS_POLICIES:
     PolicyBase = _DefaultPolicy
 
 else:
-
-    class PolicyBase:
-        """The methods of a policy, where asyncio no longer has policies (3.16)."""
-
-        _loop_factory = getattr(asyncio, "EventLoop", None)
-
-        def get_event_loop(self) -> AbstractEventLoop:
-            raise NotImplementedError
-
-        def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
-            raise NotImplementedError
-
-        def new_event_loop(self) -> AbstractEventLoop:
-            raise NotImplementedError
+    PolicyBase = DefaultEventLoopPolicy
 
 
 def platform_loop() -> AbstractEventLoop:
@@ -109,7 +97,7 @@ def platform_loop() -> AbstractEventLoop:
 
 def is_asyncios_own(policy: object) -> bool:
     """Tell whether ``policy`` is asyncio's default one (``None``: not made yet), no subclass of it."""
-    return policy is None or type(policy) is _DefaultPolicy
+    return policy is None or type(policy) is PolicyBase
 
 
 def current_task() -> asyncio.Task[Any] | None:
@@ -128,29 +116,6 @@ def debug_mode() -> bool:
     return coroutines._is_debug_mode()  # type: ignore[attr-defined, no-any-return]
 
 
-class CurrentLoop:
-    """Looks like asyncio's thread-local ``_Local``, and stands over a policy.
-
-    asyncio 3.16 reads and writes ``asyncio.events._local._loop``; on earlier versions libraries peek at
-    ``policy._local._loop``.
-    """
-
-    __slots__ = ("_read", "policy")
-
-    def __init__(self, policy: Policy, read: Any) -> None:
-        self.policy = policy
-        self._read = read
-
-    @property
-    def _loop(self) -> AbstractEventLoop | None:
-        loop: AbstractEventLoop | None = self._read()
-        return loop
-
-    @_loop.setter
-    def _loop(self, loop: AbstractEventLoop | None) -> None:
-        self.policy.set_event_loop(loop)
-
-
 class Host(Protocol):
     """Puts a policy in force, process-wide."""
 
@@ -165,8 +130,13 @@ class Host(Protocol):
     def own(self) -> Policy:
         """Return asyncio's default policy, made now if need be."""
 
+    def after_fork(self) -> None:
+        """Be in force again in a forked child."""
+
 
 class _PolicyHost:
+    """Python 3.10 to 3.15. Not by asyncio's own functions: from 3.14 on they warn, and they make what is not there."""
+
     name = "asyncio's policy system"
 
     def in_force(self) -> Policy | None:
@@ -182,8 +152,13 @@ class _PolicyHost:
         policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]
         return policy
 
+    def after_fork(self) -> None:
+        pass
+
 
 class _NoHost:
+    """An asyncio that offers neither: programs that only import ctxpolicy go on."""
+
     name = "none"
 
     def in_force(self) -> Policy | None:
@@ -198,5 +173,16 @@ class _NoHost:
     def own(self) -> Policy:
         return PolicyBase()
 
+    def after_fork(self) -> None:
+        pass
 
-host: Final[Host] = _PolicyHost() if _HAS_POLICIES else _NoHost()
+
+def _find_host() -> Host:
+    if _HAS_POLICIES:
+        return _PolicyHost()
+    if hasattr(events, "_local") and hasattr(events, "_get_event_loop"):
+        return SeamHost()
+    return _NoHost()
+
+
+host: Final[Host] = _find_host()

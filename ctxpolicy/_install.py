@@ -34,6 +34,7 @@ class _State:
 
 
 _state: Final = _State()
+renew_after_fork(host, HOST)
 renew_after_fork(_state, HOST)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from ctxpolicy import _asyncio, _scope
-from ctxpolicy._asyncio import CurrentLoop, PolicyBase
+from ctxpolicy._asyncio import PolicyBase
 from ctxpolicy._fork import POLICY, renew_after_fork
 from ctxpolicy._frames import caller
 from ctxpolicy._loops import loop_factory as named_loop_factory
 from ctxpolicy._loops import make_loop
 from ctxpolicy._registry import make_resolver
+from ctxpolicy._seam import CurrentLoop
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError, OptionError
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
@@ -147,7 +148,7 @@ class ContextPolicy(PolicyBase):
     # fresh thread-local to it in a forked child.
     @property
     def _local(self) -> CurrentLoop:
-        return CurrentLoop(self, self._resolver.get)
+        return CurrentLoop(self._resolver.get, self.set_event_loop)
 
     @_local.setter
     def _local(self, _: object) -> None:

@@ -1,0 +1,179 @@
+"""The host of Python 3.16, which has no policies: the policy stands behind ``asyncio.events._local``.
+
+There ``asyncio.get_event_loop()`` ends in ``asyncio.events._local._loop`` where no loop runs, ``set_event_loop()``
+writes it, and ``run``, ``Runner`` and everybody else get their loops from ``new_event_loop()``. So an object with a
+``_loop`` property takes the place of ``_local``, and the policy's method that of ``new_event_loop``. The policy classes
+that asyncio had up to 3.15 live on here, for ours to derive from and for :mod:`ctxpolicy.compat` to put back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from asyncio import AbstractEventLoop, events
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ctxpolicy._frames import caller
+
+__all__ = ["AbstractEventLoopPolicy", "BaseDefaultEventLoopPolicy", "CurrentLoop", "DefaultEventLoopPolicy", "SeamHost"]
+
+
+class AbstractEventLoopPolicy:
+    """Abstract policy for accessing the event loop (CPython 3.13, without child watchers)."""
+
+    def get_event_loop(self) -> AbstractEventLoop:
+        """Return the loop of the present context, or raise."""
+        raise NotImplementedError
+
+    def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
+        """Make ``loop`` the loop of the present context."""
+        raise NotImplementedError
+
+    def new_event_loop(self) -> AbstractEventLoop:
+        """Return a new loop, by this policy's rules."""
+        raise NotImplementedError
+
+
+class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
+    """A loop for each thread, made unasked for in the main thread only (CPython 3.13)."""
+
+    _loop_factory: Any = None
+
+    class _Local(threading.local):
+        _loop: AbstractEventLoop | None = None
+        _set_called = False
+
+    def __init__(self) -> None:
+        self._local: Any = self._Local()
+
+    def get_event_loop(self) -> AbstractEventLoop:
+        """Return the loop of this thread; in the main thread one is made, with a warning, if none was ever set.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        if self._may_create():
+            _, level = caller()
+            warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
+            self.set_event_loop(self.new_event_loop())
+        loop: AbstractEventLoop | None = self._local._loop
+        if loop is None:
+            raise RuntimeError(f"There is no current event loop in thread {threading.current_thread().name!r}.")
+        return loop
+
+    def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
+        """Make ``loop`` the loop of this thread.
+
+        Raises:
+            TypeError: it is neither an event loop nor ``None``.
+        """
+        self._local._set_called = True
+        if loop is not None and not isinstance(loop, AbstractEventLoop):
+            raise TypeError(f"loop must be an instance of AbstractEventLoop or None, not '{type(loop).__name__}'")
+        self._local._loop = loop
+
+    def new_event_loop(self) -> AbstractEventLoop:
+        """Return a new loop."""
+        loop: AbstractEventLoop = self._loop_factory()
+        return loop
+
+    def _may_create(self) -> bool:
+        return (
+            self._local._loop is None
+            and not getattr(self._local, "_set_called", False)  # asyncio 3.16's own _local has no such mark
+            and threading.current_thread() is threading.main_thread()
+        )
+
+
+class DefaultEventLoopPolicy(BaseDefaultEventLoopPolicy):
+    """asyncio's default policy: loops of this platform's default kind."""
+
+    _loop_factory = getattr(asyncio, "EventLoop", None)
+
+
+class CurrentLoop:
+    """Looks like asyncio's thread-local ``_Local``, and stands over a policy.
+
+    asyncio 3.16 reads and writes ``asyncio.events._local._loop``; on earlier versions libraries peek at
+    ``policy._local._loop``.
+
+    Args:
+        read: returns the current loop.
+        write: sets it.
+    """
+
+    __slots__ = ("_read", "_write")
+
+    def __init__(
+        self, read: Callable[[], AbstractEventLoop | None], write: Callable[[AbstractEventLoop | None], None]
+    ) -> None:
+        self._read = read
+        self._write = write
+
+    @property
+    def _loop(self) -> AbstractEventLoop | None:
+        return self._read()
+
+    @_loop.setter
+    def _loop(self, loop: AbstractEventLoop | None) -> None:
+        self._write(loop)
+
+
+class _Natives(NamedTuple):
+    local: Any
+    new_event_loop: Callable[[], AbstractEventLoop]
+
+
+class SeamHost:
+    """Puts a policy behind ``asyncio.events._local`` and ``new_event_loop``."""
+
+    name = "asyncio.events._local"
+
+    def __init__(self) -> None:
+        self._policy: Any = None
+        self._seam: CurrentLoop | None = None
+        self._natives = _Natives(events._local, events.new_event_loop)  # type: ignore[attr-defined]
+        self._own = DefaultEventLoopPolicy()
+        self._own._local = self._natives.local
+
+    def in_force(self) -> Any:
+        """Return the policy in force, ``None`` for asyncio's own way."""
+        return self._policy if self._seam is not None and self._seam is _local() else None
+
+    def force(self, policy: Any) -> None:
+        """Put ``policy`` in force; ``None``: asyncio's own way."""
+        if self.in_force() is None:
+            self._natives = _Natives(_local(), events.new_event_loop)
+            self._own._local = self._natives.local
+        self._policy = policy
+        if policy is None:
+            self._seam = None
+            self._put(*self._natives)
+        else:
+            # Looked up at each call: a policy may bind its methods anew.
+            self._seam = CurrentLoop(lambda: policy.get_event_loop(), lambda loop: policy.set_event_loop(loop))
+            self._put(self._seam, policy.new_event_loop)
+
+    def own(self) -> DefaultEventLoopPolicy:
+        """Return asyncio's own way as a policy: that of 3.13, over asyncio's own thread-local."""
+        if self.in_force() is None:
+            self._own._local = _local()
+        return self._own
+
+    def after_fork(self) -> None:
+        """Be there again: asyncio has put a fresh thread-local into ``_local``."""
+        if self._seam is not None:
+            self._natives = self._natives._replace(local=_local())
+            self._own._local = self._natives.local
+            self._put(self._seam, self._policy.new_event_loop)
+
+    @staticmethod
+    def _put(local: Any, new_event_loop: Callable[[], AbstractEventLoop]) -> None:
+        events._local = local  # type: ignore[attr-defined]
+        events.new_event_loop = asyncio.new_event_loop = new_event_loop
+
+
+def _local() -> Any:
+    return events._local  # type: ignore[attr-defined]

@@ -1,0 +1,136 @@
+"""asyncio's policy API, for Pythons that no longer have it (3.16): opt-in.
+
+:func:`restore_policies` puts ``get_event_loop_policy``, ``set_event_loop_policy`` and the policy classes back into
+``asyncio``, with the semantics of Python 3.13 (child watchers excepted, which were gone before), so that unmodified
+libraries that make, set or subclass policies work: ``asyncio.run()`` and ``get_event_loop()`` obey the last policy set.
+On Pythons that have policies it changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import events
+from types import ModuleType, TracebackType
+from typing import Any, Final, final
+
+from ctxpolicy import _seam
+from ctxpolicy._asyncio import host
+from ctxpolicy._policy import ContextPolicy
+from ctxpolicy.errors import InstallationError
+
+__all__ = ["Restoration", "restore_policies"]
+
+
+@final
+class Restoration:
+    """asyncio's policy API put back by :func:`restore_policies`; a context manager that takes it away again."""
+
+    def __init__(self) -> None:
+        self._added: list[tuple[ModuleType, str]] = []
+        self._former: Any = None
+        self._active = False
+
+    def undo(self) -> None:
+        """Take away what was put back, and put in force what was in force before. Does nothing the second time.
+
+        Raises:
+            InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed since; nothing is changed then.
+        """
+        with _lock:
+            if self._active:
+                self._check()
+                self._active = False
+                host.force(self._former)
+                _remove(self._added)
+
+    def __enter__(self) -> Restoration:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.undo()
+
+    def _begin(self) -> None:
+        self._former = host.in_force()
+        self._added = _add()
+        self._active = True
+        if self._former is None:
+            host.force(host.own())
+
+    def _check(self) -> None:
+        now = host.in_force()
+        if isinstance(now, ContextPolicy) and now is not self._former:
+            raise InstallationError(f"{now!r} was put in force after restore_policies(): uninstall that one first")
+
+
+_lock: Final = threading.RLock()
+
+
+def restore_policies() -> Restoration:
+    """Put asyncio's policy API back where asyncio has none.
+
+    Do it before the libraries are imported that need it; the command line has ``run --restore-policies``. What is bound
+    to the threads already stays bound.
+
+    Returns:
+        what undoes it.
+    """
+    restoration = Restoration()
+    with _lock:
+        if not hasattr(asyncio, "set_event_loop_policy"):
+            restoration._begin()
+    return restoration
+
+
+def get_event_loop_policy() -> _seam.AbstractEventLoopPolicy:
+    """Return the policy in force."""
+    policy: _seam.AbstractEventLoopPolicy = host.in_force() or host.own()
+    return policy
+
+
+def set_event_loop_policy(policy: _seam.AbstractEventLoopPolicy | None) -> None:
+    """Put ``policy`` in force; ``None``: asyncio's default one.
+
+    Raises:
+        TypeError: it is neither a policy nor ``None``; the former one stays in force.
+    """
+    if policy is not None and not isinstance(policy, _seam.AbstractEventLoopPolicy):
+        raise TypeError(
+            f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'"
+        )
+    host.force(policy or host.own())
+
+
+def _names() -> dict[str, Any]:
+    names: dict[str, Any] = {
+        "AbstractEventLoopPolicy": _seam.AbstractEventLoopPolicy,
+        "DefaultEventLoopPolicy": _seam.DefaultEventLoopPolicy,
+        "get_event_loop_policy": get_event_loop_policy,
+        "set_event_loop_policy": set_event_loop_policy,
+    }
+    if sys.platform == "win32":  # pragma: no cover - supported by design, not tested
+        for kind in ("Selector", "Proactor"):
+            name = f"Windows{kind}EventLoopPolicy"
+            loops = {"_loop_factory": getattr(asyncio, f"{kind}EventLoop")}
+            names[name] = type(name, (_seam.BaseDefaultEventLoopPolicy,), loops)
+    return names
+
+
+def _add() -> list[tuple[ModuleType, str]]:
+    added = []
+    for module, names in (
+        (asyncio, _names()),
+        (events, {**_names(), "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy}),
+    ):
+        for name, value in names.items():
+            setattr(module, name, value)
+            added.append((module, name))
+    return added
+
+
+def _remove(added: list[tuple[ModuleType, str]]) -> None:
+    for module, name in added:
+        delattr(module, name)
