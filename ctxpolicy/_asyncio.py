@@ -11,25 +11,38 @@ done is chosen by what asyncio offers, not by the version alone:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
-from asyncio import AbstractEventLoop, coroutines, events, tasks
+import threading
+from asyncio import AbstractEventLoop, base_events, coroutines, events, tasks
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ctxpolicy._seam import DefaultEventLoopPolicy, SeamHost
 from ctxpolicy.errors import InstallationError
 
+try:
+    from asyncio import Runner
+except ImportError:  # Python 3.10
+    from ctxpolicy._runner310 import Runner  # type: ignore[assignment]
+
 __all__ = [
     "CREATES_IMPLICITLY",
     "CREATION_WARNS",
     "HAS_CHILD_WATCHERS",
     "PolicyBase",
+    "Runner",
     "current_task",
     "debug_mode",
     "host",
     "is_asyncios_own",
+    "leftovers",
     "platform_loop",
     "running_loop",
+    "shut_down",
+    "stepped_out",
 ]
 
 
@@ -109,6 +122,69 @@ def current_task() -> asyncio.Task[Any] | None:
 def running_loop() -> AbstractEventLoop | None:
     """Return the loop that runs in this thread, ``None`` where none does."""
     return events._get_running_loop()
+
+
+@contextlib.contextmanager
+def stepped_out() -> Iterator[None]:
+    """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
+    loop = running_loop()
+    if loop is None:
+        yield
+        return
+    task = tasks.current_task(loop)
+    wakeup_fd = _wakeup_fd()
+    # In this order: from 3.14 on the current task belongs to the thread, and is left only while its loop runs.
+    if task is not None:
+        tasks._leave_task(loop, task)
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(loop)
+        if task is not None:
+            tasks._enter_task(loop, task)
+        if wakeup_fd != _wakeup_fd():
+            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop takes it away at its end
+
+
+def _wakeup_fd() -> int:
+    """Return the file descriptor that signals are written to, -1 for none and where it cannot be asked for."""
+    if threading.current_thread() is not threading.main_thread():
+        return -1
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    return fd
+
+
+def shut_down(loop: AbstractEventLoop) -> None:
+    """Do to ``loop`` what ``asyncio.Runner`` does at its end, and close it.
+
+    Its tasks are cancelled (what they raise is reported), its asynchronous generators and default executor shut down.
+    Where another loop runs in this thread, that one stands still meanwhile.
+    """
+    if loop.is_closed():
+        return
+    if not leftovers(loop, unknown=True):
+        loop.close()
+        return
+    with stepped_out():
+        runner = Runner(loop_factory=lambda: loop)
+        runner.get_loop()
+        runner.close()
+
+
+def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:
+    """Say what of ``loop`` would be lost if it were only closed: tasks, asynchronous generators, default executor.
+
+    Args:
+        unknown: whether to count what a loop that is not asyncio's own does not tell.
+    """
+    found = [repr(task) for task in tasks.all_tasks(loop)]
+    if not isinstance(loop, base_events.BaseEventLoop):
+        return [*found, "asynchronous generators and a default executor, perhaps"] if unknown else found
+    found += [repr(agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
+    executor = loop._default_executor  # type: ignore[attr-defined]
+    return found if executor is None else [*found, f"the default executor {executor!r}"]
 
 
 def debug_mode() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import itertools
 import warnings
 import weakref
 from asyncio import AbstractEventLoop
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Final, NamedTuple, final
 
+from ctxpolicy._asyncio import leftovers, shut_down
 from ctxpolicy._fork import process
 from ctxpolicy._frames import where as caller_place
 from ctxpolicy.errors import LoopFactoryError
@@ -83,7 +85,7 @@ class Lease:
             the loop.
         """
         self.loop = contextvars.Context().run(factory)
-        _open.add(self)
+        _open[next(_serial)] = self
         return self.loop
 
     def stands(self) -> bool:
@@ -95,14 +97,24 @@ class Lease:
         return Binding(self.loop, self.thread, self.process, self, self.where)
 
     def release(self) -> None:
-        """Close the loop now. Does nothing where the lease has ended.
+        """End the lease now. Does nothing where it has ended, or is another process's.
+
+        In the thread that the loop was leased in, its tasks are cancelled and it is shut down as ``asyncio.Runner``
+        does; in other threads it is only closed, and a ``ResourceWarning`` names what was left.
 
         Raises:
             RuntimeError: the loop is running.
         """
-        if self.loop is not None and self.process == process.id:
-            self.loop.close()
-            self.loop = None
+        loop = self.loop
+        if loop is None or self.process != process.id:
+            return
+        if loop.is_running():
+            raise RuntimeError(f"{self!r} cannot end while its loop is running")
+        self.loop = None
+        if self.thread == get_ident():
+            shut_down(loop)
+        else:
+            self._close(loop)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.loop!r} for {self.context}, from {self.where}>"
@@ -114,32 +126,35 @@ class Lease:
         if self.process != process.id:
             keep_inherited(loop)
         elif loop.is_running():
-            self._hand_over(loop)
+            # close() would raise, and a finalizer may not stop what another frame or thread is running.
+            _unclosed.append(loop)
+            self._warn(loop, "is still running at the end of its lease, and will be closed at interpreter exit")
         else:
-            try:
-                loop.close()
-            except (OSError, ValueError):
-                pass  # the collector has finalized the loop's own sockets and selector before this lease
+            self._close(loop)
 
-    def _hand_over(self, loop: AbstractEventLoop) -> None:
-        # close() would raise, and a finalizer may not stop what another frame or thread is running.
-        _unclosed.append(loop)
-        warnings.warn(
-            f"the loop leased at {self.where} for {self.context} is still running at the end of its lease; "
-            f"it will be closed at interpreter exit: {loop!r}",
-            ResourceWarning,
-            stacklevel=2,
-            source=loop,
-        )
+    def _close(self, loop: AbstractEventLoop) -> None:
+        # A finalizer may run in any thread, also while a loop runs in this one: it may close a loop, never run one.
+        left = [] if loop.is_closed() else leftovers(loop)
+        try:
+            loop.close()
+        except (OSError, ValueError):
+            pass  # the collector has finalized the loop's own sockets and selector before this lease
+        if left:
+            self._warn(loop, f"was closed at the end of its lease with something left in it: {', '.join(left)}")
+
+    def _warn(self, loop: AbstractEventLoop, what: str) -> None:
+        message = f"the loop leased at {self.where} for {self.context} {what}: {loop!r}"
+        warnings.warn(message, ResourceWarning, stacklevel=2, source=loop)
 
 
-_open: Final[weakref.WeakSet[Lease]] = weakref.WeakSet()
+_serial: Final = itertools.count()
+_open: Final[weakref.WeakValueDictionary[int, Lease]] = weakref.WeakValueDictionary()
 _unclosed: Final[list[AbstractEventLoop]] = []
 
 
 @atexit.register
 def _close_all() -> None:
-    for lease in list(_open):
+    for lease in reversed(list(_open.values())):  # the youngest first: it may use what an older one has made
         if lease.loop is not None and not lease.loop.is_running():
             lease.release()
     for loop in _unclosed:

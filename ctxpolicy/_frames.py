@@ -6,9 +6,9 @@ import sys
 from collections.abc import Container
 from types import CodeType, FrameType
 
-__all__ = ["caller", "where"]
+__all__ = ["caller", "place", "where"]
 
-_OURS = ("asyncio", "ctxpolicy")
+_OURS = ("asyncio", "ctxpolicy", "asyncio.", "ctxpolicy.")
 
 
 def caller(skip: Container[CodeType] = ()) -> tuple[FrameType | None, int]:
@@ -23,7 +23,7 @@ def caller(skip: Container[CodeType] = ()) -> tuple[FrameType | None, int]:
     """
     frame: FrameType | None = sys._getframe(1)
     level = 1
-    while frame is not None and (frame.f_code in skip or _is_ours(frame.f_globals.get("__name__"))):
+    while frame is not None and (_is_ours(frame) or frame.f_code in skip):
         frame = frame.f_back
         level += 1
     return frame, level
@@ -32,10 +32,14 @@ def caller(skip: Container[CodeType] = ()) -> tuple[FrameType | None, int]:
 def where() -> str:
     """Say where the caller is: ``file:line in function``."""
     frame, _ = caller()
-    if frame is None:
-        return "unknown"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+    return "an unknown place" if frame is None else place(frame.f_code, frame.f_lineno)
 
 
-def _is_ours(module: object) -> bool:
-    return isinstance(module, str) and module.partition(".")[0] in _OURS
+def place(code: CodeType, line: int) -> str:
+    """Return ``file:line in function``."""
+    return f"{code.co_filename}:{line} in {code.co_name}"
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and (name in _OURS[:2] or name.startswith(_OURS[2:]))

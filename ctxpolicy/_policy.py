@@ -15,6 +15,7 @@ from ctxpolicy._fork import POLICY, renew_after_fork
 from ctxpolicy._frames import caller
 from ctxpolicy._loops import loop_factory as named_loop_factory
 from ctxpolicy._loops import make_loop
+from ctxpolicy._origin import note_origin
 from ctxpolicy._registry import make_resolver
 from ctxpolicy._seam import CurrentLoop
 from ctxpolicy._threads import thread_name
@@ -101,7 +102,7 @@ class ContextPolicy(PolicyBase):
             LoopFactoryError: the loop factory raised, or made no open event loop.
         """
         factory = self._given_factory or self._resolver.factory()
-        return make_loop(factory) if factory is not None else self._unasked_factory()
+        return note_origin(make_loop(factory) if factory is not None else self._unasked_factory())
 
     def factory_in_use(self) -> LoopFactory:
         """Return what :meth:`new_event_loop` calls in the present context."""

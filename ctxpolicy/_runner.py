@@ -9,16 +9,12 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, TypeVar, final
 
+from ctxpolicy._asyncio import Runner as _AsyncioRunner
 from ctxpolicy._asyncio import running_loop
 from ctxpolicy._install import using
 from ctxpolicy._loops import loop_factory as named_loop_factory
 from ctxpolicy._loops import make_loop
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
-
-try:
-    from asyncio import Runner as _AsyncioRunner
-except ImportError:  # Python 3.10
-    from ctxpolicy._runner310 import Runner as _AsyncioRunner  # type: ignore[assignment]
 
 __all__ = ["Runner", "run"]
 

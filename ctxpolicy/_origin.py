@@ -1,0 +1,31 @@
+"""Where a loop was made: noted on the loop itself, for messages that must say whose loop is which."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from typing import TypeVar
+
+from ctxpolicy._frames import caller, place
+
+__all__ = ["note_origin", "origin"]
+
+_ATTRIBUTE = "_ctxpolicy_origin"
+L = TypeVar("L", bound=AbstractEventLoop)
+
+
+def note_origin(loop: L) -> L:
+    """Note on ``loop`` where the code is that made it, and return it."""
+    frame, _ = caller()
+    if frame is not None:
+        try:
+            # Not a string: this is done for every loop, and read for few.
+            setattr(loop, _ATTRIBUTE, (frame.f_code, frame.f_lineno))
+        except AttributeError:
+            pass  # a loop of a class with slots; not worth a table that could keep it alive
+    return loop
+
+
+def origin(loop: AbstractEventLoop) -> str:
+    """Return ``file:line in function`` of the code that made ``loop``, ``"an unknown place"`` if it was not noted."""
+    found = getattr(loop, _ATTRIBUTE, None)
+    return place(*found) if isinstance(found, tuple) else "an unknown place"
