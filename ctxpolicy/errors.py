@@ -6,6 +6,9 @@
      +-- LoopFactoryError       (RuntimeError)               a loop factory raised, or made no usable loop
      +-- ResolverError          (RuntimeError)               a resolver broke its contract
      +-- InstallationError      (RuntimeError)               install, using or their undo cannot be done as things are
+     +-- ScopeError             (RuntimeError)               a scope is left where or when it cannot be
+     +-- BlockingError          (RuntimeError)               waiting here for a loop could not end, or is not allowed
+     +-- ForeignFutureError     (RuntimeError)               something of another loop was awaited
      +-- UnknownNameError       (LookupError)                no resolver or loop factory has this name
      +-- OptionError            (TypeError)                  an option is missing, unknown, or of the wrong kind
      +-- PluginError            (ImportError)                a registered resolver cannot be loaded
@@ -16,7 +19,9 @@ Each message names the context and the thread where they matter, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "BlockingError",
     "CtxPolicyError",
+    "ForeignFutureError",
     "InstallationError",
     "LoopFactoryError",
     "NoCurrentLoopError",
@@ -24,6 +29,7 @@ __all__ = [
     "OptionError",
     "PluginError",
     "ResolverError",
+    "ScopeError",
     "UnknownNameError",
 ]
 
@@ -53,6 +59,18 @@ class ResolverError(CtxPolicyError, RuntimeError):
 
 class InstallationError(CtxPolicyError, RuntimeError):
     """A policy cannot be put in force, or taken out of it, as things are."""
+
+
+class ScopeError(CtxPolicyError, RuntimeError):
+    """A scope is left in another context than it was entered in, or before one that was entered in it."""
+
+
+class BlockingError(CtxPolicyError, RuntimeError):
+    """Waiting here for a loop is not allowed, or could never end."""
+
+
+class ForeignFutureError(CtxPolicyError, RuntimeError):
+    """A future or another resource of one loop was awaited in another one."""
 
 
 class UnknownNameError(CtxPolicyError, LookupError):

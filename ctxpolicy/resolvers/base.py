@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, ClassVar
 
 from ctxpolicy import _asyncio
@@ -124,6 +125,24 @@ class ContextResolver(ABC):
         self.set(loop)
         self._held.add(lease)
         return loop
+
+    def enter(self, lease: Lease) -> Any:
+        """Bind the loop of ``lease`` to the present context for a scope.
+
+        Returns:
+            what :meth:`leave` needs to restore the former binding.
+        """
+        former = self.get()
+        self.set(lease.loop)
+        return former
+
+    def holds(self, lease: Lease) -> bool:
+        """Tell whether the innermost scope of the present context is that of ``lease``."""
+        return lease.thread == get_ident() and self.get() in (lease.loop, None)  # asyncio.run() ends with None
+
+    def leave(self, former: Any) -> None:
+        """Restore what was bound before :meth:`enter`."""
+        self.set(former)
 
     def binding(self) -> Binding | None:
         """Return the binding of the present context, those of other threads included; ``None`` where unknown."""

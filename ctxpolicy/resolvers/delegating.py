@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from asyncio import AbstractEventLoop
+from typing import Any
 
-from ctxpolicy._binding import Binding
+from ctxpolicy._binding import Binding, Lease
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["DelegatingResolver"]
@@ -41,6 +42,20 @@ class DelegatingResolver(ContextResolver):
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
         """Lease a loop by the present resolver."""
         return self.present().lease(factory)
+
+    def enter(self, lease: Lease) -> tuple[ContextResolver, Any]:
+        """Have the present resolver bind the loop of ``lease``; it is the one to be left, whichever is present then."""
+        present = self.present()
+        return present, present.enter(lease)
+
+    def holds(self, lease: Lease) -> bool:
+        """Ask the present resolver."""
+        return self.present().holds(lease)
+
+    def leave(self, former: tuple[ContextResolver, Any]) -> None:
+        """Have the resolver that was entered restore the former binding."""
+        entered, token = former
+        entered.leave(token)
 
     def binding(self) -> Binding | None:
         """Return the present resolver's binding."""

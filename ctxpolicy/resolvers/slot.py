@@ -74,6 +74,21 @@ class SlotResolver(ContextResolver):
             self.store(lease.binding())
         return loop
 
+    def enter(self, lease: Lease) -> Binding | None:
+        """Bind the loop of ``lease`` for a scope; return the former binding, that of another thread included."""
+        former = self._replaced()
+        self.store(lease.binding())
+        return former
+
+    def holds(self, lease: Lease) -> bool:
+        """Tell whether ``lease`` is the one that stands in the present context's slot."""
+        binding = self.load()
+        return binding is not None and binding.lease is lease
+
+    def leave(self, former: Binding | None) -> None:
+        """Restore the former binding."""
+        self.store(former)
+
     def bind(self, loop: AbstractEventLoop | None) -> None:
         """Do what ``set_event_loop(loop)`` asks for; the slot itself knows of the lease and of the mark."""
         self.set(loop)

@@ -1,0 +1,1 @@
+"""Lifetimes of loops: scopes, resources of a loop, and where sync and async code meet."""
