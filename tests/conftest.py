@@ -1,0 +1,103 @@
+"""What all tests share: the sweep over every built-in resolver, and a guard that none leaves anything to the next."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from ctxpolicy import ContextResolver, Lease, _binding, _install
+from ctxpolicy._asyncio import host, is_asyncios_own, running_loop
+from tests.resolver_cases import CASES, ResolverCase
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def resolver_case(request: pytest.FixtureRequest) -> ResolverCase:
+    """Every built-in resolver in turn: its name, what makes one, and what it says of its contexts."""
+    case: ResolverCase = request.param
+    if case.missing:
+        pytest.skip(case.missing)
+    return case
+
+
+@pytest.fixture
+def resolver(resolver_case: ResolverCase) -> ContextResolver:
+    """A fresh instance of every built-in resolver in turn."""
+    return resolver_case.make()
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Run each test in a contextvars context of its own: such a context never forgets a variable that was set in it."""
+    function = pyfuncitem.obj
+    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, function)
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = function
+
+
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note whether the test failed, for the guard: a traceback keeps alive what the frames hold."""
+    report = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a policy, an installation, a running marker or an open lease behind, and mend it."""
+    policy, stack, leases = host.in_force(), list(_install._state.stack), _standing_leases()
+    yield
+    getattr(request.node, "funcargs", {}).clear()  # else pytest keeps this test's resolver past this end of it
+    left = [*_mend_policy(policy), *_mend_installations(stack), *_mend_running_marker()]
+    left += _mend_leases(leases)
+    if left and not request.node.stash.get(_failed, False):
+        pytest.fail("left behind: " + "; ".join(left))
+
+
+def _mend_policy(former: object) -> Iterator[str]:
+    now = host.in_force()
+    if now is not former and not (is_asyncios_own(now) and is_asyncios_own(former)):
+        host.force(former)  # type: ignore[arg-type]
+        yield f"{now!r} in force in place of {former!r}"
+
+
+def _mend_installations(former: list[_install.Installation]) -> Iterator[str]:
+    state = _install._state
+    if state.stack != former or state.blocks:
+        yield f"installed {state.stack!r} in place of {former!r}, {state.blocks} open using blocks"
+        state.stack[:], state.blocks, state.dispatch = former, 0, None
+
+
+def _mend_running_marker() -> Iterator[str]:
+    loop = running_loop()
+    if loop is not None:
+        from asyncio import _set_running_loop
+
+        _set_running_loop(None)
+        yield f"the running marker of {loop!r}"
+
+
+def _mend_leases(former: set[Lease]) -> list[str]:
+    for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
+        if _standing_leases() <= former:
+            return []
+        gc.collect()
+    left = _standing_leases() - former
+    complaints = [repr(lease) for lease in left]
+    for lease in left:
+        if lease.loop is not None and not lease.loop.is_running():
+            lease.release()
+    return complaints
+
+
+def _standing_leases() -> set[Lease]:
+    return {lease for lease in list(_binding._open.values()) if lease.stands()}

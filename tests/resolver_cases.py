@@ -1,0 +1,65 @@
+"""Every built-in resolver, as the tests make and describe it."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.util
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ctxpolicy
+from ctxpolicy import ContextResolver
+
+__all__ = ["CASES", "ResolverCase", "tenant"]
+
+# What the keyed resolvers of the tests go by; None (the default): no key, and the context is the thread.
+tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
+
+
+class ResolverCase(NamedTuple):
+    """A built-in resolver with its options.
+
+    Attributes:
+        name: tells it from the others; a test's id.
+        make: makes a fresh one.
+        inherits: a context made inside another (a copy of a contextvars context, a child task, a greenlet) starts
+            with that one's loop.
+        any_thread: a loop bound in one thread is handed out in others, where the context is carried there.
+        one_context: there is only one context, for all.
+        needs: the package that it needs.
+    """
+
+    name: str
+    make: Callable[[], ContextResolver]
+    inherits: bool = False
+    any_thread: bool = False
+    one_context: bool = False
+    needs: str | None = None
+
+    @property
+    def missing(self) -> str | None:
+        """Why this resolver cannot be had here, ``None`` where it can."""
+        if self.needs is None or importlib.util.find_spec(self.needs) is not None:
+            return None
+        return f"the resolver {self.name!r} needs the package {self.needs}, which is not installed"
+
+
+CASES = {
+    case.name: case
+    for case in (
+        ResolverCase("contextvar", ctxpolicy.ContextVarResolver, inherits=True),
+        ResolverCase(
+            "contextvar-any-thread",
+            lambda: ctxpolicy.ContextVarResolver(inherit="any-thread"),
+            inherits=True,
+            any_thread=True,
+        ),
+        ResolverCase("thread", ctxpolicy.ThreadResolver),
+        ResolverCase("task", ctxpolicy.TaskResolver),
+        ResolverCase("greenlet", ctxpolicy.GreenletResolver, needs="greenlet"),
+        ResolverCase("process", ctxpolicy.ProcessResolver, inherits=True, any_thread=True, one_context=True),
+        ResolverCase("keyed", lambda: ctxpolicy.KeyedResolver(tenant.get)),
+        ResolverCase("keyed-shared", lambda: ctxpolicy.KeyedResolver(tenant.get, shared=True), any_thread=True),
+        ResolverCase("chain", lambda: ctxpolicy.ChainResolver(ctxpolicy.TaskResolver(), ctxpolicy.ThreadResolver())),
+    )
+}
