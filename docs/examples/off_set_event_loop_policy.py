@@ -1,0 +1,82 @@
+"""Move off asyncio.set_event_loop_policy(), which warns from Python 3.14 on and is gone in 3.16.
+
+Run it with ``python docs/examples/off_set_event_loop_policy.py``.
+
+Each function says in its docstring what used to be written, and does the same with ctxpolicy, on every Python.
+"""
+
+import asyncio
+import importlib.util
+import selectors
+
+import ctxpolicy
+
+
+async def kind_of_loop():
+    return type(asyncio.get_running_loop()).__name__
+
+
+async def slow_callback_duration():
+    return asyncio.get_running_loop().slow_callback_duration
+
+
+def another_kind_of_loop():
+    """Have every loop be of another kind.
+
+    Before: ``asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())``, or Windows' selector policy.
+    """
+    kind = "uvloop" if importlib.util.find_spec("uvloop") else "selector"  # or "proactor", or a callable
+    with ctxpolicy.install("thread", loop_factory=kind):
+        return asyncio.run(kind_of_loop())
+
+
+def loops_made_by_own_code():
+    """Have every loop made by code of one's own.
+
+    Before: a subclass of ``asyncio.DefaultEventLoopPolicy`` that overrides ``new_event_loop``.
+    """
+
+    def make_loop():
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+        loop.slow_callback_duration = 0.5
+        return loop
+
+    with ctxpolicy.install("thread", loop_factory=make_loop):
+        return f"slow means {asyncio.run(slow_callback_duration())} seconds"
+
+
+def a_loop_wherever_one_is_asked_for():
+    """Have ``get_event_loop()`` make loops, in every thread.
+
+    Before: a subclass that overrides ``get_event_loop`` (such as tornado's ``AnyThreadEventLoopPolicy``).
+    """
+    with ctxpolicy.install("thread", missing="create"):
+        return asyncio.get_event_loop().run_until_complete(kind_of_loop())
+
+
+def in_one_place_only():
+    """Have it for one call, and in other threads and tasks what they had.
+
+    Before: not possible, a policy was the whole process's.
+    """
+    return ctxpolicy.run(kind_of_loop(), resolver="contextvar", loop_factory="asyncio")
+
+
+def undone():
+    """Restore what was there.
+
+    Before: ``asyncio.set_event_loop_policy(None)``, which threw out whatever policy others had set, too.
+    """
+    installation = ctxpolicy.install("thread", loop_factory="selector")
+    installation.uninstall()
+    return asyncio.run(kind_of_loop())
+
+
+def main():
+    ways = another_kind_of_loop, loops_made_by_own_code, a_loop_wherever_one_is_asked_for, in_one_place_only, undone
+    for what in ways:
+        print(f"{what.__name__.replace('_', ' ') + ':':<36}{what()}")
+
+
+if __name__ == "__main__":
+    main()
