@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container
 from types import CodeType, FrameType
 
 __all__ = ["caller", "place", "where"]
@@ -11,11 +10,12 @@ __all__ = ["caller", "place", "where"]
 _OURS = ("asyncio", "ctxpolicy", "asyncio.", "ctxpolicy.")
 
 
-def caller(skip: Container[CodeType] = ()) -> tuple[FrameType | None, int]:
+def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
     """Find the code that called into asyncio or ctxpolicy.
 
     Args:
-        skip: code objects whose frames do not count either (a plugin's ``getter``).
+        beyond: where a frame of this code is on the stack (a plugin's ``getter``), neither it nor what it has called
+            counts.
 
     Returns:
         its frame (``None`` where there is none) and the ``stacklevel`` that a ``warnings.warn`` in the function which
@@ -23,7 +23,9 @@ def caller(skip: Container[CodeType] = ()) -> tuple[FrameType | None, int]:
     """
     frame: FrameType | None = sys._getframe(1)
     level = 1
-    while frame is not None and (_is_ours(frame) or frame.f_code in skip):
+    within = _is_on_stack(beyond, frame)
+    while frame is not None and (within or _is_ours(frame)):
+        within = within and frame.f_code is not beyond
         frame = frame.f_back
         level += 1
     return frame, level
@@ -38,6 +40,14 @@ def where() -> str:
 def place(code: CodeType, line: int) -> str:
     """Return ``file:line in function``."""
     return f"{code.co_filename}:{line} in {code.co_name}"
+
+
+def _is_on_stack(code: CodeType | None, frame: FrameType | None) -> bool:
+    if code is None:
+        return False
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _is_ours(frame: FrameType) -> bool:

@@ -7,6 +7,7 @@ import warnings
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, Literal, get_args
 
 from ctxpolicy import _asyncio, _scope
@@ -206,8 +207,7 @@ class ContextPolicy(PolicyBase):
         loop = self._legacy_loop and self._legacy_loop()
         if loop is None or loop.is_closed():
             if _asyncio.CREATION_WARNS:
-                getter = getattr(self._get, "__code__", None)
-                _, level = caller(skip=(getter,))
+                _, level = caller(beyond=_code_of(self._get))
                 warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
             loop = self.new_event_loop()
             try:
@@ -229,3 +229,8 @@ class ContextPolicy(PolicyBase):
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"
+
+
+def _code_of(function: Callable[..., Any]) -> CodeType | None:
+    found = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return found if isinstance(found, CodeType) else None

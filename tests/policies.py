@@ -1,0 +1,130 @@
+"""What the tests of policies share: putting one in force the plain way, and noting what a program sees under it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from ctxpolicy._asyncio import PolicyBase, host
+
+__all__ = ["Journal", "Note", "asyncios_own", "in_force", "in_thread", "set_policy"]
+
+
+def set_policy(policy: Any) -> None:
+    """Call ``asyncio.set_event_loop_policy``, without the warning of 3.14; where it is gone, do the same."""
+    if not hasattr(asyncio.events, "set_event_loop_policy"):
+        host.force(policy)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(policy)
+
+
+@contextlib.contextmanager
+def in_force(policy: Any) -> Iterator[Any]:
+    """Have ``policy`` in force for the block, set the plain way."""
+    former = host.in_force()
+    set_policy(policy)
+    try:
+        yield policy
+    finally:
+        set_policy(former)
+
+
+def asyncios_own() -> Any:
+    """Return a fresh instance of asyncio's default policy."""
+    return PolicyBase()
+
+
+def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
+    """Call ``function`` in a new thread, and return or raise what it does."""
+    outcome: list[Any] = []
+
+    def target() -> None:
+        try:
+            outcome.append((function(*args), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=target, name=name)
+    thread.start()
+    thread.join()
+    result, error = outcome.pop()
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # else the traceback and its frames keep each other alive
+    return result
+
+
+class Note(NamedTuple):
+    """What one call came to.
+
+    Attributes:
+        result: what it returned, a loop as the number of its first appearance.
+        error: what it raised.
+        warned: category, message, file and line of each warning.
+    """
+
+    result: Any
+    error: BaseException | None
+    warned: list[tuple[type[Warning], str, str, int]]
+
+    def is_like(self, asyncios: Note) -> bool:
+        """Tell whether who expects ``asyncios`` note is content with this one: our messages may say more."""
+        if (self.result, self.warned) != (asyncios.result, asyncios.warned):
+            return False
+        if self.error is None or asyncios.error is None:
+            return self.error is asyncios.error
+        return isinstance(self.error, type(asyncios.error)) and str(self.error).startswith(str(asyncios.error))
+
+
+class Journal:
+    """Notes what the calls of a program come to; at its end, closes the loops that turned up.
+
+    Args:
+        action: what is done with warnings: ``"always"`` notes them, ``"error"`` raises them.
+    """
+
+    def __init__(self, action: Literal["always", "error"] = "always") -> None:
+        self._action = action
+        self.notes: list[Note] = []
+        self._loops: list[AbstractEventLoop] = []
+
+    def note(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Call ``call``, note what it comes to, and return what it returns (``None`` where it raises)."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter(self._action)
+            result, error = None, None
+            try:
+                result = call(*args)
+            except Exception as raised:
+                error = raised.with_traceback(None)
+        warned = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
+        self.notes.append(Note(self._named(result), error, warned))
+        return result
+
+    def loop(self) -> AbstractEventLoop:
+        """Return a loop of asyncio's own, asked of no policy."""
+        loop: AbstractEventLoop = PolicyBase._loop_factory()
+        self._named(loop)
+        return loop
+
+    def close(self) -> None:
+        """Close every loop."""
+        for loop in self._loops:
+            loop.close()
+
+    def _named(self, result: Any) -> Any:
+        if not isinstance(result, AbstractEventLoop):
+            return result
+        if not any(result is loop for loop in self._loops):
+            self._loops.append(result)
+        number = next(n for n, loop in enumerate(self._loops) if loop is result)
+        return type(result).__name__, number, result.is_closed()
