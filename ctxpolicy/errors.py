@@ -9,6 +9,7 @@
      +-- ScopeError             (RuntimeError)               a scope is left where or when it cannot be
      +-- BlockingError          (RuntimeError)               waiting here for a loop could not end, or is not allowed
      +-- ForeignFutureError     (RuntimeError)               something of another loop was awaited
+     +-- LoopLocalError         (RuntimeError)               a resource is asked for in a loop that was shut down
      +-- UnknownNameError       (LookupError)                no resolver or loop factory has this name
      +-- OptionError            (TypeError)                  an option is missing, unknown, or of the wrong kind
      +-- PluginError            (ImportError)                a registered resolver cannot be loaded
@@ -24,6 +25,7 @@ __all__ = [
     "ForeignFutureError",
     "InstallationError",
     "LoopFactoryError",
+    "LoopLocalError",
     "NoCurrentLoopError",
     "NotALoopError",
     "OptionError",
@@ -71,6 +73,10 @@ class BlockingError(CtxPolicyError, RuntimeError):
 
 class ForeignFutureError(CtxPolicyError, RuntimeError):
     """A future or another resource of one loop was awaited in another one."""
+
+
+class LoopLocalError(CtxPolicyError, RuntimeError):
+    """A resource is asked for in a loop that has been shut down."""
 
 
 class UnknownNameError(CtxPolicyError, LookupError):

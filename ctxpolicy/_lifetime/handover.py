@@ -1,0 +1,123 @@
+"""Have a loop of another thread run a coroutine, and wait for it here."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Coroutine
+from typing import Any, Final, Generic, TypeVar, final
+
+from ctxpolicy._lifetime import waits
+from ctxpolicy._origin import origin
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import BlockingError
+
+__all__ = ["hand_over"]
+
+T = TypeVar("T")
+_LOOK_EVERY: Final = 0.25  # seconds between looks at the loop that is waited for
+_WARN_AFTER: Final = 5.0  # seconds without a sign of life
+_GRACE: Final = 1.0  # seconds for a blocked loop to take note of a cancellation
+
+
+def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    """Run ``coro`` on ``loop``, which runs in another thread, and return its result.
+
+    It runs in a copy of this thread's contextvars context. If the wait ends early (by ``timeout``, in seconds, or
+    ``KeyboardInterrupt``) it is cancelled there, and its end is waited for.
+
+    Raises:
+        BlockingError: the loop waits for this very thread, or it was stopped or closed meanwhile.
+        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
+    """
+    if waits.stands_still_for(loop, waits.job_of()):
+        coro.close()
+        raise BlockingError(
+            f"{_name(loop)} stands still until the work of thread {thread_name()} is done, so to wait for it here would "
+            "never end. Await the coroutine in the loop itself, or pass its result in."
+        )
+    call = _Call(loop, coro)
+    loop.call_soon_threadsafe(call.start)
+    try:
+        if call.wait(timeout):
+            return call.result()
+    except BaseException:
+        call.cancel()
+        raise
+    call.cancel()
+    raise asyncio.TimeoutError(f"not done after {timeout} seconds on {_name(loop)}; it was cancelled there")
+
+
+@final
+class _Call(Generic[T]):
+    def __init__(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._coro = coro
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+        self._done = threading.Event()
+        self._alive = time.monotonic()
+        self._warned = False
+
+    def start(self) -> None:
+        """Start the task; runs in the loop, in a copy of the contextvars context of the thread that waits."""
+        if self._cancelled:
+            self._coro.close()
+            self._done.set()
+        else:
+            self._task = self._loop.create_task(self._coro)
+            self._task.add_done_callback(lambda _: self._done.set())
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end; return whether it came within ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _LOOK_EVERY if deadline is None else min(_LOOK_EVERY, deadline - time.monotonic())
+            if self._done.wait(max(left, 0)):
+                return True
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            self._look()
+
+    def result(self) -> T:
+        assert self._task is not None
+        return self._task.result()
+
+    def cancel(self) -> None:
+        """Cancel the task and wait for its end, as long as its loop takes note."""
+        self._cancelled = True
+        if self._done.is_set() or not self._loop.is_running():
+            return
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        self._alive = time.monotonic()
+        while not self._done.wait(_LOOK_EVERY):
+            if not self._loop.is_running() or time.monotonic() - self._alive > _GRACE:
+                return
+            self._loop.call_soon_threadsafe(self._sign_of_life)
+
+    def _look(self) -> None:
+        if not self._loop.is_running():
+            if self._done.is_set():
+                return
+            state = "was closed" if self._loop.is_closed() else "was stopped"
+            raise BlockingError(f"{_name(self._loop)} {state} before it was done with {self._coro!r}")
+        silence = time.monotonic() - self._alive
+        if silence > _WARN_AFTER and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self._loop)}, which gives no sign of "
+                "life: it is blocked, perhaps by code that waits for this very thread",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._loop.call_soon_threadsafe(self._sign_of_life)
+
+    def _sign_of_life(self) -> None:
+        self._alive = time.monotonic()
+
+
+def _name(loop: AbstractEventLoop) -> str:
+    return f"{loop!r}, made at {origin(loop)},"
