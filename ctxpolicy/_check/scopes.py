@@ -1,0 +1,173 @@
+"""Scopes, what their names are bound to, and the place that a node stands in."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Literal, NamedTuple, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+Kind = Literal["module", "class", "function", "comprehension"]
+
+
+@final
+class Imported(NamedTuple):
+    """A name bound by an import."""
+
+    path: str
+
+
+@final
+class Assigned(NamedTuple):
+    """A name bound to an expression."""
+
+    value: ast.expr
+
+
+@final
+class Defined(NamedTuple):
+    """A name bound by ``def`` or ``class``."""
+
+    node: ast.AST
+
+
+@final
+class Opaque(NamedTuple):
+    """A name bound in a way that is not followed: a parameter, a loop variable, ..."""
+
+
+Binding = Imported | Assigned | Defined | Opaque
+
+
+@final
+class Scope:
+    """A module, class, function or comprehension, and the names bound in it."""
+
+    __slots__ = ("bindings", "global_names", "kind", "node", "nonlocal_names", "parent", "stars")
+
+    def __init__(self, kind: Kind, node: ast.AST, parent: Scope | None = None) -> None:
+        self.kind: Kind = kind
+        self.node = node
+        self.parent = parent
+        self.bindings: dict[str, list[Binding]] = {}
+        self.global_names: set[str] = set()
+        self.nonlocal_names: set[str] = set()
+        self.stars: set[str] = set()
+        """The modules whose names come in by a star import."""
+
+    def bind(self, name: str, binding: Binding) -> None:
+        """Record one binding of a name."""
+        self.bindings.setdefault(name, []).append(binding)
+
+    def outwards(self) -> Iterator[Scope]:
+        """Walk from this scope to the module."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    @property
+    def module(self) -> Scope:
+        """The scope that all others are in."""
+        *_, module = self.outwards()
+        return module
+
+    @property
+    def unit(self) -> Scope:
+        """The module or function whose run executes this scope's code."""
+        return next(scope for scope in self.outwards() if scope.kind in ("module", "function"))
+
+    @property
+    def enclosing_class(self) -> Scope | None:
+        """The class that this function is a method of."""
+        parent = self.parent if self.kind == "function" else None
+        return parent if parent is not None and parent.kind == "class" else None
+
+    @property
+    def in_coroutine(self) -> bool:
+        """Whether this is code of a coroutine function, or of a function made in one: a loop runs there."""
+        return any(_is_coroutine_function(scope.node) for scope in self.outwards())
+
+    def find(self, name: str) -> Scope | None:
+        """Find the scope that a name read here is bound in, by Python's rules."""
+        for scope in self.outwards():
+            if name in scope.global_names:
+                return scope.module if name in scope.module.bindings else None
+            if name in scope.bindings and (scope is self or scope.kind != "class"):
+                return scope
+        return None
+
+    def settle(self) -> None:
+        """Move bindings of names declared global or nonlocal to where they belong."""
+        for name in self.global_names | self.nonlocal_names:
+            bindings = self.bindings.pop(name, [])
+            home = self.module if name in self.global_names else self.find(name)
+            for binding in bindings:
+                if home is not None:
+                    home.bind(name, binding)
+
+
+def _is_coroutine_function(node: ast.AST) -> bool:
+    if isinstance(node, ast.FunctionDef):  # @types.coroutine, @asyncio.coroutine, @gen.coroutine
+        return any(getattr(each, "attr", getattr(each, "id", "")) == "coroutine" for each in node.decorator_list)
+    return isinstance(node, ast.AsyncFunctionDef)
+
+
+@final
+class Condition:
+    """What held, or did not, where control got this far; linked, as a block may have thousands of asserts."""
+
+    __slots__ = ("before", "expression", "held", "scope")
+
+    def __init__(self, expression: ast.expr, scope: Scope, *, held: bool, before: Condition | None) -> None:
+        self.expression = expression
+        self.scope = scope
+        self.held = held
+        self.before = before
+
+
+@final
+class Catcher(NamedTuple):
+    """A ``try`` or ``with`` statement."""
+
+    node: ast.Try | ast.With
+    scope: Scope
+
+
+@final
+class Place(NamedTuple):
+    """Where a node stands: in which scope, under which conditions, and who catches what it raises."""
+
+    scope: Scope
+    condition: Condition | None = None
+    catchers: tuple[Catcher, ...] = ()
+    """The statements around it that may catch, within the same run of code."""
+    recovering: Catcher | None = None
+    """The statement whose handler this is in."""
+    annotation: bool = False
+
+    def given(self, expression: ast.expr) -> Place:
+        """Give the same place, reached only where a test holds."""
+        return self._replace(condition=Condition(expression, self.scope, held=True, before=self.condition))
+
+    def unless(self, expression: ast.expr) -> Place:
+        """Give the same place, reached only where a test does not hold."""
+        return self._replace(condition=Condition(expression, self.scope, held=False, before=self.condition))
+
+
+@final
+class Sites:
+    """The nodes that findings can come from, each with its place."""
+
+    def __init__(self) -> None:
+        self.imports: list[tuple[ast.ImportFrom, Place]] = []
+        self.attributes: list[tuple[ast.Attribute, Place]] = []
+        self.names: list[tuple[ast.Name, Place]] = []
+        self.calls: list[tuple[ast.Call, Place]] = []
+        self.classes: list[tuple[ast.ClassDef, Scope]] = []
+        """With the class's own scope."""
+        self.functions: dict[ast.AST, Scope] = {}
+        """The scope of each function's body."""
