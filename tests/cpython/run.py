@@ -1,9 +1,9 @@
 """Run CPython's own asyncio tests with ContextPolicy as asyncio's default policy, and compare.
 
-Every test module of `test.test_asyncio` is run in processes of its own: without ctxpolicy (the reference), and once for
-each resolver. A test that fails, or does not run, with a resolver but passes in the reference is run again alone, several
-times both ways. What then still fails with the resolver only is a difference, and the exit status is 1; what does not
-is named as unstable.
+Every test module of `test.test_asyncio` is run in processes of its own: without ctxpolicy (the reference), and once
+for each resolver. Where a test fails, or does not run, with a resolver but passes in the reference, its module is run
+again, several times both ways. A test that fails again, and with the resolver only, is a difference, and the exit
+status is 1; any other is named as unstable.
 
 Exit status: 0 no difference, 1 differences, 2 wrong usage, 77 this Python comes without `test.test_asyncio`.
 """
@@ -41,11 +41,10 @@ assert isinstance(get(), ctxpolicy.ContextPolicy), get()
 
 @dataclass(frozen=True)
 class Job:
-    """One test module, under one resolver (`None`: without ctxpolicy), whole or only some tests of it."""
+    """One test module, under one resolver (`None`: without ctxpolicy)."""
 
     module: str
     resolver: str | None
-    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,14 @@ class Outcome:
     content: bool
     output: str
 
-    def bad(self, expected: Outcome) -> set[str]:
-        """Return the tests that passed as `expected` and here did not, absent ones included."""
-        passed = {test for test, result in expected.results.items() if result == "passed"}
-        return {test for test in passed if self.results.get(test) not in ("passed", "skipped")}
+    def problems(self, job: Job, reference: Outcome) -> set[str]:
+        """Return the tests that passed in the reference and here did not, absent ones included.
+
+        Where it is only the test runner that complains, this is the name of the module.
+        """
+        passed = {test for test, result in reference.results.items() if result == "passed"}
+        bad = {test for test in passed if self.results.get(test) not in ("passed", "skipped")}
+        return bad or ({job.module} if reference.content and not self.content else set())
 
 
 def modules() -> list[str]:
@@ -90,12 +93,9 @@ def perform(job: Job) -> Outcome:
     """Run a job in a process of its own, in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [sys.executable, "-m", "test", "-v", "--junit-xml", str(report)]
-        for test in job.only:
-            command += ["-m", test]
         try:
             done = subprocess.run(
-                [*command, job.module],
+                [sys.executable, "-m", "test", "-v", "--junit-xml", str(report), job.module],
                 env=environment(job.resolver),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -103,6 +103,7 @@ def perform(job: Job) -> Outcome:
                 stderr=subprocess.STDOUT,
                 errors="replace",
                 timeout=LIMIT,
+                check=False,
             )
         except subprocess.TimeoutExpired as expired:
             output = expired.stdout or b""
@@ -117,40 +118,35 @@ class Verdict:
 
     module: str
     resolver: str
-    tests: dict[str, tuple[int, int]]  # how often of RERUNS each failed: with the resolver, without
+    tests: dict[str, tuple[int, int]]  # how often each failed: with the resolver, without
     output: str
 
     @property
     def differences(self) -> list[str]:
-        return [test for test, (ours, theirs) in self.tests.items() if ours and not theirs]
+        """The tests that fail with the resolver only, and not just once."""
+        return [test for test, (ours, theirs) in self.tests.items() if ours > 1 and not theirs]
 
     @property
     def unstable(self) -> list[str]:
-        return [test for test, (ours, theirs) in self.tests.items() if theirs or not ours]
-
-
-def failures(job: Job, expected: Outcome) -> set[str]:
-    """Run a job again and return what was not as expected; the module's name if only the runner complains."""
-    again = perform(job)
-    doubtful = set(job.only) or set(expected.results)
-    bad = again.bad(expected) & doubtful
-    return bad or (set() if again.content else {job.module})
+        """The other ones that failed."""
+        return [test for test in self.tests if test not in self.differences]
 
 
 def judge(job: Job, outcome: Outcome, reference: Outcome) -> Verdict | None:
-    """Compare a resolver's outcome with the reference; run what is doubtful again, both ways."""
-    assert job.resolver is not None
-    bad = outcome.bad(reference)
-    if not bad and (outcome.content or not reference.content):
+    """Compare a resolver's outcome with the reference; run the module again, both ways, where something is doubtful.
+
+    The whole module, as a test may fail only after the ones before it.
+    """
+    doubtful = outcome.problems(job, reference)
+    if not doubtful:
         return None
-    plain = all(test.replace(".", "").isidentifier() for test in bad)  # not "setUpClass (...)": run the module again
-    only = tuple(sorted(bad)) if plain else ()
-    ours, theirs = Counter[str](), Counter[str]()
+    assert job.resolver is not None
+    ours, theirs = Counter[str](doubtful), Counter[str]()
     for _ in range(RERUNS):
-        ours.update(failures(Job(job.module, job.resolver, only), reference))
-        theirs.update(failures(Job(job.module, None, only), reference))
-    names = sorted(bad | set(ours)) or [job.module]
-    return Verdict(job.module, job.resolver, {test: (ours[test], theirs[test]) for test in names}, outcome.output)
+        ours.update(perform(job).problems(job, reference))
+        theirs.update(perform(Job(job.module, None)).problems(job, reference))
+    tests = {test: (ours[test], theirs[test]) for test in sorted(ours)}
+    return Verdict(job.module, job.resolver, tests, outcome.output)
 
 
 def compare(names: list[str], resolvers: list[str], workers: int) -> list[Verdict]:
@@ -159,7 +155,9 @@ def compare(names: list[str], resolvers: list[str], workers: int) -> list[Verdic
     with ThreadPoolExecutor(workers) as pool:
         outcomes = dict(zip(jobs, pool.map(perform, jobs), strict=True))
     for resolver in (None, *resolvers):
-        counts = Counter(r for job, outcome in outcomes.items() if job.resolver == resolver for r in outcome.results.values())
+        counts = Counter(
+            r for job, outcome in outcomes.items() if job.resolver == resolver for r in outcome.results.values()
+        )
         print(f"{resolver or 'without':>12}: " + ", ".join(f"{counts[key]} {key}" for key in sorted(counts)))
     verdicts = (judge(job, outcomes[job], outcomes[Job(job.module, None)]) for job in jobs if job.resolver is not None)
     return [verdict for verdict in verdicts if verdict is not None]
@@ -174,7 +172,7 @@ def report(verdicts: list[Verdict]) -> int:
         for kind, tests in (("DIFFERENCE", verdict.differences), ("unstable", verdict.unstable)):
             for test in tests:
                 ours, theirs = verdict.tests[test]
-                print(f"{kind}: {test} with {verdict.resolver}: fails {ours} of {RERUNS} times, without {theirs}")
+                print(f"{kind}: {test} with {verdict.resolver}: failed {ours} of {RERUNS + 1} times, without {theirs}")
     return sum(len(verdict.differences) for verdict in verdicts)
 
 
