@@ -15,7 +15,7 @@ import contextlib
 import signal
 import sys
 import threading
-from asyncio import AbstractEventLoop, base_events, coroutines, events, tasks
+from asyncio import AbstractEventLoop, base_events, coroutines, events, selector_events, tasks
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -36,13 +36,17 @@ __all__ = [
     "Runner",
     "current_task",
     "debug_mode",
+    "detach",
+    "decides_as_asyncio",
     "host",
     "is_asyncios_own",
+    "kept_loop",
     "leftovers",
     "platform_loop",
     "running_loop",
     "shut_down",
     "stepped_out",
+    "would_create",
 ]
 
 
@@ -113,6 +117,28 @@ def is_asyncios_own(policy: object) -> bool:
     return policy is None or type(policy) is PolicyBase
 
 
+def decides_as_asyncio(policy: Any) -> bool:
+    """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does."""
+    if policy is None:
+        return True
+    method = getattr(policy, "get_event_loop", None)
+    return getattr(method, "__func__", None) is PolicyBase.get_event_loop
+
+
+def kept_loop(policy: Any) -> AbstractEventLoop | None:
+    """Return the loop that such a policy keeps for this thread; other policies mostly keep it in the same place."""
+    local = getattr(events if policy is None else policy, "_local", None)
+    loop: AbstractEventLoop | None = getattr(local, "_loop", None)
+    return loop
+
+
+def would_create(policy: Any) -> bool:
+    """Tell whether such a policy would make a loop if it keeps none for this thread."""
+    creates = CREATES_IMPLICITLY or (policy is not None and PolicyBase is DefaultEventLoopPolicy)
+    called = getattr(getattr(policy, "_local", None), "_set_called", False)
+    return creates and not called and threading.get_ident() == threading.main_thread().ident
+
+
 def current_task() -> asyncio.Task[Any] | None:
     """Return the task that runs in this thread, ``None`` outside any."""
     loop = running_loop()
@@ -171,6 +197,31 @@ def shut_down(loop: AbstractEventLoop) -> None:
         runner = Runner(loop_factory=lambda: loop)
         runner.get_loop()
         runner.close()
+
+
+def detach(loop: AbstractEventLoop) -> bool:
+    """Give a selector loop inherited by a forked child a selector and a self-pipe of its own.
+
+    Whatever else it watched is the parent's alone from then on.
+
+    Returns:
+        whether it could be done: not with loops of other kinds.
+    """
+    if not isinstance(loop, selector_events.BaseSelectorEventLoop):
+        return False
+    if loop.is_closed():
+        return True
+    shared: Any = loop._selector  # type: ignore[attr-defined]
+    kernel_object = getattr(shared, "_selector", None)
+    if hasattr(kernel_object, "close"):
+        kernel_object.close()  # this process's descriptor of it only, before anything is unregistered
+    shared._fd_to_key.clear()
+    loop._selector = type(shared)()  # type: ignore[attr-defined]
+    for end in (loop._ssock, loop._csock):  # type: ignore[attr-defined]
+        end.close()
+    loop._internal_fds -= 1  # type: ignore[attr-defined]
+    loop._make_self_pipe()  # type: ignore[attr-defined]
+    return True
 
 
 def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:

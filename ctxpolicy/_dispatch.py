@@ -26,6 +26,11 @@ class DispatchPolicy(ContextPolicy):
         super().__init__(_AsynciosResolver(former) if is_asyncios_own(former) else _ForwardingResolver(former))
         self.scope()
 
+    @property
+    def former(self) -> Policy:
+        """The policy that was there."""
+        return self._former  # type: ignore[no-any-return]
+
     def take_over(self, former: Any) -> None:
         """Keep the kind of loops; the child watcher stays the former policy's."""
         super().take_over(former)

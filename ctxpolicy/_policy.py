@@ -185,15 +185,27 @@ class ContextPolicy(PolicyBase):
             f"({self._resolver.describe()}; the loop that was bound there stays)"
         )
 
-    def _make_up_for_missing(self) -> AbstractEventLoop:
+    def remedy(self) -> Literal["lease", "legacy", "error"]:
+        """Say what ``get_event_loop`` does about a loop that is missing in the present context, without doing it.
+
+        Returns:
+            ``"lease"``: leases one; ``"legacy"``: binds the :meth:`legacy_loop`, made if need be, as asyncio does on
+            Python 3.10 to 3.13; ``"error"``: raises :meth:`nothing_here`.
+        """
         if self._missing == "create":
+            return "lease"
+        return "legacy" if self._missing == "asyncio" and self._may_make_legacy_loop() else "error"
+
+    def _make_up_for_missing(self) -> AbstractEventLoop:
+        remedy = self.remedy()
+        if remedy == "lease":
             return self._resolver.lease(self.new_event_loop)
-        if self._missing == "asyncio" and self._may_make_legacy_loop():
+        if remedy == "legacy":
             self.set_event_loop(self._make_legacy_loop())
             loop = self._resolver.get()
             if loop is not None:
                 return loop
-        raise NoCurrentLoopError(self._nothing_here())
+        raise self.nothing_here()
 
     def _may_make_legacy_loop(self) -> bool:
         return (
@@ -202,10 +214,14 @@ class ContextPolicy(PolicyBase):
             and not self._resolver.marked()
         )
 
-    def _make_legacy_loop(self) -> AbstractEventLoop:
-        """Return the loop that asyncio makes unasked for: one, for all contexts of the main thread without a loop."""
+    def legacy_loop(self) -> AbstractEventLoop | None:
+        """Return the loop that was made unasked for: one, for all contexts of the main thread that have none."""
         loop = self._legacy_loop and self._legacy_loop()
-        if loop is None or loop.is_closed():
+        return None if loop is None or loop.is_closed() else loop
+
+    def _make_legacy_loop(self) -> AbstractEventLoop:
+        loop = self.legacy_loop()
+        if loop is None:
             if _asyncio.CREATION_WARNS:
                 _, level = caller(beyond=_code_of(self._get))
                 warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
@@ -216,8 +232,9 @@ class ContextPolicy(PolicyBase):
                 self._legacy_loop = None
         return loop
 
-    def _nothing_here(self) -> str:
-        return (
+    def nothing_here(self) -> NoCurrentLoopError:
+        """Return what is raised where there is no loop, and none may be made."""
+        return NoCurrentLoopError(
             f"There is no current event loop in thread {thread_name()}. ({self._resolver.describe()} has none"
             f"{self._loop_of_another_thread()}. Run async code with asyncio.run(); or bind a loop here with "
             "asyncio.set_event_loop(); or have one made wherever it is missing: "
