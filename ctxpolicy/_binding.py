@@ -15,9 +15,10 @@ from typing import Final, NamedTuple, final
 from ctxpolicy._asyncio import leftovers, shut_down
 from ctxpolicy._fork import process
 from ctxpolicy._frames import where as caller_place
+from ctxpolicy._inherited import keep_inherited
 from ctxpolicy.errors import LoopFactoryError
 
-__all__ = ["Binding", "Lease", "keep_inherited"]
+__all__ = ["Binding", "Lease"]
 
 
 class Binding(NamedTuple):
@@ -40,16 +41,6 @@ class Binding(NamedTuple):
     process: int
     lease: Lease | None = None
     where: str | None = None
-
-
-# What a forked child inherited and has replaced: dropping a loop closes it (BaseEventLoop.__del__), and closing it in
-# the child unregisters the parent's self-pipe from the epoll object that both share.
-_inherited: Final[list[object]] = []
-
-
-def keep_inherited(thing: object) -> None:
-    """Keep alive what belongs to the parent process, to the end of this one."""
-    _inherited.append(thing)
 
 
 @final

@@ -6,6 +6,7 @@ from asyncio import AbstractEventLoop
 from typing import TypeVar
 
 from ctxpolicy._frames import caller, place
+from ctxpolicy._inherited import watch
 
 __all__ = ["note_origin", "origin"]
 
@@ -14,7 +15,8 @@ L = TypeVar("L", bound=AbstractEventLoop)
 
 
 def note_origin(loop: L) -> L:
-    """Note on ``loop`` where the code is that made it, and return it."""
+    """Note on ``loop`` where the code is that made it, watch it over forks, and return it."""
+    watch(loop)
     frame, _ = caller()
     if frame is not None:
         try:

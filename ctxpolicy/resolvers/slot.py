@@ -7,9 +7,10 @@ from asyncio import AbstractEventLoop
 from threading import get_ident
 
 from ctxpolicy._asyncio import debug_mode
-from ctxpolicy._binding import Binding, Lease, keep_inherited
+from ctxpolicy._binding import Binding, Lease
 from ctxpolicy._fork import process
 from ctxpolicy._frames import where
+from ctxpolicy._inherited import keep_inherited
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["SlotResolver"]

@@ -1,0 +1,58 @@
+"""The loops that a forked child inherits: made harmless to the parent, whose kernel objects they share.
+
+A selector loop's epoll object and self-pipe are shared with the child. Closing the loop there, which dropping it does
+too (``BaseEventLoop.__del__``), unregisters the parent's self-pipe from the epoll object: the parent then misses what
+other threads tell it. So each loop that a policy of ours has made gets an epoll object and a self-pipe of its own in
+the child, where it may then be closed, dropped or even run on. asyncio itself has this fault; of its own loops, the one
+that runs in the thread that forks is treated likewise.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import weakref
+from asyncio import AbstractEventLoop
+from typing import Final
+
+from ctxpolicy._asyncio import detach, running_loop
+
+__all__ = ["keep_inherited", "watch"]
+
+_watched: Final[weakref.WeakValueDictionary[int, AbstractEventLoop]] = weakref.WeakValueDictionary()
+_serial: Final = itertools.count()
+# Filled before the fork: the child's first act, before any hook, is to drop what the parent's other threads held.
+_held: Final[list[AbstractEventLoop]] = []
+_inherited: Final[list[object]] = []
+
+
+def watch(loop: AbstractEventLoop) -> None:
+    """Have ``loop`` made harmless in every forked child."""
+    try:
+        _watched[next(_serial)] = loop
+    except TypeError:
+        pass  # cannot be weakly referenced; to keep it alive for this would be worse
+
+
+def keep_inherited(thing: object) -> None:
+    """Keep alive what belongs to the parent process, to the end of this one."""
+    _inherited.append(thing)
+
+
+def _before_fork() -> None:
+    _held.extend(_watched.values())
+    running = running_loop()
+    if running is not None:
+        _held.append(running)
+
+
+def _in_child() -> None:
+    for loop in _held:
+        # What cannot be detached (a uvloop) is kept instead: it is then never closed here.
+        if not detach(loop):
+            keep_inherited(loop)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows lacks it, which has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_held.clear, after_in_child=_in_child)
