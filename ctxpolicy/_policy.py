@@ -61,7 +61,7 @@ class ContextPolicy(PolicyBase):
         self._inherited_factory: LoopFactory | None = None
         self._lent_watcher: Any = None
         self._legacy_loop: weakref.ref[AbstractEventLoop] | None = None
-        self.take_over(_asyncio.host.in_force())
+        self._keep_loop_kind(_asyncio.host.in_force())
         self._resolver = _scope.scoped(base) if _scope.in_use() else base
         self._bind_methods()
         renew_after_fork(self, POLICY)
@@ -119,12 +119,15 @@ class ContextPolicy(PolicyBase):
         That is: the kind of loops, where ``former`` is not one of asyncio's or ours; and on Python 3.10 to 3.13 the
         child watcher in use.
         """
+        self._keep_loop_kind(former)
+        if getattr(self, "_watcher", None) is None:
+            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
+
+    def _keep_loop_kind(self, former: Any) -> None:
         if isinstance(former, ContextPolicy):
             self._inherited_factory = former._inherited_factory
         elif not _asyncio.is_asyncios_own(former):
             self._inherited_factory = former.new_event_loop
-        if getattr(self, "_watcher", None) is None:
-            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
 
     def set_child_watcher(self, watcher: Any) -> None:
         """Set the watcher for child processes, as asyncio's default policy does (Python 3.10 to 3.13)."""
