@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from ctxpolicy.errors import OptionError, PluginError, UnknownNameError
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["GROUP", "Registration", "chain", "get_resolver", "import_object", "make_resolver", "resolvers", "shared_resolver"]
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+__all__ = [
+    "GROUP",
+    "Registration",
+    "chain",
+    "get_resolver",
+    "import_object",
+    "make_resolver",
+    "resolvers",
+    "shared_resolver",
+]
 
 GROUP: Final = "ctxpolicy.resolvers"
 _OURS: Final = "ctxpolicy"
-# Also what is registered where the package is used without being installed (a source tree, a zip file).
+# The same as pyproject.toml registers: this package may be used without being installed (a source tree, a zip file).
 _BUILT_IN: Final = {
     "contextvar": "ctxpolicy.resolvers.contextvar:ContextVarResolver",
     "thread": "ctxpolicy.resolvers.thread:ThreadResolver",
@@ -28,6 +39,7 @@ _BUILT_IN: Final = {
 }
 
 
+@final
 class Registration:
     """A resolver registered by name, not loaded yet.
 
@@ -35,8 +47,10 @@ class Registration:
         name: what :func:`get_resolver` takes.
         value: where its factory is, ``package.module:attribute``.
         distribution: the name of the distribution that registers it.
-        version: that distribution's version; empty where the package is not installed.
+        version: that distribution's version; empty where that is not known.
     """
+
+    __slots__ = ("_rivals", "distribution", "name", "value", "version")
 
     def __init__(self, name: str, value: str, distribution: str, version: str) -> None:
         self.name = name
@@ -49,7 +63,7 @@ class Registration:
         """Import the factory.
 
         Raises:
-            PluginError: that fails, or another distribution has registered the same name.
+            PluginError: that fails, it is no callable, or another distribution has registered the same name.
         """
         if self._rivals:
             claims = " and ".join(f"{claim.distribution} ({claim.value})" for claim in [self, *self._rivals])
@@ -57,7 +71,7 @@ class Registration:
                 f"the resolver name {self.name!r} is registered by {claims}: uninstall one of them, or give the "
                 f"factory itself in place of the name, such as {self.value!r}"
             )
-        return import_object(self.value, f"the resolver {self.name!r} of distribution {self.distribution}")
+        return _import_factory(self.value, f"the resolver {self.name!r} of distribution {self.distribution}")
 
     @property
     def error(self) -> PluginError | None:
@@ -86,17 +100,14 @@ def resolvers() -> Mapping[str, Registration]:
 
     Nothing is imported by this: a broken plugin shows in its registration's ``error``, and raises when asked for.
     """
-    version = _version_of_ours()
-    found = {name: Registration(name, value, _OURS, version) for name, value in _BUILT_IN.items()}
-    for entry in metadata.entry_points(group=GROUP):
-        distribution = entry.dist.name if entry.dist is not None else "an unknown distribution"
-        if distribution == _OURS:
-            continue
-        claim = Registration(entry.name, entry.value, distribution, entry.dist.version if entry.dist else "")
-        if entry.name in found:
-            found[entry.name]._rivals.append(claim)
+    from ctxpolicy._version import __version__
+
+    found = {name: Registration(name, value, _OURS, __version__) for name, value in _BUILT_IN.items()}
+    for claim in _claims():
+        if claim.name in found:
+            found[claim.name]._rivals.append(claim)
         else:
-            found[entry.name] = claim
+            found[claim.name] = claim
     return MappingProxyType(found)
 
 
@@ -115,13 +126,13 @@ def get_resolver(name: str, /, **options: Any) -> ContextResolver:
     if not isinstance(name, str):
         raise OptionError(f"a resolver's name must be a string, not {name!r}")
     if ":" in name:
-        factory = import_object(name, "the resolver")
-    else:
-        known = resolvers()
-        if name not in known:
-            raise UnknownNameError(f"no resolver is called {name!r}; there are: {', '.join(known)}")
-        factory = known[name].load()
-    return _make(name, factory, options)
+        return _make(name, _import_factory(name, "the resolver"), options)
+    known = resolvers()
+    if name not in known:
+        raise UnknownNameError(
+            f"no resolver is called {name!r}; there are: {', '.join(known)}; or give 'package.module:attribute'"
+        )
+    return _make(name, known[name].load(), options)
 
 
 def make_resolver(what: ContextResolver | str) -> ContextResolver:
@@ -164,6 +175,8 @@ def chain(resolvers: str | Iterable[ContextResolver | str]) -> ContextResolver:
     """
     from ctxpolicy.resolvers.chain import ChainResolver
 
+    if not isinstance(resolvers, Iterable):
+        raise OptionError(f"resolvers must be resolvers or their names, as in 'task+thread', not {resolvers!r}")
     members = resolvers.split("+") if isinstance(resolvers, str) else resolvers
     return ChainResolver(*(make_resolver(member) for member in members))
 
@@ -174,44 +187,92 @@ def import_object(value: str, what: str) -> Any:
     Raises:
         PluginError: that fails, for whatever reason; ``what`` says whose it is.
     """
-    module, _, attribute = value.partition(":")
+    module, _, attribute = value.partition("[")[0].partition(":")  # an entry point may end in [extras]
     try:
-        found = importlib.import_module(module)
-        for part in attribute.split("."):
+        found = importlib.import_module(module.strip())
+        for part in attribute.strip().split("."):
             found = getattr(found, part)
-    except Exception as error:
-        raise PluginError(f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}. "
+            "Mend or uninstall what it comes from."
+        ) from error
     return found
 
 
-def _make(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> ContextResolver:
-    if not callable(factory):
-        raise OptionError(f"the resolver {name!r} is registered as {factory!r}, which is not a callable that makes one")
+def _import_factory(value: str, what: str) -> Callable[..., ContextResolver]:
+    found: Callable[..., ContextResolver] = import_object(value, what)
+    if not callable(found):
+        raise PluginError(f"{what} cannot be made: {value!r} is {found!r}, which is no callable that makes one")
+    return found
+
+
+def _claims() -> Iterator[Registration]:
+    # Imported here: that takes as long as importing all of ctxpolicy does. And not metadata.entry_points(), which one
+    # distribution with a damaged file breaks for all.
+    from importlib import metadata
+
+    seen = {_OURS}
+    for distribution in metadata.distributions():
+        entries = _entries(distribution)
+        if not entries:
+            continue
+        name, version = _name_and_version(distribution)
+        if name in seen:
+            continue  # ours, or one that is shadowed by another copy of it earlier on the path
+        if name is not None:
+            seen.add(name)
+        for key, value in entries:
+            yield Registration(key, value, name or "an unknown distribution", version or "")
+
+
+def _entries(distribution: Distribution) -> list[tuple[str, str]]:
     try:
-        inspect.signature(factory).bind(**options)
-    except TypeError as error:
-        raise OptionError(f"resolver {name!r}: {error}; it takes {_options_of(factory)}") from error
+        return [(entry.name, entry.value) for entry in distribution.entry_points if entry.group == GROUP]
+    except Exception:  # whatever a damaged file makes of the parser  # noqa: BLE001
+        return []
+
+
+def _name_and_version(distribution: Distribution) -> tuple[str | None, str | None]:
+    try:
+        return distribution.metadata["Name"], distribution.metadata["Version"]
+    except Exception:  # no metadata file: None up to 3.14, MetadataNotFound from 3.15 on  # noqa: BLE001
+        return None, None
+
+
+def _make(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> ContextResolver:
+    _check_options(name, factory, options)
     resolver = factory(**options)
     if not isinstance(resolver, ContextResolver):
         raise OptionError(f"the factory of the resolver {name!r} made {resolver!r}, which is no ContextResolver")
     return _checked(resolver)
 
 
-def _options_of(factory: Callable[..., ContextResolver]) -> str:
-    parameters = inspect.signature(factory).parameters.values()
-    return ", ".join(str(parameter.replace(annotation=parameter.empty)) for parameter in parameters) or "no options"
+def _check_options(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> None:
+    try:
+        signature = _signature(factory)
+    except ValueError:  # some callables written in C do not tell; the call will
+        return
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        takes = ", ".join(str(each.replace(annotation=each.empty)) for each in signature.parameters.values())
+        raise OptionError(
+            f"resolver {name!r}: {error}. It takes {takes or 'no options'}: get_resolver({name!r}, option=value)"
+        ) from error
+
+
+def _signature(factory: Callable[..., ContextResolver]) -> inspect.Signature:
+    if isinstance(factory, type) and factory.__init__ is object.__init__:
+        return inspect.Signature()  # not that of ContextResolver.__new__, which lets everything pass
+    return inspect.signature(factory)
 
 
 def _checked(resolver: ContextResolver) -> ContextResolver:
     if resolver.contract != ContextResolver.contract:
         raise OptionError(
-            f"{type(resolver).__name__} was written for version {resolver.contract} of the resolver's contract, and "
-            f"this ctxpolicy has version {ContextResolver.contract}: update the package that it comes from"
+            f"{type(resolver).__name__} was written for version {resolver.contract!r} of the resolver's contract, and "
+            f"this ctxpolicy has version {ContextResolver.contract}: update whichever is the older, ctxpolicy or the "
+            "package that the resolver comes from"
         )
     return resolver
-
-
-def _version_of_ours() -> str:
-    from ctxpolicy._version import __version__
-
-    return __version__

@@ -35,6 +35,8 @@ class ContextResolver(ABC):
     loop_factory: ClassVar[LoopFactory | None] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> ContextResolver:
+        if (args or kwargs) and cls.__init__ is object.__init__:  # as object itself refuses what nobody takes
+            raise TypeError(f"{cls.__name__}() takes no arguments")
         resolver = super().__new__(cls)
         # Here and not in __init__, which a subclass need not call.
         renew_after_fork(resolver, RESOLVER)
