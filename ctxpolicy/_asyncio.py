@@ -37,10 +37,12 @@ __all__ = [
     "current_task",
     "debug_mode",
     "detach",
+    "enter_running",
     "decides_as_asyncio",
     "host",
     "is_asyncios_own",
     "kept_loop",
+    "leave_running",
     "leftovers",
     "platform_loop",
     "running_loop",
@@ -150,25 +152,40 @@ def running_loop() -> AbstractEventLoop | None:
     return events._get_running_loop()
 
 
-@contextlib.contextmanager
-def stepped_out() -> Iterator[None]:
-    """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
+Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
+
+
+def leave_running() -> Running | None:
+    """Make this thread look as if no loop ran in it; return what :func:`enter_running` needs to undo that."""
     loop = running_loop()
     if loop is None:
-        yield
-        return
+        return None
     task = tasks.current_task(loop)
-    wakeup_fd = _wakeup_fd()
     # In this order: from 3.14 on the current task belongs to the thread, and is left only while its loop runs.
     if task is not None:
         tasks._leave_task(loop, task)
     events._set_running_loop(None)
-    try:
-        yield
-    finally:
+    return loop, task
+
+
+def enter_running(state: Running | None) -> None:
+    """Undo :func:`leave_running`."""
+    if state is not None:
+        loop, task = state
         events._set_running_loop(loop)
         if task is not None:
             tasks._enter_task(loop, task)
+
+
+@contextlib.contextmanager
+def stepped_out() -> Iterator[None]:
+    """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
+    wakeup_fd = _wakeup_fd()
+    state = leave_running()
+    try:
+        yield
+    finally:
+        enter_running(state)
         if wakeup_fd != _wakeup_fd():
             signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop takes it away at its end
 

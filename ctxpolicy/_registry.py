@@ -36,6 +36,7 @@ _BUILT_IN: Final = {
     "process": "ctxpolicy.resolvers.process:ProcessResolver",
     "keyed": "ctxpolicy.resolvers.keyed:KeyedResolver",
     "chain": "ctxpolicy._registry:chain",
+    "trio": "ctxpolicy.integrations.trio:TrioResolver",
 }
 
 

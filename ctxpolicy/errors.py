@@ -4,6 +4,7 @@
      +-- NoCurrentLoopError     (RuntimeError)               no loop is bound here, and none may be made
      +-- NotALoopError          (TypeError, AssertionError)  set_event_loop() was given something else
      +-- LoopFactoryError       (RuntimeError)               a loop factory raised, or made no usable loop
+     +-- NewLoopRefusedError    (RuntimeError)               no loop can be made here
      +-- ResolverError          (RuntimeError)               a resolver broke its contract
      +-- InstallationError      (RuntimeError)               install, using or their undo cannot be done as things are
      +-- ScopeError             (RuntimeError)               a scope is left where or when it cannot be
@@ -26,6 +27,7 @@ __all__ = [
     "InstallationError",
     "LoopFactoryError",
     "LoopLocalError",
+    "NewLoopRefusedError",
     "NoCurrentLoopError",
     "NotALoopError",
     "OptionError",
@@ -53,6 +55,10 @@ class NotALoopError(CtxPolicyError, TypeError, AssertionError):
 
 class LoopFactoryError(CtxPolicyError, RuntimeError):
     """A loop factory raised, or what it made is not an open event loop."""
+
+
+class NewLoopRefusedError(CtxPolicyError, RuntimeError):
+    """No loop can be made here, because it could not run."""
 
 
 class ResolverError(CtxPolicyError, RuntimeError):

@@ -1,0 +1,1 @@
+"""Resolvers for other frameworks, each needing its package; nothing else of ctxpolicy imports them."""
