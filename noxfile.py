@@ -67,7 +67,7 @@ def types(session: nox.Session) -> None:
     session.install("-e", ".[tests]", *group("types"))
     for version in TYPED_FOR:
         session.run("mypy", "--python-version", version, "ctxpolicy", "tests/typing")
-        session.run("pyright", "--pythonversion", version)
+    session.run("pyright")
     session.run("pyright", "--verifytypes", "ctxpolicy", "--ignoreexternal")
 
 
