@@ -17,7 +17,7 @@ from typing import Final
 
 from ctxpolicy._asyncio import detach, running_loop
 
-__all__ = ["keep_inherited", "watch"]
+__all__ = ["keep_inherited", "watch", "watched"]
 
 _watched: Final[weakref.WeakValueDictionary[int, AbstractEventLoop]] = weakref.WeakValueDictionary()
 _serial: Final = itertools.count()
@@ -32,6 +32,11 @@ def watch(loop: AbstractEventLoop) -> None:
         _watched[next(_serial)] = loop
     except TypeError:
         pass  # cannot be weakly referenced; to keep it alive for this would be worse
+
+
+def watched() -> list[AbstractEventLoop]:
+    """Return the loops given to :func:`watch` that are alive, in the order in which they were."""
+    return list(_watched.values())
 
 
 def keep_inherited(thing: object) -> None:

@@ -128,6 +128,10 @@ class ContextResolver(ABC):
         self._held.add(lease)
         return loop
 
+    def clear(self) -> None:
+        """Leave the present context without a loop: what was bound by hand and a lease end here."""
+        self.bind(None)
+
     def enter(self, lease: Lease) -> Any:
         """Bind the loop of ``lease`` to the present context for a scope.
 

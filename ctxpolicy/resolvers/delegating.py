@@ -43,6 +43,10 @@ class DelegatingResolver(ContextResolver):
         """Lease a loop by the present resolver."""
         return self.present().lease(factory)
 
+    def clear(self) -> None:
+        """Have the present resolver leave its context without a loop."""
+        self.present().clear()
+
     def enter(self, lease: Lease) -> tuple[ContextResolver, Any]:
         """Have the present resolver bind the loop of ``lease``; it is the one to be left, whichever is present then."""
         present = self.present()

@@ -75,6 +75,11 @@ class SlotResolver(ContextResolver):
             self.store(lease.binding())
         return loop
 
+    def clear(self) -> None:
+        """Empty the slot of the present context."""
+        self._replaced()
+        self.store(None)
+
     def enter(self, lease: Lease) -> Binding | None:
         """Bind the loop of ``lease`` for a scope; return the former binding, that of another thread included."""
         former = self._replaced()
