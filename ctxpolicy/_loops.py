@@ -24,18 +24,18 @@ class NamedFactory(NamedTuple):
         summary: a line about its loops.
         load: returns the factory.
         package: the distribution it needs, ``None`` for the standard library.
-        on_windows: whether it exists there only (``True``), elsewhere only (``False``), or everywhere (``None``).
+        windows_only: whether it exists on Windows only.
     """
 
     name: str
     summary: str
     load: Callable[[], LoopFactory]
     package: str | None = None
-    on_windows: bool | None = None
+    windows_only: bool = False
 
     def unavailable(self) -> str | None:
         """Return why this factory cannot be used here and how to mend it, ``None`` where it can."""
-        if self.on_windows is not None and self.on_windows is not (sys.platform == "win32"):
+        if self.windows_only and sys.platform != "win32":
             return f"the loop factory {self.name!r} exists on Windows only"
         if self.package is not None and importlib.util.find_spec(self.package) is None:
             return f"the loop factory {self.name!r} needs a package: pip install 'ctxpolicy[{self.package}]'"
@@ -62,7 +62,7 @@ NAMED_FACTORIES: Final = {
     for factory in (
         NamedFactory("asyncio", "asyncio's default loop of this platform", lambda: _asyncio.platform_loop),
         NamedFactory("selector", "asyncio.SelectorEventLoop", _selector),
-        NamedFactory("proactor", "asyncio.ProactorEventLoop", _proactor, on_windows=True),
+        NamedFactory("proactor", "asyncio.ProactorEventLoop", _proactor, windows_only=True),
         NamedFactory("uvloop", "uvloop.Loop, on libuv", _uvloop, package="uvloop"),
     )
 }
@@ -86,7 +86,13 @@ def loop_factory(what: LoopFactory | str) -> LoopFactory:
     trouble = named.unavailable()
     if trouble is not None:
         raise OptionError(trouble)
-    return named.load()
+    try:
+        return named.load()
+    except ImportError as error:
+        raise OptionError(
+            f"the loop factory {what!r} cannot be imported: {type(error).__name__}: {error}; install its package anew: "
+            f"pip install --force-reinstall 'ctxpolicy[{named.package}]'"
+        ) from error
 
 
 def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:

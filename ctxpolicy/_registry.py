@@ -194,10 +194,7 @@ def import_object(value: str, what: str) -> Any:
         for part in attribute.strip().split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}. "
-            "Mend or uninstall what it comes from."
-        ) from error
+        raise PluginError(f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}") from error
     return found
 
 

@@ -27,6 +27,7 @@ from tests.programs import environment, run_program
 
 OPTIONS: dict[str, dict[str, Any]] = {"keyed": {"key": lambda: None}, "chain": {"resolvers": "task+thread"}}
 BUILT_IN = ["contextvar", "thread", "task", "greenlet", "process", "keyed", "chain"]
+IN_NEED = {"greenlet": "greenlet", "trio": "trio"}
 
 
 class Minimal(ContextResolver):
@@ -69,10 +70,10 @@ def here(attribute: str) -> str:
 # --- the built-in ones ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", _registry._BUILT_IN)
 def test_every_built_in_resolver_can_be_had_by_name(name):
-    if name == "greenlet":
-        pytest.importorskip("greenlet")
+    if name in IN_NEED:
+        pytest.importorskip(IN_NEED[name])
     resolver = get_resolver(name, **OPTIONS.get(name, {}))
     assert isinstance(resolver, ContextResolver)
     assert type(resolver).__name__.lower() == f"{name}resolver"
@@ -102,7 +103,7 @@ def test_what_is_registered_without_installation_is_what_pyproject_registers():
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     section = text.partition(f'[project.entry-points."{_registry.GROUP}"]\n')[2].partition("\n[")[0]
     registered = {key: ast.literal_eval(value) for key, value in re.findall(r"^(\w+) = (.*)$", section, re.MULTILINE)}
-    assert registered == {name: registration.value for name, registration in resolvers().items() if name in BUILT_IN}
+    assert registered == _registry._BUILT_IN
 
 
 def test_a_chain_by_name_takes_names_joined_by_plus_or_resolvers():

@@ -1,0 +1,105 @@
+"""The public face: what it names exists, is documented, and costs no optional import."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import ctxpolicy
+from tests.programs import run_program
+
+# Importing these needs an optional package, or runs the command line.
+OPTIONAL = ("ctxpolicy.__main__", "ctxpolicy.integrations.", "ctxpolicy.pytest_plugin", "ctxpolicy.testing")
+
+
+def modules() -> list[str]:
+    found = [module.name for module in pkgutil.walk_packages(ctxpolicy.__path__, "ctxpolicy.")]
+    return [name for name in found if not name.startswith(OPTIONAL)]
+
+
+def test_the_package_defines_nothing_itself():
+    own = {name for name, thing in vars(ctxpolicy).items() if getattr(thing, "__module__", None) == "ctxpolicy"}
+    assert own <= {"__getattr__"}  # which re-exports what few programs need, when they need it
+
+
+def test_the_public_names_are_sorted_and_each_is_there_once():
+    assert ctxpolicy.__all__ == sorted(set(ctxpolicy.__all__))
+
+
+def test_everything_that_the_package_takes_from_its_modules_is_public():
+    imported = {
+        alias.asname or alias.name
+        for each in ast.walk(ast.parse(Path(ctxpolicy.__file__).read_text()))
+        if isinstance(each, ast.ImportFrom) and (each.module or "").startswith("ctxpolicy.")
+        for alias in each.names
+    }
+    assert imported == set(ctxpolicy.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ctxpolicy' has no attribute 'nothing'"):
+        ctxpolicy.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(set(ctxpolicy.__all__) - {"__version__"}))
+def test_every_public_name_is_documented(name):
+    thing = getattr(ctxpolicy, name)
+    assert inspect.getdoc(thing)
+    if not inspect.isclass(thing):
+        return
+    for attribute, member in vars(thing).items():
+        if not attribute.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            assert inspect.getdoc(member), f"{name}.{attribute}"
+
+
+def test_public_classes_say_that_they_are_ours():
+    for name in ctxpolicy.__all__:
+        thing = getattr(ctxpolicy, name)
+        assert name == "__version__" or thing.__module__.startswith("ctxpolicy.")
+
+
+@pytest.mark.parametrize("name", modules())
+def test_what_a_module_names_exists(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, "a module says what it is"
+    for public in getattr(module, "__all__", ()):
+        assert hasattr(module, public), public
+
+
+def test_importing_ctxpolicy_imports_nothing_optional_and_nothing_dear():
+    imported = run_program("import sys, ctxpolicy; print(*sys.modules)").split()
+    tops = {name.partition(".")[0] for name in imported}
+    assert "ctxpolicy" in tops
+    assert tops.isdisjoint({"uvloop", "greenlet", "trio", "anyio", "sniffio", "pytest", "hypothesis", "argparse"})
+    assert "importlib.metadata" not in imported
+
+
+def test_importing_ctxpolicy_changes_nothing_in_asyncio():
+    assert run_program(
+        "import asyncio, asyncio.events as events\n"
+        "before = dict(vars(asyncio)), dict(vars(events))\n"
+        "import ctxpolicy\n"
+        "print(before == (vars(asyncio), vars(events)))"
+    ) == "True"
+
+
+def test_without_the_optional_packages_all_else_works_and_each_says_what_to_install():
+    blocked = "uvloop", "greenlet", "trio", "tornado", "pytest", "hypothesis"
+    assert run_program(
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"
+        "import ctxpolicy\n"
+        "print([name for name in ctxpolicy.resolvers() if ctxpolicy.resolvers()[name].error])\n"
+        "with ctxpolicy.install(missing='create'): pass\n"
+        "for attempt in (lambda: ctxpolicy.get_resolver('greenlet'), lambda: ctxpolicy.install(loop_factory='uvloop')):\n"
+        "    try: attempt()\n"
+        "    except ctxpolicy.OptionError as error: print(error)"
+    ).splitlines() == [
+        "['trio']",
+        "the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'",
+        "the loop factory 'uvloop' needs a package: pip install 'ctxpolicy[uvloop]'",
+    ]
