@@ -38,6 +38,13 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "run", *pytest)
 
 
+@nox.session(python=[python for python in CPYTHONS if int(python.split(".")[1]) >= 14])
+def emulated_316(session: nox.Session) -> None:
+    """Run the tests on an asyncio without policies, as 3.16 has it."""
+    session.install("-e", ".[tests]")
+    session.run("coverage", "run", "-m", "pytest", "-p", "tests.emulated_316.plugin", "-n", "auto", *session.posargs)
+
+
 @nox.session(python=ONE_PYTHON)
 def coverage(session: nox.Session) -> None:
     """Add up what the test sessions measured, and fail below every statement and branch."""
