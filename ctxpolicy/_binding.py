@@ -61,10 +61,10 @@ class Lease:
 
     def __init__(self, context: str) -> None:
         self.loop: AbstractEventLoop | None = None
-        self.context = context
-        self.thread = get_ident()
-        self.process = process.id
-        self.where = caller_place()
+        self.context: str = context
+        self.thread: int = get_ident()
+        self.process: int = process.id
+        self.where: str = caller_place()
 
     def open(self, factory: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
         """Make the loop, in an empty contextvars context.

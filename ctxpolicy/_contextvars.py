@@ -5,17 +5,39 @@ The upstream project has been renamed to contextvars-registry and is quiet; to r
 
 from __future__ import annotations
 
-from contextvars_extras import ContextVarExt, ContextVarsRegistry
-from contextvars_extras.context_management import (
-    bind_to_empty_context,
-    bind_to_sandbox_context,
-    bind_to_snapshot_context,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ContextVarExt",
-    "ContextVarsRegistry",
-    "bind_to_empty_context",
-    "bind_to_sandbox_context",
-    "bind_to_snapshot_context",
-]
+if TYPE_CHECKING:
+    # The package is not typed throughout. This is what we take, and how it is meant.
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from contextvars import ContextVar, Token
+    from typing import Any, Generic, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+    T = TypeVar("T")
+
+    class ContextVarExt(Generic[T]):
+        """A context variable whose methods are the C ones of :class:`contextvars.ContextVar`."""
+
+        context_var: ContextVar[T]
+
+        def __init__(self, name: str, default: T) -> None: ...
+        def get_raw(self) -> T: ...
+        def set(self, value: T) -> Token[T]: ...
+        def reset(self, token: Token[T]) -> None: ...
+
+    class ContextVarsRegistry:
+        """Attributes that are context variables; calling one sets several of them for a ``with`` block."""
+
+        def __call__(self, **values: Any) -> AbstractContextManager[Any]: ...
+
+    def bind_to_empty_context(fn: Callable[P, R]) -> Callable[P, R]: ...
+    def bind_to_snapshot_context(fn: Callable[P, R]) -> Callable[P, R]: ...
+
+else:
+    from contextvars_extras import ContextVarExt, ContextVarsRegistry
+    from contextvars_extras.context_management import bind_to_empty_context, bind_to_snapshot_context
+
+__all__ = ["ContextVarExt", "ContextVarsRegistry", "bind_to_empty_context", "bind_to_snapshot_context"]
