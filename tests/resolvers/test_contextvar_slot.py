@@ -1,0 +1,100 @@
+"""What the contextvar resolver keeps in a contextvars context, and that it keeps no more there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+
+import pytest
+
+from ctxpolicy import ContextPolicy, ContextVarResolver
+
+
+@pytest.fixture
+def loop():
+    loop = asyncio.SelectorEventLoop()
+    yield loop
+    loop.close()
+
+
+def variables_set_by(*steps) -> int:
+    context = contextvars.Context()
+    for step in steps:
+        context.run(step)
+    return len(context)
+
+
+def test_binding_and_unbinding_by_hand_set_one_variable(loop):
+    policy = ContextPolicy()
+    assert variables_set_by(lambda: policy.set_event_loop(loop), lambda: policy.set_event_loop(None)) == 1
+
+
+def test_a_loop_bound_by_the_policy_goes_when_another_is_bound(loop):
+    policy = ContextPolicy()
+
+    def bind_both():
+        policy.set_event_loop(asyncio.SelectorEventLoop())
+        policy.get_event_loop().close()
+        policy.set_event_loop(loop)
+
+    context = contextvars.Context()
+    context.run(bind_both)
+    assert [value[0] for value in context.values()] == [loop]
+
+
+def test_a_lease_stands_while_the_policy_binds_loops_over_it(loop):
+    resolver = ContextVarResolver()
+    policy = ContextPolicy(resolver, missing="create")
+
+    def job():
+        leased = policy.get_event_loop()
+        lease = resolver.binding().lease
+        policy.set_event_loop(loop)
+        over = resolver.binding()
+        policy.set_event_loop(None)
+        return lease, leased, over, resolver.binding()
+
+    lease, leased, over, after = contextvars.Context().run(job)
+    assert over.loop is loop
+    assert over.lease is lease
+    assert after.loop is leased
+    assert after.lease is lease
+
+
+def test_a_binding_over_a_lease_is_not_said_to_be_made_where_the_lease_was(loop):
+    resolver = ContextVarResolver()
+    policy = ContextPolicy(resolver, missing="create")
+
+    def job():
+        policy.get_event_loop()
+        leased = resolver.binding()
+        policy.set_event_loop(loop)
+        return leased, resolver.binding()
+
+    leased, over = contextvars.Context().run(job)
+    assert leased.where == leased.lease.where
+    assert over.where is None
+
+
+def test_a_traced_binding_says_where_it_was_made(loop):
+    resolver = ContextVarResolver()
+    resolver.traced = True
+    policy = ContextPolicy(resolver)
+    policy.set_event_loop(loop)
+    assert resolver.binding().where.endswith("in test_a_traced_binding_says_where_it_was_made")
+    assert policy.get_event_loop() is loop
+
+
+def test_an_ended_lease_is_forgotten_at_the_next_unbinding():
+    resolver = ContextVarResolver()
+    policy = ContextPolicy(resolver, missing="create")
+
+    def job():
+        policy.get_event_loop()
+        resolver.binding().lease.release()
+        policy.set_event_loop(None)
+        return resolver.load()
+
+    binding = contextvars.Context().run(job)
+    assert binding.loop is None
+    assert binding.lease is None
