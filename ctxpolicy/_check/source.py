@@ -81,11 +81,22 @@ def _bytes(file: str) -> bytes:
 def _text(file: str, data: bytes) -> str:
     """Decode as PEP 263 says, with the line ends that the parser counts."""
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = codecs.decode(data, encoding)
+        text = data.decode(_encoding(data))
     except (SyntaxError, UnicodeError, LookupError) as error:
         raise UnreadableError(Problem(file, f"cannot be decoded: {error}")) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding(data: bytes) -> str:
+    """Find what PEP 263 says of a file's encoding.
+
+    ``detect_encoding`` refuses a line with the declaration and other than UTF-8 text in it, which Python accepts: it
+    gets to see the ASCII of the two lines that count.
+    """
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    lines = data[len(mark) :].splitlines(keepends=True)[:2]
+    head = mark + b"".join(lines).decode("ascii", "replace").replace("\ufffd", "?").encode()
+    return tokenize.detect_encoding(io.BytesIO(head).readline)[0]
 
 
 def _tree(file: str, text: str) -> ast.Module:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ctxpolicy._check import RULES, Rule
+
+PAGES = Path(__file__).parents[2] / "docs" / "check"
+
+
+@pytest.fixture(params=RULES.values(), ids=RULES)
+def rule(request) -> Rule:
+    return request.param
+
+
+def page(rule: Rule) -> str:
+    return (PAGES / f"{rule.code.lower()}.md").read_text("utf-8")
+
+
+def programs(rule: Rule, heading: str) -> list[str]:
+    """The programs on a rule's page under a heading."""
+    section = page(rule).partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+def test_codes_are_what_the_table_is_keyed_by_and_of_one_form():
+    assert all(code == rule.code and re.fullmatch(r"CTX[1-9]\d\d", code) for code, rule in RULES.items())
+
+
+def test_a_rule_warns_before_it_fails(rule):
+    assert rule.warns is None or rule.fails is None or rule.warns < rule.fails
+
+
+def test_every_rule_has_a_page_that_begins_with_its_code_and_title(rule):
+    assert page(rule).splitlines()[0] == f"# {rule.code}: {rule.title}"
+
+
+def test_the_page_says_since_when(rule):
+    text = " ".join(page(rule).split())
+    assert (f"warns since Python {rule.warns}" if rule.warns else "no Python warns") in text
+    assert (f"fails since Python {rule.fails}" if rule.fails else "no Python fails") in text
+
+
+def test_each_program_that_the_page_calls_found_is_found(rule, findings):
+    assert programs(rule, "Found")
+    for program in programs(rule, "Found"):
+        assert {finding.code for finding in findings(program)} == {rule.code}
+
+
+def test_no_program_that_the_page_gives_in_its_place_is_found(rule, findings):
+    assert programs(rule, "Instead")
+    assert not [findings(program) for program in programs(rule, "Instead") if findings(program)]
+
+
+def test_each_program_that_the_page_calls_not_found_is_not(rule, findings):
+    assert not [findings(program) for program in programs(rule, "Not found") if findings(program)]
+
+
+def test_the_index_lists_every_rule_and_no_other():
+    index = (PAGES / "index.md").read_text("utf-8")
+    listed = index.partition("```{toctree}")[2].partition("```")[0].split("\n\n")[1].split()
+    assert listed == [code.lower() for code in RULES]
+    assert {path.stem for path in PAGES.glob("ctx*.md")} == set(listed)
