@@ -1,0 +1,85 @@
+"""pytest-asyncio's tests and fixtures under an installed policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.programs import run_python
+from tests.resolver_cases import ResolverCase
+
+pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
+
+INI = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+"""
+
+CONFTEST = """
+import ctxpolicy
+from tests.resolver_cases import CASES, tenant
+
+def pytest_configure(config):
+    tenant.set("acme")
+    config.installation = ctxpolicy.install(CASES[{name!r}].make(), missing="error")
+
+def pytest_unconfigure(config):
+    assert config.installation.policy.resolver.get() is None
+    config.installation.uninstall()
+"""
+
+TESTS = """
+import asyncio
+import pytest
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def loop():
+    found = asyncio.get_running_loop()
+    yield found
+    assert asyncio.get_running_loop() is found
+
+@pytest.fixture
+def sync(loop):
+    return asyncio.get_event_loop()
+
+async def test_fixtures_and_tests_run_in_one_loop(loop, sync):
+    assert asyncio.get_running_loop() is loop is sync
+
+async def test_tasks_and_threads_work():
+    assert await asyncio.gather(*(asyncio.to_thread(abs, -n) for n in range(3))) == [0, 1, 2]
+
+@pytest.mark.xfail(raises=AssertionError, strict=True)
+async def test_failing():
+    assert await asyncio.sleep(0, False)
+
+@pytest.mark.parametrize("_", range(2))
+async def test_each_test_has_a_loop_of_its_own(_, seen=set()):
+    loop = asyncio.get_running_loop()
+    assert loop not in seen
+    seen.add(loop)
+
+@pytest.mark.asyncio(loop_scope="class")
+class TestsThatShareALoop:
+    async def test_one(self):
+        type(self).loop = asyncio.get_running_loop()
+
+    async def test_two(self):
+        assert asyncio.get_running_loop() is self.loop
+
+def test_sync():
+    pass
+"""
+
+
+def test_its_tests_pass(resolver_case: ResolverCase, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text(INI)
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(name=resolver_case.name))
+    (tmp_path / "test_it.py").write_text(TESTS)
+    pytest_asyncio_alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = run_python("-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **pytest_asyncio_alone)
+    assert "7 passed, 1 xfailed" in done.stdout, done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
