@@ -1,6 +1,7 @@
 """Event loop policies for asyncio whose notion of a context is pluggable."""
 
 from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._explain import Explanation, explain
 from ctxpolicy._install import Installation, install, using
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._registry import Registration, get_resolver, resolvers
@@ -36,6 +37,7 @@ __all__ = [
     "ContextVarResolver",
     "CtxPolicyError",
     "DelegatingResolver",
+    "Explanation",
     "GreenletResolver",
     "Installation",
     "InstallationError",
@@ -55,6 +57,7 @@ __all__ = [
     "ThreadResolver",
     "UnknownNameError",
     "__version__",
+    "explain",
     "get_resolver",
     "install",
     "resolvers",

@@ -29,6 +29,7 @@ except ImportError:  # Python 3.10
     from ctxpolicy._runner310 import Runner  # type: ignore[assignment]
 
 __all__ = [
+    "CHILD_WATCHERS_WARN",
     "CREATES_IMPLICITLY",
     "CREATION_WARNS",
     "HAS_CHILD_WATCHERS",
@@ -36,9 +37,9 @@ __all__ = [
     "Runner",
     "current_task",
     "debug_mode",
+    "decides_as_asyncio",
     "detach",
     "enter_running",
-    "decides_as_asyncio",
     "host",
     "is_asyncios_own",
     "kept_loop",
@@ -82,11 +83,13 @@ def _default_policy_class() -> type | None:
 _DefaultPolicy: Final = _default_policy_class()
 _HAS_POLICIES: Final = _DefaultPolicy is not None and hasattr(events, "_event_loop_policy")
 
-# Does asyncio's default policy make a loop where none was ever set, in the main thread (up to 3.13)? With a warning?
+# Does asyncio's default policy make a loop where none was ever set, in the main thread (up to 3.13)?
 CREATES_IMPLICITLY: Final[bool] = hasattr(getattr(_DefaultPolicy, "_Local", None), "_set_called")
-CREATION_WARNS: Final[bool] = CREATES_IMPLICITLY and sys.version_info >= (3, 12)
+# Does a policy that makes one warn?
+CREATION_WARNS: Final[bool] = sys.version_info >= (3, 12)
 # Child watchers (up to 3.13): set_event_loop() in the main thread attaches the one in use.
 HAS_CHILD_WATCHERS: Final[bool] = hasattr(_DefaultPolicy, "_init_watcher")
+CHILD_WATCHERS_WARN: Final[bool] = HAS_CHILD_WATCHERS and sys.version_info >= (3, 12)
 
 if TYPE_CHECKING:
 
@@ -120,11 +123,19 @@ def is_asyncios_own(policy: object) -> bool:
 
 
 def decides_as_asyncio(policy: Any) -> bool:
-    """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does."""
-    if policy is None:
-        return True
-    method = getattr(policy, "get_event_loop", None)
-    return getattr(method, "__func__", None) is PolicyBase.get_event_loop
+    """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does.
+
+    uvloop's does from 0.22 on: it has a copy of what asyncio 3.14 does.
+    """
+    return policy is None or _inherits_from_asyncio(policy) or _getter(policy).__module__ == "uvloop"
+
+
+def _inherits_from_asyncio(policy: Any) -> bool:
+    return _getter(policy) is PolicyBase.get_event_loop
+
+
+def _getter(policy: Any) -> Any:
+    return getattr(policy.get_event_loop, "__func__", policy.get_event_loop)
 
 
 def kept_loop(policy: Any) -> AbstractEventLoop | None:
@@ -136,7 +147,10 @@ def kept_loop(policy: Any) -> AbstractEventLoop | None:
 
 def would_create(policy: Any) -> bool:
     """Tell whether such a policy would make a loop if it keeps none for this thread."""
-    creates = CREATES_IMPLICITLY or (policy is not None and PolicyBase is DefaultEventLoopPolicy)
+    if policy is None:
+        creates = CREATES_IMPLICITLY
+    else:
+        creates = _inherits_from_asyncio(policy) and (CREATES_IMPLICITLY or PolicyBase is DefaultEventLoopPolicy)
     called = getattr(getattr(policy, "_local", None), "_set_called", False)
     return creates and not called and threading.get_ident() == threading.main_thread().ident
 

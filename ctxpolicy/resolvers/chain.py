@@ -70,6 +70,9 @@ class _Nowhere(ContextResolver):
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
         raise self._refusal()
 
+    def marked(self) -> bool:
+        return True  # else the policy would make a loop that nothing here can keep
+
     def describe(self) -> str:
         return f"thread {thread_name()}, where no resolver of the chain applies"
 
