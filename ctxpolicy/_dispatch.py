@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ctxpolicy import _scope
-from ctxpolicy._asyncio import Policy, is_asyncios_own
+from ctxpolicy._asyncio import HAS_CHILD_WATCHERS, Policy, is_asyncios_own
 from ctxpolicy._policy import ContextPolicy
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["DispatchPolicy"]
 
@@ -25,16 +26,31 @@ class DispatchPolicy(ContextPolicy):
         self._former: Any = former
         super().__init__(_AsynciosResolver(former) if is_asyncios_own(former) else _ForwardingResolver(former))
         self.scope()
+        if HAS_CHILD_WATCHERS:
+            # The methods themselves: from 3.12 on they blame their warning on whoever calls them.
+            self.get_child_watcher = former.get_child_watcher  # type: ignore[attr-defined]
+            self.set_child_watcher = former.set_child_watcher  # type: ignore[method-assign, attr-defined]
 
     @property
     def former(self) -> Policy:
         """The policy that was there."""
         return self._former  # type: ignore[no-any-return]
 
-    def take_over(self, former: Any) -> None:
-        """Keep the kind of loops; the child watcher stays the former policy's."""
-        super().take_over(former)
-        self._watcher = self._lent_watcher = None
+    def kind_of_loops(self) -> LoopFactory | None:
+        """Return what makes the loops of a policy that takes this one's place: what makes the former policy's."""
+        return self._inherited_factory
+
+    def borrow_watcher(self, former: Any) -> None:
+        """Leave the child watcher where it is; this policy has the former one's methods for it."""
+
+    @property
+    def _watcher(self) -> Any:
+        # What set_event_loop() attaches in a using block; outside of any, the former policy's own attaches it.
+        return None if _scope.chosen() is None else getattr(self._former, "_watcher", None)
+
+    @_watcher.setter
+    def _watcher(self, watcher: Any) -> None:
+        pass  # asyncio's __init__ says that there is none
 
     def new_event_loop(self) -> AbstractEventLoop:
         """Return a new loop: the former policy's, where the chosen resolver has no kind of its own."""
@@ -42,14 +58,6 @@ class DispatchPolicy(ContextPolicy):
             loop: AbstractEventLoop = self._former.new_event_loop()
             return loop
         return super().new_event_loop()
-
-    def get_child_watcher(self) -> Any:
-        """Return the former policy's child watcher."""
-        return self._former.get_child_watcher()
-
-    def set_child_watcher(self, watcher: Any) -> None:
-        """Set the former policy's child watcher."""
-        self._former.set_child_watcher(watcher)
 
     def __repr__(self) -> str:
         return f"<the policy of using() over {self._former!r}>"
@@ -97,6 +105,9 @@ class _AsynciosResolver(_ForwardingResolver):
             return miss() if loop is None else loop
 
         return get_event_loop
+
+    def describe(self) -> str:
+        return f"thread {thread_name()}"
 
     def mark(self) -> None:
         self._policy._local._set_called = True

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, final
 
 from ctxpolicy import _scope
-from ctxpolicy._asyncio import host
+from ctxpolicy._asyncio import host, is_asyncios_own
 from ctxpolicy._dispatch import DispatchPolicy
 from ctxpolicy._fork import HOST, renew_after_fork
 from ctxpolicy._policy import ContextPolicy
@@ -53,11 +52,11 @@ class Installation:
                 raise InstallationError(f"{policy!r} is installed already: make a new ContextPolicy, or uninstall it")
             self._former = host.in_force()
             policy.take_over(self._former)
-            policy.resolver.installed()
+            policy.own_resolver.installed()
             try:
                 host.force(policy)
             except BaseException:
-                policy.resolver.uninstalled()
+                policy.own_resolver.uninstalled()
                 raise
             _state.stack.append(self)
 
@@ -74,10 +73,14 @@ class Installation:
             self._check()
             _state.stack.remove(self)
             host.force(self._former)
-            self.policy.resolver.uninstalled()
-            dispatch = _state.dispatch
-            if dispatch is not None and _state.blocks == 0 and self._former is dispatch.policy:
-                _end_dispatch(dispatch)
+            try:
+                self.policy.return_watcher(self._former)
+                self.policy.own_resolver.uninstalled()
+            finally:
+                if _state.blocks:
+                    _heed_blocks()
+                else:
+                    _end_dispatch()
 
     def _check(self) -> None:
         if self not in _state.stack:
@@ -88,9 +91,9 @@ class Installation:
         if any(other.policy is now for other in _state.stack):
             raise InstallationError(f"{now!r} was installed after {self.policy!r}: uninstall that one first")
         raise InstallationError(
-            f"{self.policy!r} cannot be uninstalled, because {now!r} has replaced it since "
-            "(somebody called asyncio.set_event_loop_policy()). Set this policy again before you uninstall it, "
-            "or leave things as they are."
+            f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {_name(now)} has taken its place since, "
+            "by asyncio.set_event_loop_policy(). Set this policy again before you uninstall it, or leave things as "
+            "they are."
         )
 
     def __enter__(self) -> Installation:
@@ -150,14 +153,14 @@ class using:  # noqa: N801 - reads as the statement that it is part of
 
     def __init__(self, what: ContextResolver | str, /) -> None:
         self.resolver: Final = shared_resolver(what)
-        self._choice: AbstractContextManager[Any] | None = None
+        self._choice: _scope.Choice | None = None
 
     def __enter__(self) -> ContextResolver:
         if self._choice is not None:
             raise InstallationError("this using block is entered already: make one for each with statement")
         _enter_block(self.resolver)
-        self._choice = _scope.choosing(self.resolver)
-        self._choice.__enter__()
+        self._choice = _scope.Choice(self.resolver)
+        self._choice.enter()
         return self.resolver
 
     def __exit__(
@@ -167,14 +170,7 @@ class using:  # noqa: N801 - reads as the statement that it is part of
         if choice is None:
             raise InstallationError("this using block is not entered")
         try:
-            if _scope.chosen() is not self.resolver:
-                raise ValueError("another resolver is chosen here")
-            choice.__exit__(None, None, None)
-        except ValueError as trouble:
-            raise InstallationError(
-                f"using({self.resolver!r}) is left out of order, or in another contextvars context than the one that "
-                f"it was entered in (thread {thread_name()}). The resolver stays chosen there."
-            ) from trouble
+            choice.leave()
         finally:
             _leave_block(self.resolver)
 
@@ -184,11 +180,7 @@ def _enter_block(resolver: ContextResolver) -> None:
         resolver.installed()
         try:
             _scope.start_use()
-            policy = host.in_force()
-            if isinstance(policy, ContextPolicy):
-                policy.scope()
-            else:
-                _state.dispatch = Installation(DispatchPolicy(policy or host.own()))
+            _heed_blocks()
         except BaseException:
             resolver.uninstalled()
             raise
@@ -199,18 +191,38 @@ def _leave_block(resolver: ContextResolver) -> None:
     with _state.lock:
         _state.blocks -= 1
         try:
-            if _state.dispatch is not None and _state.blocks == 0:
-                _end_dispatch(_state.dispatch)
+            if _state.blocks == 0:
+                _end_dispatch()
         finally:
             resolver.uninstalled()
 
 
-def _end_dispatch(dispatch: Installation) -> None:
-    if any(other._former is dispatch.policy for other in _state.stack):
-        return  # installed inside the block and still in force: its end is this one's end too
+def _heed_blocks() -> None:
+    policy = host.in_force()
+    if isinstance(policy, ContextPolicy):
+        policy.scope()
+    else:
+        _state.dispatch = Installation(DispatchPolicy(policy or host.own()))
+
+
+def _end_dispatch() -> None:
+    dispatch = _state.dispatch
+    if dispatch is None or any(other._former is dispatch.policy for other in _state.stack):
+        return  # or installed inside the block and still in force: its end is this one's end too
     _state.dispatch = None
-    try:
+    now = host.in_force()
+    if now is dispatch.policy:
         dispatch.uninstall()
-    except InstallationError:
-        _state.stack.remove(dispatch)  # somebody's policy has replaced it for good
-        raise
+        return
+    _state.stack.remove(dispatch)
+    if isinstance(now, ContextPolicy):
+        return  # which heeds using blocks itself
+    raise InstallationError(
+        f"{_name(now)} has been put in force by asyncio.set_event_loop_policy() while using blocks were open (the last "
+        f"was left in thread {thread_name()}), and stays: the resolvers of those blocks have not been asked since. "
+        "Set policies outside of using blocks, or call ctxpolicy.install()."
+    )
+
+
+def _name(policy: object) -> str:
+    return "asyncio's default policy" if is_asyncios_own(policy) else repr(policy)

@@ -11,7 +11,6 @@ from types import CodeType
 from typing import Any, Literal, get_args
 
 from ctxpolicy import _asyncio, _scope
-from ctxpolicy._asyncio import PolicyBase
 from ctxpolicy._fork import POLICY, renew_after_fork
 from ctxpolicy._frames import caller
 from ctxpolicy._loops import loop_factory as named_loop_factory
@@ -20,6 +19,7 @@ from ctxpolicy._origin import note_origin
 from ctxpolicy._registry import make_resolver
 from ctxpolicy._seam import CurrentLoop
 from ctxpolicy._threads import thread_name
+from ctxpolicy._watchers import WatchingPolicy
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError, OptionError
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
@@ -28,7 +28,7 @@ __all__ = ["ContextPolicy", "Missing"]
 Missing = Literal["asyncio", "error", "create"]
 
 
-class ContextPolicy(PolicyBase):
+class ContextPolicy(WatchingPolicy):
     """An event loop policy whose notion of a context is a resolver's.
 
     Args:
@@ -54,22 +54,27 @@ class ContextPolicy(PolicyBase):
     ) -> None:
         if missing not in get_args(Missing):
             raise OptionError(f"missing must be one of {', '.join(map(repr, get_args(Missing)))}, not {missing!r}")
-        base = make_resolver(resolver)
+        self._own_resolver = make_resolver(resolver)
         self._given_factory = None if loop_factory is None else named_loop_factory(loop_factory)
         super().__init__()
         self._missing: Missing = missing
         self._inherited_factory: LoopFactory | None = None
-        self._lent_watcher: Any = None
         self._legacy_loop: weakref.ref[AbstractEventLoop] | None = None
-        self._keep_loop_kind(_asyncio.host.in_force())
-        self._resolver = _scope.scoped(base) if _scope.in_use() else base
+        self._keep_kind_of_loops(_asyncio.host.in_force())
+        self._scoped = _scope.in_use()
         self._bind_methods()
         renew_after_fork(self, POLICY)
 
     @property
+    def own_resolver(self) -> ContextResolver:
+        """The resolver that the policy was made with."""
+        return self._own_resolver
+
+    @property
     def resolver(self) -> ContextResolver:
-        """The resolver that says what a context is."""
-        return self._resolver
+        """The resolver that says what a context is here: the policy's own, in a ``using`` block the chosen one."""
+        chosen = _scope.chosen() if self._scoped else None
+        return self._own_resolver if chosen is None else chosen
 
     @property
     def missing(self) -> Missing:
@@ -102,43 +107,53 @@ class ContextPolicy(PolicyBase):
         Raises:
             LoopFactoryError: the loop factory raised, or made no open event loop.
         """
-        factory = self._given_factory or self._resolver.factory()
-        return note_origin(make_loop(factory) if factory is not None else self._unasked_factory())
+        asked_for = self._factory_asked_for()
+        # What asyncio's own factory raises is not ours to dress up.
+        return note_origin(self._unasked_factory() if asked_for is None else make_loop(asked_for))
 
     def factory_in_use(self) -> LoopFactory:
         """Return what :meth:`new_event_loop` calls in the present context."""
-        return self._given_factory or self._resolver.factory() or self._unasked_factory
+        asked_for = self._factory_asked_for()
+        return self._unasked_factory if asked_for is None else asked_for
 
-    @property
-    def _unasked_factory(self) -> LoopFactory:
-        return self._inherited_factory or self._loop_factory
+    def kind_of_loops(self) -> LoopFactory | None:
+        """Return what makes the loops of a policy that takes this one's place; ``None``: asyncio's own."""
+        if type(self).new_event_loop is not ContextPolicy.new_event_loop:
+            return self.new_event_loop
+        return self._inherited_factory if self._given_factory is None else self._given_factory
 
     def take_over(self, former: Any) -> None:
         """Keep what must not change when this policy takes the place of ``former``.
 
-        That is: the kind of loops, where ``former`` is not one of asyncio's or ours; and on Python 3.10 to 3.13 the
-        child watcher in use.
+        That is: the kind of loops, where ``former`` is not asyncio's own policy; on Python 3.10 to 3.13 the child
+        watcher in use; and that ``using`` blocks are heeded.
         """
-        self._keep_loop_kind(former)
-        if getattr(self, "_watcher", None) is None:
-            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
+        self._keep_kind_of_loops(former)
+        self.borrow_watcher(former)
+        if _scope.in_use():
+            self.scope()
 
-    def _keep_loop_kind(self, former: Any) -> None:
-        if isinstance(former, ContextPolicy):
-            self._inherited_factory = former._inherited_factory
-        elif not _asyncio.is_asyncios_own(former):
-            self._inherited_factory = former.new_event_loop
+    def _keep_kind_of_loops(self, former: Any) -> None:
+        if former is self:
+            return
+        if _asyncio.is_asyncios_own(former):
+            kind = None
+        else:
+            kind = former.kind_of_loops() if isinstance(former, ContextPolicy) else former.new_event_loop
+        # Not this policy's own method: former may have taken it over, and each would ask the other.
+        self._inherited_factory = None if getattr(kind, "__self__", None) is self else kind
 
-    def set_child_watcher(self, watcher: Any) -> None:
-        """Set the watcher for child processes, as asyncio's default policy does (Python 3.10 to 3.13)."""
-        if self._watcher is self._lent_watcher:
-            self._watcher = None  # else asyncio would close what is the former policy's
-        super().set_child_watcher(watcher)
+    def _factory_asked_for(self) -> LoopFactory | None:
+        return self.resolver.factory() if self._given_factory is None else self._given_factory
+
+    @property
+    def _unasked_factory(self) -> LoopFactory:
+        return self._loop_factory if self._inherited_factory is None else self._inherited_factory
 
     def scope(self) -> None:
         """Heed ``using`` blocks from now on."""
-        if not _scope.is_scoped(self._resolver):
-            self._resolver = _scope.scoped(self._resolver)
+        if not self._scoped:
+            self._scoped = True
             self._bind_methods()
 
     def after_fork(self) -> None:
@@ -147,13 +162,13 @@ class ContextPolicy(PolicyBase):
         self._bind_methods()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} resolver={self._resolver!r} missing={self._missing!r}>"
+        return f"<{type(self).__name__} resolver={self._own_resolver!r} missing={self._missing!r}>"
 
     # asyncio's own code and some libraries read and write policy._local._loop; on 3.12 and later asyncio assigns a
     # fresh thread-local to it in a forked child.
     @property
     def _local(self) -> CurrentLoop:
-        return CurrentLoop(self._resolver.get, self.set_event_loop)
+        return CurrentLoop(self.resolver.get, self.set_event_loop)
 
     @_local.setter
     def _local(self, _: object) -> None:
@@ -161,31 +176,25 @@ class ContextPolicy(PolicyBase):
 
     def _bind_methods(self) -> None:
         # Closures as attributes: a hit costs one Python frame, and no attribute is looked up on the way.
-        self._get = self._resolver.getter(self._make_up_for_missing)
-        self._set = self._attaching(self._resolver.setter(self._set_other))
+        resolver = self._own_resolver
+        if self._scoped:
+            self._get = _scope.scoped_getter(resolver, self._make_up_for_missing)
+            self._set = self._attaching(_scope.scoped_setter(resolver, self._set_other))
+        else:
+            self._get = resolver.getter(self._make_up_for_missing)
+            self._set = self._attaching(resolver.setter(self._set_other))
         for name, closure in (("get_event_loop", self._get), ("set_event_loop", self._set)):
             if getattr(type(self), name) is getattr(ContextPolicy, name):
                 setattr(self, name, closure)
 
-    def _attaching(self, set_loop: Callable[[Any], None]) -> Callable[[Any], None]:
-        if not _asyncio.HAS_CHILD_WATCHERS:
-            return set_loop
-
-        def set_event_loop(loop: Any) -> None:
-            set_loop(loop)
-            if self._watcher is not None and threading.current_thread() is threading.main_thread():
-                self._watcher.attach_loop(loop)
-
-        return set_event_loop
-
     def _set_other(self, loop: Any) -> None:
         if loop is None:
-            self._resolver.bind(None)
+            self.resolver.bind(None)
             return
-        self._resolver.mark()  # asyncio too counts this as a loop having been set
+        self.resolver.mark()  # asyncio too counts this as a loop having been set
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
-            f"({self._resolver.describe()}; the loop that was bound there stays)"
+            f"({self.resolver.describe()}; the loop that was bound there stays)"
         )
 
     def remedy(self) -> Literal["lease", "legacy", "error"]:
@@ -202,10 +211,10 @@ class ContextPolicy(PolicyBase):
     def _make_up_for_missing(self) -> AbstractEventLoop:
         remedy = self.remedy()
         if remedy == "lease":
-            return self._resolver.lease(self.new_event_loop)
+            return self.resolver.lease(self.new_event_loop)
         if remedy == "legacy":
             self.set_event_loop(self._make_legacy_loop())
-            loop = self._resolver.get()
+            loop = self.resolver.get()
             if loop is not None:
                 return loop
         raise self.nothing_here()
@@ -213,8 +222,8 @@ class ContextPolicy(PolicyBase):
     def _may_make_legacy_loop(self) -> bool:
         return (
             _asyncio.CREATES_IMPLICITLY
-            and threading.current_thread() is threading.main_thread()
-            and not self._resolver.marked()
+            and threading.get_ident() == threading.main_thread().ident  # current_thread() may make a dummy thread
+            and not self.resolver.marked()
         )
 
     def legacy_loop(self) -> AbstractEventLoop | None:
@@ -238,14 +247,14 @@ class ContextPolicy(PolicyBase):
     def nothing_here(self) -> NoCurrentLoopError:
         """Return what is raised where there is no loop, and none may be made."""
         return NoCurrentLoopError(
-            f"There is no current event loop in thread {thread_name()}. ({self._resolver.describe()} has none"
+            f"There is no current event loop in thread {thread_name()}. ({self.resolver.describe()} has none"
             f"{self._loop_of_another_thread()}. Run async code with asyncio.run(); or bind a loop here with "
             "asyncio.set_event_loop(); or have one made wherever it is missing: "
             'ctxpolicy.install(missing="create").)'
         )
 
     def _loop_of_another_thread(self) -> str:
-        binding = self._resolver.binding()
+        binding = self.resolver.binding()
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"

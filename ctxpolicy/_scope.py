@@ -1,30 +1,104 @@
-"""Scope a resolver to one contextvars context: the setting that ``using`` makes, and the resolver that heeds it.
+"""Scope a resolver to one contextvars context: the setting that ``using`` makes, and how a policy heeds it.
 
-Programs that never call ``using`` never come here: a policy puts the resolver around its own at the first ``using``.
+Programs that never call ``using`` never come here: a policy puts these closures around its own at the first ``using``.
 """
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, final
 
 from ctxpolicy._contextvars import ContextVarsRegistry
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import InstallationError
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
-__all__ = ["chosen", "choosing", "in_use", "is_scoped", "scoped", "start_use"]
+__all__ = ["Choice", "chosen", "in_use", "scoped_getter", "scoped_setter", "start_use"]
 
 
 class _Settings(ContextVarsRegistry):
-    resolver: Any = None
+    choice: Any = None
 
 
 _settings: Final = _Settings()
 # The C getter: the descriptor's own way in Python costs four frames.
-chosen: Final[Callable[[], ContextResolver | None]] = _Settings.resolver.get_raw
+_present: Final[Callable[[], Choice | None]] = _Settings.choice.get_raw
+
+
+@final
+class Choice:
+    """A resolver chosen for a contextvars context and its copies, from :meth:`enter` to :meth:`leave`.
+
+    Attributes:
+        resolver: the resolver.
+    """
+
+    __slots__ = ("_ended", "_outer", "_setting", "resolver")
+
+    def __init__(self, resolver: ContextResolver) -> None:
+        self.resolver = resolver
+        self._outer: Choice | None = None
+        self._setting: AbstractContextManager[Any] | None = None
+        self._ended = False
+
+    def enter(self) -> None:
+        """Choose the resolver here."""
+        self._outer = _present()
+        self._setting = _settings(choice=self)
+        self._setting.__enter__()
+
+    def leave(self) -> None:
+        """Choose again what was chosen before.
+
+        Raises:
+            InstallationError: this is not the contextvars context that it was chosen in: it stays chosen there. Or
+                another choice was made in it that still stands: this one ends together with that one.
+        """
+        if _present() is not self:
+            raise self._out_of_order() if self._stands_below() else self._elsewhere()
+        try:
+            self._reset()
+        except ValueError as error:  # a copy of that context
+            raise self._elsewhere() from error
+        while self._outer is not None and self._outer._ended:
+            with contextlib.suppress(ValueError):  # this one was made in a copy of that one's context
+                self._outer._reset()
+            self._outer = self._outer._outer
+
+    def _stands_below(self) -> bool:
+        choice = _present()
+        while choice is not None and choice is not self:
+            choice = choice._outer
+        self._ended = choice is not None
+        return self._ended
+
+    def _reset(self) -> None:
+        setting, self._setting = self._setting, None  # which refers back to this object
+        if setting is not None:
+            setting.__exit__(None, None, None)
+
+
+    def _out_of_order(self) -> InstallationError:
+        return InstallationError(
+            f"using({self.resolver!r}) is left, in thread {thread_name()}, before a using block that was entered in it: "
+            "leave the last one first. This one ends together with that one."
+        )
+
+    def _elsewhere(self) -> InstallationError:
+        return InstallationError(
+            f"using({self.resolver!r}) is left, in thread {thread_name()}, in another contextvars context than the one "
+            "that it was entered in: enter and leave it in the same task. It stays chosen there."
+        )
+
+
+def chosen() -> ContextResolver | None:
+    """Return the resolver that is chosen in the present contextvars context, ``None`` where none is."""
+    choice = _present()
+    return None if choice is None else choice.resolver
 
 
 class _Use:
@@ -41,53 +115,36 @@ def start_use() -> None:
     _Use.started = True
 
 
-def choosing(resolver: ContextResolver) -> AbstractContextManager[Any]:
-    """Return a context manager: ``resolver`` is the chosen one in this contextvars context and its copies."""
-    manager: AbstractContextManager[Any] = _settings(resolver=resolver)
-    return manager
+def scoped_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+    """Return a getter that asks the chosen resolver where one is chosen, else ``base``."""
+    outside, inside, present = base.getter(miss), _CHOSEN.getter(miss), _present
+
+    def get_event_loop() -> AbstractEventLoop:
+        return outside() if present() is None else inside()
+
+    return get_event_loop
 
 
-def scoped(base: ContextResolver) -> ContextResolver:
-    """Return a resolver that is the chosen one where one is chosen, else ``base``."""
-    return _ScopedResolver(base)
+def scoped_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a setter that tells the chosen resolver where one is chosen, else ``base``."""
+    outside, inside, present = base.setter(other), _CHOSEN.setter(other), _present
+
+    def set_event_loop(loop: Any) -> None:
+        if present() is None:
+            outside(loop)
+        else:
+            inside(loop)
+
+    return set_event_loop
 
 
-def is_scoped(resolver: ContextResolver) -> bool:
-    """Tell whether ``resolver`` is made by :func:`scoped`."""
-    return isinstance(resolver, _ScopedResolver)
-
-
-class _ScopedResolver(DelegatingResolver):
-    def __init__(self, base: ContextResolver) -> None:
-        self.base = base
+class _ChosenResolver(DelegatingResolver):
+    """Delegates to the chosen resolver; asked only where one is chosen."""
 
     def present(self) -> ContextResolver:
-        return chosen() or self.base
+        resolver = chosen()
+        assert resolver is not None
+        return resolver
 
-    def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        base, choice, present = self.base.getter(miss), chosen, super().getter(miss)
 
-        def get_event_loop() -> AbstractEventLoop:
-            return base() if choice() is None else present()
-
-        return get_event_loop
-
-    def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
-        base, choice, present = self.base.setter(other), chosen, super().setter(other)
-
-        def set_event_loop(loop: Any) -> None:
-            if choice() is None:
-                base(loop)
-            else:
-                present(loop)
-
-        return set_event_loop
-
-    def installed(self) -> None:
-        self.base.installed()
-
-    def uninstalled(self) -> None:
-        self.base.uninstalled()
-
-    def __repr__(self) -> str:
-        return repr(self.base)
+_CHOSEN: Final = _ChosenResolver()

@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop
 from typing import Any
 
 from ctxpolicy._binding import Binding, Lease
+from ctxpolicy.errors import ResolverError
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["DelegatingResolver"]
@@ -80,3 +81,9 @@ class DelegatingResolver(ContextResolver):
     def describe(self) -> str:
         """Have the present resolver name the context."""
         return self.present().describe()
+
+    def _broken(self, what: str, fix: str) -> ResolverError:
+        try:
+            return self.present()._broken(what, fix)
+        except Exception:  # it cannot even be told which one that is  # noqa: BLE001
+            return super()._broken(what, fix)

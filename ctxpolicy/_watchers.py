@@ -1,0 +1,62 @@
+"""The part of a policy that is about child processes, on Python 3.10 to 3.13: the child watcher."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any
+
+from ctxpolicy import _asyncio
+from ctxpolicy._asyncio import PolicyBase
+
+__all__ = ["WatchingPolicy"]
+
+
+class WatchingPolicy(PolicyBase):
+    """Has a child watcher as asyncio's default policy has; it may be lent by the policy that this one replaces."""
+
+    _lent_watcher: Any = None
+
+    def borrow_watcher(self, former: Any) -> None:
+        """Use the watcher of ``former`` where this policy has none of its own."""
+        if getattr(self, "_watcher", None) is None:
+            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
+
+    def return_watcher(self, former: Any) -> None:
+        """Attach a borrowed watcher to the loop of ``former`` again; only possible in the main thread."""
+        loop = getattr(getattr(former, "_local", None), "_loop", None)
+        if self._lent_watcher is not None and loop is not None and _in_main_thread() and not loop.is_closed():
+            self._lent_watcher.attach_loop(loop)
+
+    if _asyncio.HAS_CHILD_WATCHERS:
+
+        def set_child_watcher(self, watcher: Any) -> None:
+            """Set the watcher for child processes."""
+            # Not by asyncio's method: that closes the former watcher, though it may be lent, and from 3.12 on it blames
+            # its warning on whoever calls it, which would be this line.
+            assert watcher is None or isinstance(watcher, asyncio.AbstractChildWatcher)
+            if self._watcher is not None and self._watcher is not self._lent_watcher:
+                self._watcher.close()
+            self._watcher = watcher
+            if _asyncio.CHILD_WATCHERS_WARN:
+                message = "'set_child_watcher' is deprecated as of Python 3.12 and will be removed in Python 3.14."
+                warnings.warn(message, DeprecationWarning, stacklevel=2)
+
+    def _attaching(self, set_loop: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return ``set_loop``, which also attaches a watcher in use to the loop, in the main thread."""
+        if not _asyncio.HAS_CHILD_WATCHERS:
+            return set_loop
+
+        def set_event_loop(loop: Any) -> None:
+            set_loop(loop)
+            if self._watcher is not None and _in_main_thread():
+                self._watcher.attach_loop(loop)
+
+        return set_event_loop
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
