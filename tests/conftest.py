@@ -8,10 +8,16 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ctxpolicy import ContextResolver, Lease, _binding, _install
 from ctxpolicy._asyncio import host, is_asyncios_own, running_loop
 from tests.resolver_cases import CASES, ResolverCase
+
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("ctxpolicy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ctxpolicy")
 
 
 @pytest.fixture(params=CASES.values(), ids=CASES)
@@ -33,7 +39,12 @@ def resolver(resolver_case: ResolverCase) -> ContextResolver:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """Run each test in a contextvars context of its own: such a context never forgets a variable that was set in it."""
     function = pyfuncitem.obj
-    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, function)
+
+    @functools.wraps(function)  # pytest looks for the function's code when it reports a failure
+    def in_a_context_of_its_own(**arguments: object) -> object:
+        return contextvars.copy_context().run(function, **arguments)
+
+    pyfuncitem.obj = in_a_context_of_its_own
     try:
         return (yield)
     finally:
