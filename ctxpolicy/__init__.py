@@ -3,19 +3,29 @@
 from ctxpolicy._binding import Binding, Lease
 from ctxpolicy._explain import Explanation, explain
 from ctxpolicy._install import Installation, install, using
+from ctxpolicy._lifetime.blocking import block_on
+from ctxpolicy._lifetime.executor import ContextThreadPoolExecutor
+from ctxpolicy._lifetime.isolate import close_isolate_pool, isolate
+from ctxpolicy._lifetime.loop_local import LoopLocal
+from ctxpolicy._lifetime.scope import fresh_loop
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._registry import Registration, get_resolver, resolvers
 from ctxpolicy._runner import Runner, run
 from ctxpolicy._version import __version__
 from ctxpolicy.errors import (
+    BlockingError,
     CtxPolicyError,
+    ForeignFutureError,
     InstallationError,
     LoopFactoryError,
+    LoopLocalError,
+    NewLoopRefusedError,
     NoCurrentLoopError,
     NotALoopError,
     OptionError,
     PluginError,
     ResolverError,
+    ScopeError,
     UnknownNameError,
 )
 from ctxpolicy.resolvers.base import ContextResolver
@@ -31,19 +41,25 @@ from ctxpolicy.resolvers.thread import ThreadResolver
 
 __all__ = [
     "Binding",
+    "BlockingError",
     "ChainResolver",
     "ContextPolicy",
     "ContextResolver",
+    "ContextThreadPoolExecutor",
     "ContextVarResolver",
     "CtxPolicyError",
     "DelegatingResolver",
     "Explanation",
+    "ForeignFutureError",
     "GreenletResolver",
     "Installation",
     "InstallationError",
     "KeyedResolver",
     "Lease",
     "LoopFactoryError",
+    "LoopLocal",
+    "LoopLocalError",
+    "NewLoopRefusedError",
     "NoCurrentLoopError",
     "NotALoopError",
     "OptionError",
@@ -52,14 +68,19 @@ __all__ = [
     "Registration",
     "ResolverError",
     "Runner",
+    "ScopeError",
     "SlotResolver",
     "TaskResolver",
     "ThreadResolver",
     "UnknownNameError",
     "__version__",
+    "block_on",
+    "close_isolate_pool",
     "explain",
+    "fresh_loop",
     "get_resolver",
     "install",
+    "isolate",
     "resolvers",
     "run",
     "using",
