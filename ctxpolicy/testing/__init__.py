@@ -1,0 +1,32 @@
+"""For authors of resolvers: the contract as tests, contexts of the usual kinds, and a test double."""
+
+from ctxpolicy.testing._contexts import (
+    Run,
+    contextvars_context,
+    greenlet_context,
+    in_new_thread,
+    task_context,
+    thread_context,
+)
+from ctxpolicy.testing._contract import ResolverContract
+from ctxpolicy.testing._crowd_laws import THREADS_INHERIT_CONTEXT
+from ctxpolicy.testing._errors import LAWS, BrokenLawError, DescriptionError
+from ctxpolicy.testing._recording import Call, RecordingResolver
+from ctxpolicy.testing._standins import StandInLoop
+
+__all__ = [
+    "LAWS",
+    "THREADS_INHERIT_CONTEXT",
+    "BrokenLawError",
+    "Call",
+    "DescriptionError",
+    "RecordingResolver",
+    "ResolverContract",
+    "Run",
+    "StandInLoop",
+    "contextvars_context",
+    "greenlet_context",
+    "in_new_thread",
+    "task_context",
+    "thread_context",
+]

@@ -1,0 +1,50 @@
+"""What the contract's tests raise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+__all__ = ["ALL_LAWS", "LAWS", "BrokenLawError", "DescriptionError", "label", "numbered"]
+
+LAWS: Final = (
+    "each method answers as its docstring says: get() returns None where nothing is bound, and makes no loop",
+    "after set(x), get() is x in the same context, until the next set there",
+    "a set in one context never changes get() in another that already exists",
+    "what a new context starts with is what the documentation (here: the description) says, its lease included",
+    "a loop is handed out only where it may be used: not in another thread, nor in a forked child",
+    "set(None) removes what was set by hand, and a lease that stands shows again",
+    "nothing that a resolver keeps holds a loop, task or context alive after its last user is gone",
+    "all of it holds under many threads at once, and with -X thread_inherit_context=1",
+    "random steps, one after the other, do what a plain model does",
+)
+ALL_LAWS: Final = len(LAWS) - 1
+
+
+class BrokenLawError(AssertionError):
+    """A resolver broke a law of the contract.
+
+    Attributes:
+        law: the law's number; 0 for what the contract says of the methods, ``ALL_LAWS`` where a
+            model and the resolver disagree.
+    """
+
+    def __init__(self, law: int, message: str) -> None:
+        super().__init__(message)
+        self.law = law
+
+
+class DescriptionError(BrokenLawError):
+    """The description of a resolver's contexts says what is not so, or cannot be used."""
+
+
+def label(law: int) -> str:
+    """Return what messages call a law."""
+    if law == 0:
+        return f"the contract of the methods ({LAWS[law]})"
+    return f"the laws together ({LAWS[law]})" if law == ALL_LAWS else f"law {law} ({LAWS[law]})"
+
+
+def numbered(steps: Sequence[str]) -> list[str]:
+    """Return the steps as lines of a message."""
+    return [f"  {number}. {step}" for number, step in enumerate(steps, 1)]

@@ -1,0 +1,139 @@
+"""Law 4: where a bound loop is handed out, and where it is not."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import os
+import unittest
+import warnings
+from asyncio import AbstractEventLoop
+from typing import Final
+
+from ctxpolicy.testing._contexts import in_new_thread
+from ctxpolicy.testing._description import Description
+from ctxpolicy.testing._elsewhere import run_elsewhere
+from ctxpolicy.testing._law import law
+from ctxpolicy.testing._scenario import NOT_ENTERED, Scenario
+from ctxpolicy.testing._standins import StandInLoop
+
+__all__ = ["OwnerLaws"]
+
+_OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
+_FORK: Final = "Keep os.getpid() with the loop, or forget what is bound in after_fork(), as SlotResolver does."
+_ENOUGH: Final = 1000
+_IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
+
+
+class OwnerLaws(Description):
+    """The tests of who may use a loop."""
+
+    @law(4)
+    def test_law_4_another_thread_is_not_handed_the_loop(self, play: Scenario) -> None:
+        """A context that is entered in another thread has no loop there, unless `any_thread` says so."""
+        any_thread = self.any_thread or self.one_context
+        loop, context = play.loop(), play.here if self.one_context else play.context()
+        context.set(loop)
+        found = context.visit()
+        if any_thread and found is not loop:
+            play.lie(f"it says any_thread = True, but another thread in {context.name} is not handed the loop")
+        if not any_thread and found not in (None, NOT_ENTERED):
+            play.broken(f"another thread that entered {context.name} was handed {found!r}", _OWNER)
+        context.expect(loop, "which was set there; another thread was there since, and set nothing")
+
+    @law(4)
+    def test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread(self, play: Scenario) -> None:
+        """What asyncio.to_thread() does: another thread in a copy of the contextvars context is handed no loop."""
+        if self.any_thread or self.one_context:
+            return
+        for context in play.here, play.context(), play.thread():
+            loop = play.loop()
+            context.set(loop)
+            copied = context.run(contextvars.copy_context)
+            found = in_new_thread(lambda: copied.run(play.ask))  # noqa: B023 - called at once
+            play.note(f"in another thread with a copy of the contextvars context of {context.name}: {found!r}")
+            if found is not None:
+                play.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OWNER)
+
+    @law(4)
+    def test_law_4_a_reused_id_is_no_loop(self, play: Scenario) -> None:
+        """Loops and contexts that come after others, often at the same address, are not taken for them."""
+        used = set()
+        for _ in range(40):
+            context, loop = play.context(), play.loop()
+            context.expect(None, "where nothing was bound", _IDENTITY)
+            context.set(loop)
+            used.add(id(loop))
+            context.set(None) if self.one_context else context.end()
+            del context, loop
+            play.steps.clear()
+        play.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
+        gc.collect()
+        for context in play.here, play.thread():
+            loop = _loop_at(used)
+            context.set(loop)
+            context.expect(loop, "which was set there; it has the id of one that was bound elsewhere before", _IDENTITY)
+
+    @law(4)
+    def test_law_4_a_forked_child_is_not_handed_the_loop(self, play: Scenario) -> None:
+        """In a forked child nothing is bound, a loop can be set, and the parent's stays as it was."""
+        if not hasattr(os, "fork"):
+            raise unittest.SkipTest("this platform has no fork")
+        # Elsewhere: a process with threads, as that of a test run may be, is not to be forked.
+        run_elsewhere(self, ["scene_of_a_fork"])
+
+    @law(4)
+    def scene_of_a_fork(self, play: Scenario) -> None:
+        """What the test does in a process of its own."""
+        for context in play.here, play.context():
+            loop, other = play.loop(), play.loop()
+            context.set(loop)
+            told = context.run(lambda: _in_forked_child(play, other))  # noqa: B023 - called at once
+            play.note(f"a child is forked in {context.name}")
+            if told:
+                play.broken(f"in the forked child {told}", _FORK)
+            context.expect(loop, "which was set there before the fork")
+
+
+def _loop_at(addresses: set[int]) -> StandInLoop:
+    """Return a loop at one of the addresses; on a Python that does not reuse them, at another."""
+    others: list[StandInLoop] = []  # kept, so that each next one is elsewhere
+    loop = StandInLoop("the loop at a used address")
+    while id(loop) not in addresses and len(others) < _ENOUGH:
+        others.append(loop)
+        loop = StandInLoop("the loop at a used address")
+    return loop
+
+
+def _in_forked_child(play: Scenario, other: AbstractEventLoop) -> str:
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the only other threads are those of contexts, and idle
+        child = os.fork()
+    if child == 0:
+        told = "nothing could be asked"
+        try:
+            told = _look_around(play, other)
+        except BaseException as error:  # noqa: BLE001 - told to the parent
+            told = f"there was {error!r}"
+        finally:
+            os.write(write, told.encode())
+            os._exit(0)
+    os.close(write)
+    with open(read) as pipe:  # noqa: PTH123 - a descriptor
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return told
+
+
+def _look_around(play: Scenario, other: AbstractEventLoop) -> str:
+    play.renew()
+    found = play.ask()
+    if found is not None:
+        return f"get() returned {found!r}"
+    for loop in (other, None):
+        play.resolver.set(loop)
+        found = play.ask()
+        if found is not loop:
+            return f"get() returned {found!r} after set({loop!r})"
+    return ""
