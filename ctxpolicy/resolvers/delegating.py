@@ -37,8 +37,11 @@ class DelegatingResolver(ContextResolver):
         return self.present().factory()
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Have the present resolver do what ``set_event_loop(loop)`` asks for."""
-        self.present().bind(loop)
+        """Have the present resolver do what ``set_event_loop(loop)`` asks for; by :meth:`set` where that is overridden."""
+        if self._overrides(DelegatingResolver, "set"):
+            super().bind(loop)
+        else:
+            self.present().bind(loop)
 
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
         """Lease a loop by the present resolver."""
