@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
+import pytest
+
 from ctxpolicy._asyncio import PolicyBase, host
 
-__all__ = ["Journal", "Note", "asyncios_own", "in_force", "in_thread", "set_policy"]
+__all__ = [
+    "Journal",
+    "Note",
+    "asyncios_own",
+    "collect_garbage",
+    "in_force",
+    "in_thread",
+    "set_policy",
+    "tornados_own",
+    "uvloops_own",
+]
 
 
 def set_policy(policy: Any) -> None:
@@ -128,3 +141,30 @@ class Journal:
             self._loops.append(result)
         number = next(n for n, loop in enumerate(self._loops) if loop is result)
         return type(result).__name__, number, result.is_closed()
+
+
+def uvloops_own() -> Any:
+    """Return a fresh instance of uvloop's policy; where there is none, skip the test."""
+    uvloop = pytest.importorskip("uvloop")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # from 3.14 on
+        try:
+            return uvloop.EventLoopPolicy()
+        except AttributeError:  # asyncio without policies
+            pytest.skip("uvloop has no policy on this Python")
+
+
+def tornados_own() -> Any:
+    """Return a fresh instance of tornado's policy for any thread; where there is none, skip the test."""
+    pytest.importorskip("tornado")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tornado.platform.asyncio import AnyThreadEventLoopPolicy
+
+        return AnyThreadEventLoopPolicy()
+
+
+def collect_garbage() -> None:
+    """Have everything that is unreachable finalized; a cycle with finalizers takes PyPy several rounds."""
+    for _ in range(4):
+        gc.collect()

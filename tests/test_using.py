@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -28,7 +29,7 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio import host
-from tests.policies import asyncios_own, in_force, in_thread, set_policy
+from tests.policies import asyncios_own, collect_garbage, in_force, in_thread, set_policy, uvloops_own
 
 
 @contextlib.contextmanager
@@ -51,10 +52,7 @@ def set_plainly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uvloops_policy() -> Iterator[None]:
-    uvloop = pytest.importorskip("uvloop")
-    if not hasattr(asyncio.events, "_event_loop_policy"):
-        pytest.skip("asyncio has no policies")
-    with in_force(uvloop.EventLoopPolicy()):
+    with in_force(uvloops_own()):
         yield
 
 
@@ -338,8 +336,8 @@ def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
 
             made = asyncio.run(main())
             assert made is not None
-    # its lease has ended with its task
-    assert made.is_closed()
+    collect_garbage()
+    assert made.is_closed()  # its lease has ended with its task
 
 
 def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
@@ -612,9 +610,6 @@ def test_blocks_make_no_garbage_that_grows():
     class Watched(ThreadResolver):
         pass
 
-    import gc
-    import weakref
-
     alive = weakref.WeakSet()
     for _ in range(10):
         resolver = Watched()
@@ -622,6 +617,5 @@ def test_blocks_make_no_garbage_that_grows():
         with using(resolver):
             pass
     del resolver
-    for _ in range(3):
-        gc.collect()
+    collect_garbage()
     assert not alive
