@@ -101,6 +101,36 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session(python=ONE_PYTHON)
+def resolver_package(session: nox.Session) -> None:
+    """Build the example package of a resolver and ctxpolicy, install both wheels and nothing else, and use them."""
+    session.install(*group("wheel"))
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    example = ROOT / "docs" / "examples" / "resolver_package"
+    for project in (ROOT, example):
+        session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), str(project), silent=True)
+    session.run("python", "-m", "pip", "uninstall", "-qy", "build", "pyproject_hooks", "packaging")
+    ours, theirs = (next(dist.glob(f"{name}-*.whl")) for name in ("ctxpolicy", "ctxpolicy_notebook"))
+    session.install("--force-reinstall", f"{ours}[testing]", str(theirs))
+    session.chdir(dist)
+    session.run("python", "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", str(example / "tests"))
+    listed = session.run("python", "-m", "ctxpolicy", "list", silent=True) or ""
+    if "notebook" not in listed:
+        session.error(f"the resolver of the example package is not listed:\n{listed}")
+    program = dist / "kernel.py"
+    program.write_text(
+        "import asyncio\n"
+        "from ctxpolicy_notebook import Session\n"
+        "one, other = Session('one'), Session('other')\n"
+        "for session in (one, other):\n"
+        "    session.run_cell('import asyncio; loop = asyncio.get_event_loop()')\n"
+        "assert one.names['loop'] is not other.names['loop']\n",
+        encoding="utf-8",
+    )
+    session.run("python", "-m", "ctxpolicy", "run", "--resolver", "notebook", "--missing", "create", str(program))
+
+
+@nox.session(python=ONE_PYTHON)
 def wheel(session: nox.Session) -> None:
     """Build the distributions, and run the tests on the installed wheel, away from the source tree."""
     session.install(*group("wheel"))

@@ -1,0 +1,38 @@
+"""A notebook session: its names, and its cells, one after the other."""
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+current_session = ContextVar("current_session", default=None)
+
+
+class Session:
+    """A notebook that is open; a server keeps one for each, and runs cells of several at once in a pool of threads."""
+
+    def __init__(self, name):
+        self.name = name
+        self.names = {}
+        self.binding = None  # NotebookResolver's
+        self._one_cell_at_a_time = threading.RLock()
+
+    def run_cell(self, source):
+        """Run the source of a cell, in this thread."""
+        with self.present():
+            exec(source, self.names)
+
+    @contextmanager
+    def present(self):
+        """Make this the session of what runs in the block."""
+        with self._one_cell_at_a_time:
+            token = current_session.set(self)
+            try:
+                yield
+            finally:
+                current_session.reset(token)
+
+    def close(self):
+        """Forget the names, and close a loop that was leased to the session."""
+        with self._one_cell_at_a_time:
+            self.names.clear()
+            self.binding = None
