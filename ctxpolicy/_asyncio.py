@@ -47,6 +47,7 @@ __all__ = [
     "leftovers",
     "platform_loop",
     "running_loop",
+    "settle",
     "shut_down",
     "stepped_out",
     "would_create",
@@ -253,6 +254,17 @@ def detach(loop: AbstractEventLoop) -> bool:
     loop._internal_fds -= 1  # type: ignore[attr-defined]
     loop._make_self_pipe()  # type: ignore[attr-defined]
     return True
+
+
+def settle(loop: AbstractEventLoop) -> None:
+    """Have a loop of asyncio's, which is not running, do what is ready, and forget timers that were cancelled."""
+    if loop._ready:  # type: ignore[attr-defined]
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
+    if timers and all(timer.cancelled() for timer in timers):
+        timers.clear()
+        loop._timer_cancelled_count = 0  # type: ignore[attr-defined]
 
 
 def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:

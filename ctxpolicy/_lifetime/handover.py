@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 import warnings
@@ -33,13 +34,18 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
         BlockingError: the loop waits for this very thread, or it was stopped or closed meanwhile.
         TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
-    if waits.stands_still_for(loop, waits.job_of()):
+    try:
+        waiting = contextlib.ExitStack()
+        waiting.enter_context(waits.handing_over(loop, limited=timeout is not None))
+    except BlockingError:
         coro.close()
-        raise BlockingError(
-            f"{_name(loop)} stands still until the work of thread {thread_name()} is done, so to wait for it here would "
-            "never end. Await the coroutine in the loop itself, or pass its result in."
-        )
-    call = _Call(loop, coro)
+        raise
+    with waiting:
+        return _wait_for(_Call(loop, coro), timeout)
+
+
+def _wait_for(call: _Call[T], timeout: float | None) -> T:
+    loop = call.loop
     loop.call_soon_threadsafe(call.start)
     try:
         if call.wait(timeout):
@@ -54,7 +60,7 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
 @final
 class _Call(Generic[T]):
     def __init__(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> None:
-        self._loop = loop
+        self.loop = loop
         self._coro = coro
         self._task: asyncio.Task[T] | None = None
         self._cancelled = False
@@ -68,7 +74,7 @@ class _Call(Generic[T]):
             self._coro.close()
             self._done.set()
         else:
-            self._task = self._loop.create_task(self._coro)
+            self._task = self.loop.create_task(self._coro)
             self._task.add_done_callback(lambda _: self._done.set())
 
     def wait(self, timeout: float | None) -> bool:
@@ -89,31 +95,31 @@ class _Call(Generic[T]):
     def cancel(self) -> None:
         """Cancel the task and wait for its end, as long as its loop takes note."""
         self._cancelled = True
-        if self._done.is_set() or not self._loop.is_running():
+        if self._done.is_set() or not self.loop.is_running():
             return
-        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        self.loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
         self._alive = time.monotonic()
         while not self._done.wait(_LOOK_EVERY):
-            if not self._loop.is_running() or time.monotonic() - self._alive > _GRACE:
+            if not self.loop.is_running() or time.monotonic() - self._alive > _GRACE:
                 return
-            self._loop.call_soon_threadsafe(self._sign_of_life)
+            self.loop.call_soon_threadsafe(self._sign_of_life)
 
     def _look(self) -> None:
-        if not self._loop.is_running():
+        if not self.loop.is_running():
             if self._done.is_set():
                 return
-            state = "was closed" if self._loop.is_closed() else "was stopped"
-            raise BlockingError(f"{_name(self._loop)} {state} before it was done with {self._coro!r}")
+            state = "was closed" if self.loop.is_closed() else "was stopped"
+            raise BlockingError(f"{_name(self.loop)} {state} before it was done with {self._coro!r}")
         silence = time.monotonic() - self._alive
         if silence > _WARN_AFTER and not self._warned:
             self._warned = True
             warnings.warn(
-                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self._loop)}, which gives no sign of "
+                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self.loop)}, which gives no sign of "
                 "life: it is blocked, perhaps by code that waits for this very thread",
                 RuntimeWarning,
                 stacklevel=2,
             )
-        self._loop.call_soon_threadsafe(self._sign_of_life)
+        self.loop.call_soon_threadsafe(self._sign_of_life)
 
     def _sign_of_life(self) -> None:
         self._alive = time.monotonic()

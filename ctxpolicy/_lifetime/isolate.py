@@ -9,13 +9,12 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar, final
 
-from ctxpolicy._asyncio import host
+from ctxpolicy._asyncio import host, is_asyncios_own, platform_loop
 from ctxpolicy._contextvars import ContextVarExt
-from ctxpolicy._lifetime import waits
-from ctxpolicy._lifetime.pool import pool
+from ctxpolicy._lifetime.pool import Worker, pool
+from ctxpolicy._lifetime.waits import Wait, Work, doing, present_work
 from ctxpolicy._lifetime.warm import WarmLoop
 from ctxpolicy._loops import loop_factory as named_loop_factory
-from ctxpolicy._loops import make_loop
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy.errors import OptionError
 from ctxpolicy.resolvers.base import LoopFactory
@@ -24,7 +23,8 @@ __all__ = ["close_isolate_pool", "isolate"]
 
 T = TypeVar("T")
 _GRACE: Final = 1.0  # seconds that a loop has to take note of a cancellation after a timeout
-_inside: Final[ContextVarExt[bool]] = ContextVarExt("ctxpolicy.inside_isolate", default=False)
+# The worker whose job runs here. In a contextvars context, so that threads which the job starts are known to be its.
+_inside: Final[ContextVarExt[Worker | None]] = ContextVarExt("ctxpolicy.inside_isolate", default=None)
 
 
 async def isolate(
@@ -35,95 +35,129 @@ async def isolate(
 ) -> T:
     """Run ``func(*args)`` on a loop of its own in another thread, and return its result.
 
-    It runs in a copy of this contextvars context, with its loop bound there; whatever it leaves behind (tasks, timers,
-    readers, ...) is cancelled and closed before this returns, and is not there in the next call. It may block or starve
-    its loop without this one feeling it. Threads and, where they are provably as new, loops are used again. If this is
-    cancelled, ``func`` is cancelled there, and its end is waited for (a sync function cannot be cancelled).
+    It runs in a copy of this contextvars context, and sync code finds the loop by ``asyncio.get_event_loop()`` (except
+    under a resolver whose context is shared by threads). It may block or starve its loop without this one feeling it.
+    What it leaves behind (tasks, timers, readers, ...) is cancelled and closed before this returns, as at the end of
+    ``asyncio.run()``, and is not there in the next call. Threads are used again, and so are asyncio's own loops where
+    they are provably as new.
+
+    If this is cancelled, ``func`` is cancelled there (once), and its end is waited for and is the outcome, as if it
+    were awaited here. A sync function cannot be cancelled; it too is waited for.
 
     Args:
         func: an async function, or a sync one.
-        loop_factory: makes the loop, a callable or a name; ``None``: asyncio's default kind.
-        timeout: seconds, after which ``func`` is cancelled; ``None``: no limit. A sync function, and one that blocks its
-            loop, is left alone in its thread then.
+        args: its arguments.
+        loop_factory: makes the loop, a callable or a name; ``None``: what makes the loops of the policy in force.
+        timeout: seconds, after which ``func`` is cancelled; ``None``: no limit. A sync function, and one that blocks
+            its loop, is left to itself in its thread then.
 
     Raises:
         TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
         LoopFactoryError: no loop could be made.
-        and what ``func`` raises, with its traceback.
+        RuntimeError: ``func`` stopped its loop before it was done.
+        BaseException: what ``func`` raises, with its traceback.
     """
     if not callable(func):
         raise OptionError(f"isolate() takes a function and its arguments, not {func!r}: isolate(f, x), not isolate(f(x))")
-    call = _Call(func, args, None if loop_factory is None else named_loop_factory(loop_factory))
-    pool.submit(call, beyond=_inside.get_raw())
-    return await call.outcome(timeout)
+    call = _Call(func, args, _factory(loop_factory))
+    timer = None if timeout is None else call.end_after(timeout)
+    try:
+        pool.submit(call)
+        try:
+            await call.woken
+        except asyncio.CancelledError:
+            await call.end()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    outcome: T = call.outcome(timeout)
+    return outcome
 
 
 def close_isolate_pool(wait: float | None = None) -> None:
-    """End the threads of :func:`isolate` that are idle; busy ones end when they are done. Later calls make new ones.
+    """End the threads of :func:`isolate`: idle ones now, busy ones when they are done. Later calls make new ones.
 
-    May be called in any thread.
+    May be called in any thread. At interpreter exit this is done unasked; a call that never ends does not hold it up.
 
     Args:
-        wait: seconds to wait for the end of each; ``None``: no limit.
+        wait: seconds to wait for the end of each idle thread; ``None``: no limit.
     """
     pool.close(wait)
 
 
+def _factory(given: LoopFactory | str | None) -> LoopFactory | None:
+    """Return what makes the loop; ``None`` for asyncio's own kind, of which workers have one ready."""
+    if given is not None:
+        factory = named_loop_factory(given)
+    else:
+        policy = host.in_force()
+        if is_asyncios_own(policy):
+            return None
+        factory = policy.factory_in_use() if isinstance(policy, ContextPolicy) else policy.new_event_loop  # type: ignore[union-attr]
+    return None if factory is platform_loop or factory is asyncio.SelectorEventLoop else factory
+
+
 @final
-class _Call:
-    """One isolated call; what the caller's side touches and what the worker's side touches is told apart below."""
+class _Call(Work):
+    """One isolated call; what the caller's thread touches and what the worker's touches is told apart below."""
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory | None) -> None:
-        self.factory = None if factory is None else lambda: make_loop(factory)
+        self._caller = asyncio.get_running_loop()
+        super().__init__(Wait(self._caller, present_work(), stands_still=False))
+        self.factory = factory
+        self.parent = _inside.get_raw()
+        self.woken: asyncio.Future[None] = self._caller.create_future()
         self._func = func
         self._args = args
         self._context = contextvars.copy_context()
-        self._caller = asyncio.get_running_loop()
-        self._woken: asyncio.Future[None] = self._caller.create_future()
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False
-        self._noted = False
+        self._cancelled = False  # func is to end: the caller was cancelled, or the time is up
+        self._by_caller = False
+        self._delivered = False  # func was told so
         self._timed_out = False
+        self._given_up = False
         self._finished = False
         self._value: Any = None
         self._error: BaseException | None = None
 
     # The caller's side.
 
-    async def outcome(self, timeout: float | None) -> Any:
-        timer = None if timeout is None else self._caller.call_later(timeout, self._time_out)
-        try:
-            await self._end()
-        finally:
-            if timer is not None:
-                timer.cancel()
+    def end_after(self, seconds: float) -> asyncio.TimerHandle:
+        """Have the call end after ``seconds``."""
+        return self._caller.call_later(seconds, self._time_out)
+
+    async def end(self) -> None:
+        """Cancel ``func`` and wait for its end, because the caller was cancelled."""
+        self._by_caller = True
+        self._cancel()
+        while not (self._finished or self._given_up):
+            self.woken = self._caller.create_future()
+            try:
+                await self.woken
+            except asyncio.CancelledError:
+                pass  # once is enough
+
+    def outcome(self, timeout: float | None) -> Any:
+        """Return what ``func`` returned, or raise what it raised."""
         error, self._error = self._error, None
-        if self._timed_out and (not self._finished or isinstance(error, asyncio.CancelledError)):
-            raise asyncio.TimeoutError(f"{self._func!r} was not done after {timeout} seconds") from None
         try:
+            late = self._given_up or (self._timed_out and isinstance(error, asyncio.CancelledError))
+            if late and not self._by_caller:
+                raise asyncio.TimeoutError(f"{self._func!r} was not done after {timeout} seconds") from None
             if error is not None:
                 raise error
+            if self._given_up or (self._by_caller and not self._delivered):
+                raise asyncio.CancelledError
             return self._value
         finally:
             del error  # its traceback refers to this frame
 
-    async def _end(self) -> None:
-        try:
-            await self._woken
-        except asyncio.CancelledError:
-            self._cancel()
-            while not self._finished:
-                self._woken = self._caller.create_future()
-                try:
-                    await self._woken
-                except asyncio.CancelledError:
-                    pass  # once is enough; func's end is waited for
-            raise
-
     def _cancel(self) -> None:
         self._cancelled = True
-        task = self._task
-        if task is not None:
+        if pool.withdraw(self):
+            self._error = asyncio.CancelledError()
+            self._wake_finished()
+        elif (task := self._task) is not None:
             try:
                 task.get_loop().call_soon_threadsafe(self._cancel_task, task)
             except RuntimeError:
@@ -132,60 +166,75 @@ class _Call:
     def _time_out(self) -> None:
         self._timed_out = True
         self._cancel()
-        self._caller.call_later(0 if self._task is None else _GRACE, self._abandon)
+        self._caller.call_later(0 if self._task is None else _GRACE, self._give_up)
 
-    def _abandon(self) -> None:
-        if not self._noted:
+    def _give_up(self) -> None:
+        if not (self._finished or self._delivered):
+            self._given_up = True
             self._wake()
-
-    def _wake(self) -> None:
-        if not self._woken.done():
-            self._woken.set_result(None)
 
     def _wake_finished(self) -> None:
         self._finished = True
         self._wake()
+        if self._given_up and self._error is not None and not isinstance(self._error, asyncio.CancelledError):
+            message = f"{self._func!r}, which isolate() had given up at its timeout, raised an exception"
+            self._caller.call_exception_handler({"message": message, "exception": self._error})
+
+    def _wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)
 
     # The worker's side.
 
-    def run(self, warm: WarmLoop) -> None:
-        with waits.waited_for(warm.loop, self._caller, stands_still=False), waits.running_job(warm.loop):
-            self._context.run(self._run_here, warm)
+    def run(self, warm: WarmLoop, worker: Worker) -> None:
+        """Run ``func`` on the warm loop, and keep the outcome."""
+        with doing(self):
+            self._context.run(self._run_here, warm, worker)
 
-    def refuse(self, error: Exception) -> None:
-        self._error = error
+    def fail(self, error: BaseException) -> None:
+        """Keep ``error`` as the outcome, unless ``func`` has failed."""
+        self._error = self._error or error
 
     def finish(self) -> None:
+        """Wake the caller."""
         try:
             self._caller.call_soon_threadsafe(self._wake_finished)
         except RuntimeError:
             pass  # the caller's loop was closed meanwhile
 
-    def _run_here(self, warm: WarmLoop) -> None:
-        _inside.set(True)
-        unbind = _bind(warm)
+    def _run_here(self, warm: WarmLoop, worker: Worker) -> None:
+        if self._cancelled:
+            self._error = asyncio.CancelledError()
+            return
+        _inside.set(worker)
         try:
-            result = None if self._cancelled else self._func(*self._args)
-            if inspect.iscoroutine(result):
-                self._run_task(warm.loop, result)
-            else:
-                self._value = result
-            if self._cancelled and self._task is None:
-                self._error = asyncio.CancelledError()
+            unbind = _bind(warm)
+            try:
+                result = self._func(*self._args)
+                if inspect.isawaitable(result):
+                    self._run_task(warm.loop, _awaiting(result))
+                else:
+                    self._value = result
+            finally:
+                unbind()
         except BaseException as error:
             self._error = error
-        finally:
-            unbind()
 
     def _run_task(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any]) -> None:
-        # Not by run_until_complete(): an exception's traceback would refer to the loop, which then is not as new.
+        # Nothing is raised here, nor by run_until_complete(): the traceback would refer to the loop, which then is not
+        # as new.
         task = self._task = loop.create_task(coro)
         task.add_done_callback(_stop)
         if self._cancelled:
-            task.cancel()
-        loop.run_forever()
+            self._cancel_task(task)
+        try:
+            loop.run_forever()
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, of this task or of another
+            self._error = error
         self._task = None
-        if task.cancelled():
+        if not task.done():
+            self.fail(RuntimeError(f"{self._func!r} stopped its loop before it was done"))
+        elif task.cancelled():
             self._error = asyncio.CancelledError()
         elif (error := task.exception()) is not None:
             self._error = error
@@ -193,18 +242,30 @@ class _Call:
             self._value = task.result()
 
     def _cancel_task(self, task: asyncio.Task[Any]) -> None:
-        self._noted = True
-        task.cancel()
+        if not self._delivered:
+            self._delivered = task.cancel()
+
+
+async def _awaiting(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _stop(task: asyncio.Task[Any]) -> None:
     task.get_loop().stop()
 
 
-def _bind(warm: WarmLoop) -> Callable[[], None]:
+def _bind(warm: WarmLoop) -> Callable[[], object]:
+    """Bind the warm loop, and return what unbinds it."""
     policy = host.in_force()
-    if isinstance(policy, ContextPolicy):
-        resolver, former = policy.resolver, policy.resolver.enter(warm.lease)
-        return lambda: resolver.leave(former)
-    asyncio.set_event_loop(warm.loop)
-    return lambda: asyncio.set_event_loop(None)
+    if not isinstance(policy, ContextPolicy):
+        asyncio.set_event_loop(warm.loop)
+        return lambda: asyncio.set_event_loop(None)
+    resolver = policy.resolver
+    if not resolver.private():
+        return _nothing
+    former = resolver.enter(warm.lease)
+    return lambda: resolver.leave(former)
+
+
+def _nothing() -> None:
+    pass

@@ -29,9 +29,10 @@ def run_nested(coro: Coroutine[Any, Any, T], new_loop: LoopFactory) -> T:
     outer = running_loop()
     assert outer is not None
     loop = contextvars.Context().run(new_loop)
-    with waits.waited_for(loop, outer, stands_still=True), stepped_out():
+    work = waits.Work(waits.Wait(outer, waits.present_work(), stands_still=True))
+    with waits.doing(work), stepped_out():
         try:
-            with waits.running_job(loop), _explained(loop, outer):
+            with _explained(loop, outer):
                 return run_until_done(loop, coro)
         finally:
             shut_down(loop)

@@ -5,37 +5,49 @@ from __future__ import annotations
 import atexit
 import contextvars
 import os
+import sys
 import threading
 from collections import deque
 from queue import SimpleQueue
 from typing import Final, Protocol, final
 
-from ctxpolicy._fork import RESOLVER, renew_after_fork
+from ctxpolicy._asyncio import leave_running
+from ctxpolicy._fork import RESOLVER, process, renew_after_fork
 from ctxpolicy._lifetime.warm import WarmLoop
 from ctxpolicy.resolvers.base import LoopFactory
 
-__all__ = ["Job", "Pool", "pool"]
+__all__ = ["Job", "Pool", "Worker", "pool"]
 
 _IDLE_AT_EXIT: Final = 1.0  # seconds that interpreter exit waits for a thread that has nothing to do
 
 
 class Job(Protocol):
-    """What a worker runs."""
+    """What a worker runs.
+
+    Attributes:
+        factory: makes the loop to run it on; ``None``: the worker's warm one.
+        parent: the worker whose job waits for this one.
+    """
 
     factory: LoopFactory | None
+    parent: Worker | None
 
-    def run(self, warm: WarmLoop) -> None:
+    def run(self, warm: WarmLoop, worker: Worker) -> None:
         """Run in the worker's thread and keep the outcome; raises nothing."""
 
-    def refuse(self, error: Exception) -> None:
-        """Keep ``error`` as the outcome: the job will not be run."""
+    def fail(self, error: BaseException) -> None:
+        """Keep ``error`` as the outcome, unless the job itself has failed."""
 
     def finish(self) -> None:
-        """Tell the caller, when nothing of the call is left."""
+        """Tell the caller, when nothing of the job is left."""
 
 
 class Pool:
-    """At most ``size`` threads, made when they are needed; idle ones stay, the one used last is used first."""
+    """Threads made when they are needed; idle ones stay, the one used last is used first.
+
+    At most ``size`` work at once. A thread whose job waits for another job of this pool does not work, so that one more
+    may: however deep jobs wait for jobs, some go on.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -44,108 +56,152 @@ class Pool:
     def after_fork(self) -> None:
         """Start with no thread: those of the parent are not there in a forked child."""
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
+        self._generation = 0
+        self._idle: list[Worker] = []
         self._workers = 0
-        self._surplus = 0  # busy ones that are to end, because the pool was closed
+        self._waiting = 0
         self._queue: deque[Job] = deque()
 
-    def submit(self, job: Job, beyond: bool) -> None:
-        """Have ``job`` run by an idle thread or a new one; queued where all are busy.
-
-        Args:
-            beyond: do not queue it, but take a thread more: the job that waits for this one has a thread itself.
-        """
+    def submit(self, job: Job) -> None:
+        """Have ``job`` run by an idle thread or a new one; queued where all are busy."""
         with self._lock:
-            if self._idle:
-                worker = self._idle.pop()
-            elif self._workers < self._size or beyond:
-                worker = _Worker(self)
-                self._workers += 1
-            else:
+            self._begin_wait(job)
+            try:
+                worker = self._free_worker()
+            except BaseException:
+                self._end_wait(job)
+                raise
+            if worker is None:
                 self._queue.append(job)
                 return
-        worker.inbox.put(job)
+            if self._queue:  # more may work than when these were queued
+                self._queue.append(job)
+                job = self._queue.popleft()
+            worker.inbox.put(job)
 
-    def park(self, worker: _Worker) -> Job | None:
-        """Return the next job for ``worker``, ``None`` after adding it to the idle ones (or ending it, if surplus)."""
+    def withdraw(self, job: Job) -> bool:
+        """Take ``job`` back; return whether no thread has taken it up."""
         with self._lock:
-            if self._queue and not self._surplus:
-                return self._queue.popleft()
-            if self._surplus or self._workers > self._size:
-                self._retire()
-                worker.inbox.put(None)
-            else:
-                self._idle.append(worker)
-            return None
+            try:
+                self._queue.remove(job)
+            except ValueError:
+                return False
+            self._end_wait(job)
+            return True
 
-    def _retire(self) -> None:
-        if self._surplus:
-            self._surplus -= 1
-        else:
+    def park(self, worker: Worker, done: Job) -> tuple[Job | None, bool]:
+        """Note that ``worker`` is done with a job.
+
+        Returns:
+            the next job, if there is one, and whether the worker is to stay.
+        """
+        with self._lock:
+            self._end_wait(done)
+            if self._workers <= self._size + self._waiting:
+                if self._queue:
+                    return self._queue.popleft(), True
+                if worker.generation == self._generation:
+                    self._idle.append(worker)
+                    return None, True
             self._workers -= 1
+            return None, False
 
     def close(self, wait: float | None = None) -> None:
-        """End the idle threads and wait for them, ``wait`` seconds each (``None``: for their end).
+        """End the threads: idle ones now, busy ones when they are done and no job is queued. Later jobs get new ones.
 
-        Busy ones end when they are done; calls that no thread has taken up are refused. Later calls make new threads.
+        Args:
+            wait: seconds to wait for the end of each idle one; ``None``: no limit.
         """
         with self._lock:
             idle, self._idle = self._idle, []
-            queued, self._queue = list(self._queue), deque()
             self._workers -= len(idle)
-            self._surplus += self._workers
-            self._workers = 0
-        for job in queued:
-            job.refuse(RuntimeError("the pool of isolate() was closed before the call could be run"))
-            job.finish()
+            self._generation += 1
         for worker in idle:
             worker.inbox.put(None)
         for worker in idle:
             worker.thread.join(wait)
 
+    def _free_worker(self) -> Worker | None:
+        if self._idle:
+            return self._idle.pop()
+        if self._workers >= self._size + self._waiting:
+            return None
+        worker = Worker(self, self._generation)
+        self._workers += 1
+        return worker
+
+    def _begin_wait(self, job: Job) -> None:
+        if job.parent is not None:
+            job.parent.awaited += 1
+            self._waiting += job.parent.awaited == 1
+
+    def _end_wait(self, job: Job) -> None:
+        if job.parent is not None:
+            job.parent.awaited -= 1
+            self._waiting -= job.parent.awaited == 0
+
 
 @final
-class _Worker:
-    def __init__(self, owner: Pool) -> None:
+class Worker:
+    """A thread of a pool.
+
+    Attributes:
+        inbox: takes its next job; ``None`` ends it.
+        generation: the pool's when it was made.
+        awaited: how many jobs its job waits for.
+    """
+
+    def __init__(self, owner: Pool, generation: int) -> None:
         self._pool = owner
+        self._warm: WarmLoop | None = None
         self.inbox: SimpleQueue[Job | None] = SimpleQueue()
+        self.generation = generation
+        self.awaited = 0
         # A daemon: a call that never ends must not keep the interpreter from its exit.
         self.thread = threading.Thread(target=self._work, name="ctxpolicy-isolate", daemon=True)
         # In an empty contextvars context, for where a new thread starts in a copy of it (-X thread_inherit_context=1).
         contextvars.Context().run(self.thread.start)
 
     def _work(self) -> None:
-        warm: WarmLoop | None = None
-        while (job := self.inbox.get()) is not None:
-            while job is not None:
-                warm = self._run(job, warm)
-                following = self._pool.park(self)
-                # Only now: a caller that comes again at once finds this thread idle.
-                job.finish()
-                job = following
-        if warm is not None:
-            warm.close()
+        while self._serve(self.inbox.get()):  # holds no job while it waits
+            pass
+        if self._warm is not None:
+            self._warm.close()
 
-    @staticmethod
-    def _run(job: Job, warm: WarmLoop | None) -> WarmLoop | None:
-        """Run ``job`` on the warm loop, or on one of its own kind; return the warm loop for the next one."""
-        own = None if warm is not None and job.factory is None else _loop_for(job)
-        used = own or warm
-        if used is None:
-            return warm
-        job.run(used)
-        as_new = used.clean()
-        if used is warm or (own is not None and job.factory is None):
-            return used if as_new else None
-        return warm
+    def _serve(self, job: Job | None) -> bool:
+        """Run ``job``, and those that are queued; return whether to wait for more."""
+        stays = False
+        while job is not None:
+            process_id = process.id
+            self._run(job)
+            if process_id != process.id:
+                return False  # a forked child, where nobody waits for this thread: it ends as any other does
+            following, stays = self._pool.park(self, job)
+            # Only now: a caller that comes again at once finds this thread idle.
+            job.finish()
+            job = following
+        return stays
+
+    def _run(self, job: Job) -> None:
+        warm, self._warm = self._warm, None
+        try:
+            if job.factory is not None:
+                self._warm = warm
+                warm = WarmLoop(job.factory)
+            elif warm is None:
+                warm = WarmLoop(None)
+            job.run(warm, self)
+            _freshen_thread()
+            if warm.clean():
+                self._warm = warm
+        except BaseException as error:
+            job.fail(error)
 
 
-def _loop_for(job: Job) -> WarmLoop | None:
-    try:
-        return WarmLoop(job.factory)
-    except Exception as error:
-        job.refuse(error)
-        return None
+def _freshen_thread() -> None:
+    """Take from this thread what a loop that is not asyncio's may leave in it."""
+    leave_running()
+    sys.set_asyncgen_hooks(None, None)
 
 
 pool: Final = Pool(min(32, (os.cpu_count() or 1) + 4))  # as many as ThreadPoolExecutor has by default

@@ -1,8 +1,11 @@
-"""Who stands still for whom: what must be known to refuse a wait that could never end.
+"""Who waits for whom: what must be known to refuse a wait that could never end.
 
-Each loop that somebody waits for has an edge to the loop that waits: the loop of an isolated call to its caller's, a
-loop run under another one to that one. The latter stands still meanwhile; a wait for it, from anywhere behind the loop
-that it stands still for, would never end.
+A piece of work (an isolated call, a job of an executor, a coroutine run under a running loop) is done by a thread, and
+somebody waits for it. Where it is a loop's thread that waits and does nothing else, that loop stands still until the
+work is done. If the work, or other work that it waits for, wants that very loop to run something, neither ever ends.
+
+Only waits without a limit count: one with a timeout ends. Awaiting counts only on the way up, because a loop that
+awaits still runs.
 """
 
 from __future__ import annotations
@@ -13,62 +16,156 @@ from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["job_of", "running_job", "stands_still_for", "waited_for"]
+from ctxpolicy._asyncio import running_loop
+from ctxpolicy._fork import RESOLVER, renew_after_fork
+from ctxpolicy._origin import origin
+from ctxpolicy._threads import thread_name
+from ctxpolicy.errors import BlockingError
+
+__all__ = ["Wait", "Work", "doing", "handing_over", "present_work", "standing_still"]
 
 
-class _Edge(NamedTuple):
-    waiter: AbstractEventLoop
+class Wait(NamedTuple):
+    """That somebody waits for a piece of work.
+
+    Attributes:
+        loop: the loop that runs where it is waited; ``None``: none does.
+        work: what is done there; ``None``: nothing that is known here.
+        stands_still: whether ``loop`` can do nothing else meanwhile.
+    """
+
+    loop: AbstractEventLoop | None
+    work: Work | None
     stands_still: bool
 
 
-_edges: Final[dict[object, _Edge]] = {}
+class Work:
+    """What a thread does, and somebody may wait for.
+
+    Args:
+        wait: the wait that lasts as long as the work, if there is one.
+        within: what must be waited for to the end where this is (the executor of a job).
+    """
+
+    __slots__ = ("waits", "within")
+
+    def __init__(self, wait: Wait | None = None, within: Work | None = None) -> None:
+        self.waits: tuple[Wait, ...] = () if wait is None else (wait,)
+        self.within = within
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Forget the waits of threads that a forked child does not have."""
+        self.lock = threading.Lock()
+        self.handed: dict[AbstractEventLoop, list[Work]] = {}  # the work that waits for each loop
+
+
+_graph: Final = _Graph()
+renew_after_fork(_graph, RESOLVER)
 _present: Final = threading.local()
 
 
+def present_work() -> Work | None:
+    """Return what this thread does, ``None`` where that is not known."""
+    return getattr(_present, "work", None)
+
+
 @contextlib.contextmanager
-def waited_for(what: object, waiter: AbstractEventLoop | None, *, stands_still: bool) -> Iterator[None]:
-    """Note for the block that ``waiter`` waits for ``what``.
+def doing(work: Work) -> Iterator[None]:
+    """Note for the block that this thread does ``work``."""
+    former = present_work()
+    _present.work = work
+    try:
+        yield
+    finally:
+        _present.work = former
+
+
+@contextlib.contextmanager
+def standing_still(work: Work) -> Iterator[None]:
+    """Note for the block that this thread, and the loop that runs in it, stand still until ``work`` is done.
+
+    Raises:
+        BlockingError: ``work`` waits for a loop that would stand still.
+    """
+    wait = Wait(running_loop(), present_work(), stands_still=True)
+    with _graph.lock:
+        for loop in [wait.loop, *_standing_still_for(wait.work)]:
+            if loop is not None and any(_depends(work, other) for other in _graph.handed.get(loop, ())):
+                raise _refusal(loop, "is waited for by the work that is waited for here")
+        work.waits += (wait,)
+    try:
+        yield
+    finally:
+        with _graph.lock:
+            waits = list(work.waits)
+            waits.remove(wait)
+            work.waits = tuple(waits)
+
+
+@contextlib.contextmanager
+def handing_over(loop: AbstractEventLoop, *, limited: bool) -> Iterator[None]:
+    """Note for the block that this thread waits for ``loop`` to run something.
 
     Args:
-        what: a loop, or the job of an executor.
-        waiter: the loop; ``None``: no loop waits.
-        stands_still: whether ``waiter`` can do nothing else meanwhile.
+        loop: runs in another thread.
+        limited: whether the wait has a timeout.
+
+    Raises:
+        BlockingError: ``loop`` stands still until the work of this thread is done.
     """
-    if waiter is None:
+    work = present_work()
+    if work is None:
         yield
         return
-    former = _edges.get(what)
-    _edges[what] = _Edge(waiter, stands_still)
+    with _graph.lock:
+        if any(still is loop for still in _standing_still_for(work)):
+            raise _refusal(loop, "stands still until the work of this thread is done")
+        if not limited:
+            _graph.handed.setdefault(loop, []).append(work)
     try:
         yield
     finally:
-        if former is None:
-            del _edges[what]
-        else:
-            _edges[what] = former
+        if not limited:
+            with _graph.lock:
+                works = _graph.handed[loop]
+                works.remove(work)
+                if not works:
+                    del _graph.handed[loop]
 
 
-@contextlib.contextmanager
-def running_job(job: object) -> Iterator[None]:
-    """Note for the block that this thread works on ``job``: a loop, or the job of an executor."""
-    former = job_of()
-    _present.job = job
-    try:
-        yield
-    finally:
-        _present.job = former
+def _standing_still_for(work: Work | None) -> Iterator[AbstractEventLoop]:
+    """Return the loops that stand still until ``work`` is done."""
+    for other in _above(work):
+        for wait in other.waits:
+            if wait.stands_still and wait.loop is not None:
+                yield wait.loop
 
 
-def job_of() -> object:
-    """Return what this thread works on, ``None`` where that is not known."""
-    return getattr(_present, "job", None)
+def _depends(work: Work, other: Work) -> bool:
+    """Tell whether ``work`` is done only when ``other`` is."""
+    return any(above is work for above in _above(other))
 
 
-def stands_still_for(loop: AbstractEventLoop, job: object) -> bool:
-    """Tell whether ``loop`` stands still until ``job`` is done."""
-    edge = _edges.get(job)
-    while edge is not None:
-        if edge.stands_still and edge.waiter is loop:
-            return True
-        edge = _edges.get(edge.waiter)
-    return False
+def _above(work: Work | None) -> Iterator[Work]:
+    """Return ``work`` and all that waits for it."""
+    seen: list[Work] = []
+    ahead = [work]
+    while ahead:
+        one = ahead.pop()
+        if one is None or any(one is other for other in seen):
+            continue
+        seen.append(one)
+        yield one
+        ahead += [one.within, *(wait.work for wait in one.waits)]
+
+
+def _refusal(loop: AbstractEventLoop, why: str) -> BlockingError:
+    return BlockingError(
+        f"{loop!r}, made at {origin(loop)}, {why}, so to wait here (thread {thread_name()}) would never end. Await in the "
+        "loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or pass the result in."
+    )

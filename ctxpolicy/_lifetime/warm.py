@@ -4,48 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from asyncio import AbstractEventLoop
+from collections.abc import Sized
+from selectors import BaseSelector
 from typing import Any, Final, final
 
-from ctxpolicy._asyncio import leftovers, platform_loop, shut_down
+from ctxpolicy._asyncio import platform_loop, settle
 from ctxpolicy._binding import Lease
+from ctxpolicy._loops import make_loop
 from ctxpolicy._origin import note_origin
 from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["WarmLoop"]
 
-# Without reference counts (PyPy) nobody can tell that no job has kept the loop.
-_references: Final[Any] = getattr(sys, "getrefcount", None)
+
+def _reference_counter() -> Any:
+    """Return what counts references; ``None`` where nobody can tell that no job has kept the loop.
+
+    That is: on PyPy, which counts none, and on free-threaded builds, where other threads count while this one looks.
+    """
+    return getattr(sys, "getrefcount", None) if getattr(sys, "_is_gil_enabled", lambda: True)() else None
+
+
+_references: Final[Any] = _reference_counter()
 
 
 @final
 class WarmLoop:
     """A leased loop, and what it looked like when it was new.
 
+    Whoever could still reach the loop after a job (a task, a timer, a future, a transport, an asynchronous generator, a
+    thread, a variable) refers to it. So a loop that nobody refers to but who did when it was new, neither strongly nor
+    weakly, and that looks as it did then, is as new.
+
     Args:
         factory: makes the loop; ``None``: asyncio's default, the only kind that is used again.
     """
 
+    __slots__ = ("_count", "_look", "lease", "loop")
+
+    loop: AbstractEventLoop
+
     def __init__(self, factory: LoopFactory | None) -> None:
         self.lease: Final = Lease("a call of isolate()")
-        loop = self.lease.open(factory or platform_loop)
-        note_origin(loop)
-        self._may_serve_again = factory is None and _references is not None and type(loop) is asyncio.SelectorEventLoop
-        if self._may_serve_again:
-            loop.run_until_complete(_nothing())  # some attributes get their values at the first run
-            self._state = _state(loop)
+        self.loop = note_origin(self.lease.open(lambda: make_loop(factory or platform_loop)))
+        self._look: _Look | None = None
+        if factory is None and _references is not None and type(self.loop) is asyncio.SelectorEventLoop:
+            self.loop.run_until_complete(_nothing())  # some attributes get their values at the first run
+            self._look = _Look(self.loop)
             self._count = self._count_references()
-
-    @property
-    def loop(self) -> AbstractEventLoop:
-        """The loop."""
-        assert self.lease.loop is not None
-        return self.lease.loop
 
     def clean(self) -> bool:
         """Tell whether the loop is as new after a job; if it is not, shut it down."""
-        if self._may_serve_again and not self.loop.is_closed() and not leftovers(self.loop):
-            if _state(self.loop) == self._state and self._count_references() == self._count:
+        look, loop = self._look, self.loop
+        if look is not None and not loop.is_closed():
+            settle(loop)
+            as_new = look.still(loop)
+            del loop
+            if as_new and self._count_references() == self._count:
                 return True
         self.close()
         return False
@@ -54,26 +71,28 @@ class WarmLoop:
         """Shut the loop down and close it."""
         self.lease.release()
 
-    def _count_references(self) -> int:
-        count: int = _references(self.lease.loop) + _references(self.lease)
-        return count
+    def _count_references(self) -> tuple[int, int, int]:
+        return _references(self.loop), _references(self.lease), weakref.getweakrefcount(self.loop)
 
 
 async def _nothing() -> None:
     pass
 
 
-def _state(loop: AbstractEventLoop) -> dict[str, Any]:
-    """Return what can be seen of a selector loop: its attributes, and how much its containers hold."""
-    state = {name: _look(value) for name, value in vars(loop).items()}
-    state["watched"] = len(loop._selector.get_map())  # type: ignore[attr-defined]
-    return state
+@final
+class _Look:
+    """What can be seen of a selector loop: its attributes, and how much is in them."""
 
+    __slots__ = ("_attributes", "_containers", "_sizes")
 
-def _look(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    try:
-        return id(value), len(value)
-    except TypeError:
-        return id(value)
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._attributes = dict(vars(loop))
+        values = list(vars(loop).values())
+        for selector in [value for value in values if isinstance(value, BaseSelector)]:
+            values += vars(selector).values()
+        self._containers = [value for value in values if isinstance(value, Sized)]
+        self._sizes = list(map(len, self._containers))
+
+    def still(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether it looks the same now."""
+        return vars(loop) == self._attributes and list(map(len, self._containers)) == self._sizes

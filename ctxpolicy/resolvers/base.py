@@ -166,6 +166,10 @@ class ContextResolver(ABC):
         """Tell whether this resolver's kind of context is present here."""
         return True
 
+    def private(self) -> bool:
+        """Tell whether no other thread has the present context, so that :func:`isolate` may bind a loop of its own."""
+        return True
+
     def describe(self) -> str:
         """Name the present context, for messages."""
         return f"the context that {type(self).__name__} finds in thread {thread_name()}"

@@ -73,6 +73,9 @@ class _Nowhere(ContextResolver):
     def marked(self) -> bool:
         return True  # else the policy would make a loop that nothing here can keep
 
+    def private(self) -> bool:
+        return False
+
     def describe(self) -> str:
         return f"thread {thread_name()}, where no resolver of the chain applies"
 

@@ -81,6 +81,10 @@ class DelegatingResolver(ContextResolver):
         """Ask the present resolver."""
         return self.present().applies()
 
+    def private(self) -> bool:
+        """Ask the present resolver."""
+        return self.present().private()
+
     def describe(self) -> str:
         """Have the present resolver name the context."""
         return self.present().describe()

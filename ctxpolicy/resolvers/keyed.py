@@ -74,6 +74,10 @@ class KeyedResolver(SlotResolver):
         """Tell whether there is a key here."""
         return self._present_key() is not None
 
+    def private(self) -> bool:
+        """Tell whether the key is this thread's alone, or there is none."""
+        return self._shared is None or not self.applies()
+
     def describe(self) -> str:
         """Name the key and the thread."""
         key = self._present_key()

@@ -39,6 +39,10 @@ class ProcessResolver(SlotResolver):
         with self._lock:
             return super().lease(factory)
 
+    def private(self) -> bool:
+        """Say no: all threads have this context."""
+        return False
+
     def describe(self) -> str:
         """Name the process."""
         return f"process {os.getpid()}"
