@@ -70,7 +70,7 @@ def _judge(reading: Reading, uses: _Uses, call: ast.Call, place: Place, worker: 
     if unit.in_coroutine or getattr(unit.node, "name", "") in _IN_COROUTINES:
         return None
     if unit.kind == "module":
-        return _none_current("at import, where no loop runs", "certain")
+        return _none_current("at module level, where no loop runs", "certain")
     verdict = _in_function(reading, uses, call, place)
     return replace(verdict, certainty="possible") if _is_set_by(uses, unit.module) else verdict
 

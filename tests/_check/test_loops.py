@@ -6,12 +6,12 @@ GET = "asyncio.get_event_loop()"
 
 # Programs with GET on their last line, how certain they are, and what the message says of the place.
 GRADES = {
-    "the module": ("GET", "certain", "at import"),
-    "a class body": ("class Class:\n    loop = GET", "certain", "at import"),
-    "a default": ("async def function(loop=GET): pass", "certain", "at import"),
-    "a decorator": ("@register(GET)\nasync def function(): pass", "certain", "at import"),
-    "a comprehension": ("[GET for each in ()]", "certain", "at import"),
-    "the main block": ("if __name__ == '__main__':\n    GET.run_until_complete(main())", "certain", "at import"),
+    "the module": ("GET", "certain", "at module level"),
+    "a class body": ("class Class:\n    loop = GET", "certain", "at module level"),
+    "a default": ("async def function(loop=GET): pass", "certain", "at module level"),
+    "a decorator": ("@register(GET)\nasync def function(): pass", "certain", "at module level"),
+    "a comprehension": ("[GET for each in ()]", "certain", "at module level"),
+    "the main block": ("if __name__ == '__main__':\n    GET.run_until_complete(main())", "certain", "at module level"),
     "a constructor": ("class Class:\n    def __init__(self): self.loop = GET", "likely", "in a constructor"),
     "after a dataclass's": ("class Class:\n    def __post_init__(self): GET", "likely", "in a constructor"),
     "a loop that is run": ("def main(): GET.run_until_complete(work())", "likely", "that is then run"),

@@ -84,7 +84,7 @@ def test_what_is_no_text_is_a_problem(data, message, problem_of):
 
 @pytest.mark.parametrize(
     ("data", "line"),
-    [(b"a\nb c\n", 2), (b"print 'Python 2'\n", 1), (b"\n\n  a\n b\n", 3), (b"if 1:\n\ta\n        b\n", 3), (b"(\n", 1)],
+    [(b"a\nb c\n", 2), (b"print 'Python 2'\n", 1), (b"\n\na = = b\n", 3), (b"if 1:\n\ta\n        b\n", 3), (b"(\n", 1)],
 )
 def test_a_syntax_error_is_a_problem_with_a_line(data, line, problem_of):
     problem = problem_of(data)
@@ -98,7 +98,7 @@ def test_the_syntax_of_a_newer_python_is_a_problem_that_names_this_one(problem_o
     assert VERSION in problem_of(b"name = 1\nt'{name}' + t''\n").message
 
 
-@pytest.mark.parametrize("data", [b"(" * 5000, b"-" * 200_000 + b"1", b"lambda:" * 20_000 + b"1"])
+@pytest.mark.parametrize("data", [b"(" * 5000 + b")" * 5000, b"-" * 200_000 + b"1", b"lambda:" * 20_000 + b"1"])
 def test_code_that_is_nested_too_deeply_to_be_parsed_is_a_problem(data, problem_of):
     assert "nested" in problem_of(data).message
     assert VERSION in problem_of(data).message
