@@ -46,8 +46,8 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
 
 def _wait_for(call: _Call[T], timeout: float | None) -> T:
     loop = call.loop
-    loop.call_soon_threadsafe(call.start)
     try:
+        loop.call_soon_threadsafe(call.start)
         if call.wait(timeout):
             return call.result()
     except BaseException:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from ctxpolicy._asyncio import Runner
 
 __all__ = ["run_until_done"]
 
@@ -14,13 +14,10 @@ T = TypeVar("T")
 
 
 def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
-    """Return the result of ``coro``, run on ``loop`` here; a ``KeyboardInterrupt`` cancels it and waits for its end."""
-    task = loop.create_task(coro)
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(task)
-        raise
+    """Return the result of ``coro``, run on ``loop`` here; the loop stays open.
+
+    Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
+    """
+    # asyncio's runner has the signal handling; it binds and closes no loop unless it is told to.
+    result: T = Runner(loop_factory=lambda: loop).run(coro)
+    return result

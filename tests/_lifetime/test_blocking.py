@@ -1,0 +1,410 @@
+"""Run a coroutine from sync code, whatever the state of the thread."""
+
+import asyncio
+import contextvars
+import gc
+import sys
+import textwrap
+import threading
+import warnings
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import BlockingError, ForeignFutureError, OptionError, block_on
+from ctxpolicy._lifetime import handover
+from tests.programs import run_program
+
+name = contextvars.ContextVar("name", default=None)
+
+
+async def where():
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop()
+
+
+async def busy():
+    assert asyncio.current_task() is not None
+    if sys.version_info >= (3, 11):
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            task = group.create_task(asyncio.sleep(0, "done"))
+        return task.result()
+    return await asyncio.wait_for(asyncio.sleep(0, "done"), 60)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def outer_factory(request):
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    return request.param
+
+
+class TestWithoutALoopRunningHere:
+    def test_it_runs_on_the_contexts_loop_which_is_leased_if_there_is_none(self, resolver):
+        with ctxpolicy.install(resolver, missing="create"):
+            first, second = block_on(where()), block_on(where())
+            assert first is second is asyncio.get_event_loop()
+            resolver.clear()
+        assert first.is_closed()
+
+    def test_a_loop_is_leased_whatever_the_policy_does_about_missing_ones(self):
+        with ctxpolicy.install(missing="error"):
+            assert block_on(where()) is block_on(where())
+
+    def test_it_runs_on_the_loop_that_is_bound(self):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            assert block_on(where()) is loop
+            loop.close()
+
+    def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
+        loop = block_on(where())
+        assert loop.is_closed()
+
+    def test_without_a_policy_of_ours_it_runs_on_the_loop_that_is_bound(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            assert block_on(where()) is loop
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def test_a_closed_loop_is_refused(self):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.close()
+            with pytest.raises(BlockingError, match="the loop of this context is closed"):
+                block_on(where())
+
+    def test_other_awaitables_are_awaited(self):
+        class Answer:
+            def __await__(self):
+                return where().__await__()
+
+        with ctxpolicy.install():
+            assert block_on(Answer()) is block_on(where())
+
+    def test_exceptions_come_through(self):
+        async def fail():
+            raise ValueError("no")
+
+        with ctxpolicy.install(), pytest.raises(ValueError, match="no"):
+            block_on(fail())
+
+    def test_a_timeout_cancels(self):
+        log = []
+
+        async def wait():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("cancelled")
+
+        with ctxpolicy.install(), pytest.raises(asyncio.TimeoutError):
+            block_on(wait(), timeout=0.01)
+        assert log == ["cancelled"]
+
+    def test_ctrl_c_cancels_it_and_waits_for_its_end(self):
+        program = """
+            import asyncio, os, signal, ctxpolicy
+
+            async def main():
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0)
+                    print("cleaned up")
+
+            with ctxpolicy.install():
+                try:
+                    ctxpolicy.block_on(main())
+                except KeyboardInterrupt:
+                    print("interrupted")
+        """
+        assert run_program(textwrap.dedent(program)).splitlines() == ["cleaned up", "interrupted"]
+
+
+class TestWithTheContextsLoopRunningInAnotherThread:
+    @pytest.mark.parametrize("what", ["contextvar", "process"])
+    def test_it_is_handed_there_with_the_contextvars_context(self, what, outer_factory):
+        async def probe():
+            return await where(), name.get(), threading.current_thread()
+
+        async def main():
+            name.set("carried")
+            return await asyncio.to_thread(block_on, probe()), asyncio.get_running_loop()
+
+        with ctxpolicy.install(what, loop_factory=outer_factory):
+            (loop, carried, thread), own = asyncio.run(main())
+        assert loop is own
+        assert carried == "carried"
+        assert thread is threading.current_thread()
+
+    def test_exceptions_come_through(self):
+        async def fail():
+            raise ValueError("no")
+
+        async def main():
+            with pytest.raises(ValueError, match="no"):
+                await asyncio.to_thread(block_on, fail())
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+
+    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self):
+        log = []
+
+        async def wait():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                log.append("cancelled")
+
+        def sync():
+            with pytest.raises(asyncio.TimeoutError, match="cancelled there"):
+                block_on(wait(), timeout=0.01)
+            return list(log)
+
+        async def main():
+            return await asyncio.to_thread(sync)
+
+        with ctxpolicy.install():
+            assert asyncio.run(main()) == ["cancelled"]
+
+    def test_one_that_is_cancelled_before_it_starts_is_never_started(self, monkeypatch):
+        monkeypatch.setattr(handover, "_GRACE", 0.0)
+        blocked, go_on = threading.Event(), threading.Event()
+        started = []
+
+        async def never():
+            started.append(1)
+
+        def sync():
+            blocked.wait()
+            with pytest.raises(asyncio.TimeoutError):
+                block_on(never(), timeout=0.01)
+            go_on.set()
+
+        async def main():
+            waiting = asyncio.create_task(asyncio.to_thread(sync))
+            await asyncio.sleep(0)
+            blocked.set()
+            go_on.wait()  # this loop gives no sign of life
+            await waiting
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+        assert started == []
+
+    def test_a_loop_that_is_stopped_meanwhile_is_told_of_and_not_waited_for(self):
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+
+        async def stop():
+            loop.stop()
+            await asyncio.Event().wait()
+
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            thread.start()
+            with pytest.raises(BlockingError, match="was stopped before it was done"):
+                block_on(stop())
+            thread.join()
+            asyncio.set_event_loop(None)
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def test_a_loop_that_gives_no_sign_of_life_is_named_in_a_warning(self, monkeypatch):
+        monkeypatch.setattr(handover, "_WARN_AFTER", 0.0)
+        monkeypatch.setattr(handover, "_LOOK_EVERY", 0.01)
+        warned = threading.Event()
+        texts = []
+
+        def note(message, *_args, **_kwargs):
+            texts.append(str(message))
+            warned.set()
+
+        async def main():
+            task = asyncio.create_task(asyncio.to_thread(block_on, where()))
+            await asyncio.sleep(0)
+            warned.wait(60)  # blocks the loop
+            return await task
+
+        with ctxpolicy.install():
+            monkeypatch.setattr(warnings, "warn", note)
+            asyncio.run(main())
+        assert "gives no sign of life" in texts[0]
+        assert len(texts) == 1
+
+
+class TestWithALoopRunningHere:
+    def test_it_is_refused_with_the_advice_what_to_do(self):
+        async def main():
+            with pytest.raises(BlockingError, match="await asyncio.to_thread"):
+                block_on(where())
+
+        asyncio.run(main())
+        gc.collect()
+
+    def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(self, outer_factory):
+        async def main():
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            inner = block_on(where(), nested="isolated")
+            assert block_on(busy(), nested="isolated") == "done"
+            assert inner is not loop
+            assert inner.is_closed()
+            assert asyncio.get_running_loop() is loop
+            assert asyncio.current_task() is task
+            return await busy()
+
+        assert ctxpolicy.run(main(), loop_factory=outer_factory) == "done"
+
+    def test_isolated_works_in_a_callback_where_no_task_runs(self):
+        async def main():
+            loop = asyncio.get_running_loop()
+            answer = loop.create_future()
+            loop.call_soon(lambda: answer.set_result(block_on(busy(), nested="isolated")))
+            return await answer
+
+        assert asyncio.run(main()) == "done"
+
+    def test_isolated_makes_the_kind_of_loop_that_the_policy_makes(self):
+        class Loop(asyncio.SelectorEventLoop):
+            pass
+
+        async def main():
+            return type(block_on(where(), nested="isolated"))
+
+        with ctxpolicy.install(loop_factory=Loop):
+            assert asyncio.run(main()) is Loop
+
+    def test_isolated_nests(self):
+        async def nest(depth):
+            return depth if depth == 0 else block_on(nest(depth - 1), nested="isolated") + 1
+
+        assert asyncio.run(nest(5)) == 5
+
+    def test_isolated_shuts_down_what_the_coroutine_leaves(self):
+        log = []
+
+        async def left():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("cancelled")
+
+        async def leave():
+            asyncio.get_running_loop().left = asyncio.create_task(left())
+            await asyncio.sleep(0)
+
+        async def main():
+            block_on(leave(), nested="isolated")
+            return list(log)
+
+        assert asyncio.run(main()) == ["cancelled"]
+
+    def test_isolated_has_a_timeout(self):
+        async def main():
+            with pytest.raises(asyncio.TimeoutError):
+                block_on(asyncio.Event().wait(), nested="isolated", timeout=0.01)
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("way", ["await", "wait_for"])
+    def test_a_future_of_the_running_loop_gets_an_error_that_names_both_loops(self, way):
+        async def main():
+            future = asyncio.get_running_loop().create_future()
+
+            async def wait():
+                await (future if way == "await" else asyncio.wait_for(future, 1))
+
+            with pytest.raises(ForeignFutureError, match=r"made at .*test_blocking.py:\d+ in main") as caught:
+                block_on(wait(), nested="isolated")
+            assert str(caught.value).count("made at") == 2
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("error", [RuntimeError, ValueError])
+    def test_other_errors_come_through_as_they_are(self, error):
+        async def fail():
+            raise error("mine")
+
+        async def main():
+            with pytest.raises(error, match="^mine$") as caught:
+                block_on(fail(), nested="isolated")
+            assert type(caught.value) is error
+
+        asyncio.run(main())
+
+    def test_the_signal_wakeup_of_the_running_loop_stays_with_a_uvloop_under_it(self):
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+        program = """
+            import asyncio, os, signal, ctxpolicy
+
+            async def main():
+                loop, caught = asyncio.get_running_loop(), asyncio.Event()
+                loop.add_signal_handler(signal.SIGUSR1, caught.set)
+                ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+                os.kill(os.getpid(), signal.SIGUSR1)
+                await asyncio.wait_for(caught.wait(), 60)
+                print("caught")
+
+            with ctxpolicy.install(loop_factory="uvloop"):
+                ctxpolicy.run(main(), loop_factory="asyncio")
+        """
+        assert run_program(textwrap.dedent(program)) == "caught"
+
+
+def test_what_is_no_awaitable_is_refused():
+    with pytest.raises(OptionError, match="a coroutine or another awaitable"):
+        block_on(42)
+
+
+def test_an_unknown_nested_is_refused():
+    coro = where()
+    with pytest.raises(OptionError, match="'error' or 'isolated'"):
+        block_on(coro, nested="no")
+    coro.close()
+
+
+def test_a_coroutine_that_was_started_is_refused():
+    coro = where()
+    coro.send(None)
+    with pytest.raises(BlockingError, match="was awaited or started before"):
+        block_on(coro)
+    coro.close()
+
+
+def test_ctrl_c_while_waiting_for_another_thread_cancels_there():
+    program = """
+        import asyncio, os, signal, threading, ctxpolicy
+
+        async def wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                print("cancelled there", flush=True)
+
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            try:
+                ctxpolicy.block_on(wait())
+            except KeyboardInterrupt:
+                print("interrupted")
+            asyncio.set_event_loop(None)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    """
+    assert run_program(textwrap.dedent(program)).splitlines() == ["cancelled there", "interrupted"]
