@@ -58,21 +58,26 @@ class OwnerLaws(Description):
     @law(4)
     def test_law_4_a_reused_id_is_no_loop(self, play: Scenario) -> None:
         """Loops and contexts that come after others, often at the same address, are not taken for them."""
-        used = set()
-        for _ in range(40):
-            context, loop = play.context(), play.loop()
-            context.expect(None, "where nothing was bound", _IDENTITY)
-            context.set(loop)
-            used.add(id(loop))
-            context.set(None) if self.one_context else context.end()
-            del context, loop
-            play.steps.clear()
-        play.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
+        used = self._come_and_go(play)
         gc.collect()
         for context in play.here, play.thread():
             loop = _loop_at(used)
             context.set(loop)
             context.expect(loop, "which was set there; it has the id of one that was bound elsewhere before", _IDENTITY)
+
+    def _come_and_go(self, play: Scenario) -> set[int]:
+        """Have 40 contexts, one after the other, each with a loop of its own; return the addresses of the loops."""
+        loops = [play.loop() for _ in range(40)]
+        for loop in loops:
+            context = play.context()
+            context.expect(None, "where nothing was bound", _IDENTITY)
+            context.set(loop)
+            if self.one_context:
+                context.set(None)
+            context.end()
+            play.steps.clear()
+        play.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
+        return set(map(id, loops))
 
     @law(4)
     def test_law_4_a_forked_child_is_not_handed_the_loop(self, play: Scenario) -> None:

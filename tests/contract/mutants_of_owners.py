@@ -1,0 +1,195 @@
+"""Resolvers that break law 4, 6 or 7."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import time
+import weakref
+from asyncio import AbstractEventLoop
+
+from ctxpolicy import Binding, ContextResolver
+from ctxpolicy.testing._errors import ALL_LAWS
+from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads
+
+# Law 4
+
+
+class LeaksAcrossThreads(OfContextVars):
+    """get() does not ask which thread has bound the loop"""
+
+    breaks = 4
+    sometimes = (ALL_LAWS,)
+
+    class Resolver(ContextVars):
+        def get(self):
+            loop, _, process = self._bound.get()
+            return loop if process == os.getpid() else None
+
+
+class SurvivesAFork(OfThreads):
+    """get() does not ask which process has bound the loop"""
+
+    breaks = 4
+
+    class Resolver(Threads):
+        def get(self):
+            return getattr(self._local, "bound", (None, 0))[0]
+
+
+class KeysByIdOfTask(OfTasks):
+    """loops are kept in a dictionary by the id() of their task"""
+
+    breaks = 4
+    also = (6,)
+    sometimes = (ALL_LAWS,)
+
+    class Resolver(ContextResolver):
+        def __init__(self):
+            self._loops = {}
+
+        def get(self):
+            loop, process, thread = self._loops.get(self._key(), (None, 0, 0))
+            return loop if (process, thread) == (os.getpid(), threading.get_ident()) else None
+
+        def set(self, loop):
+            self._loops[self._key()] = (loop, os.getpid(), threading.get_ident())
+
+        def _key(self):
+            try:
+                return id(asyncio.current_task())
+            except RuntimeError:
+                return threading.get_ident()
+
+
+class KeepsOwnersByIdOfLoop(OfThreads):
+    """the thread that a loop belongs to is kept in a dictionary by the loop's id()"""
+
+    breaks = 4
+    sometimes = (1, 5, 7, ALL_LAWS)
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._owners = {}
+
+        def get(self):
+            loop = super().get()
+            return loop if self._owners.get(id(loop)) == threading.get_ident() else None
+
+        def set(self, loop):
+            self._owners.setdefault(id(loop), threading.get_ident())
+            super().set(loop)
+
+
+# Law 6
+
+
+class KeepsEveryLoop(OfThreads):
+    """a history of all that was ever bound"""
+
+    breaks = 6
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._history = []
+
+        def set(self, loop):
+            self._history.append(loop)
+            super().set(loop)
+
+
+class KeysByThreadIdent(OfThreads):
+    """loops are kept in a dictionary by thread ident, and nobody tells it of a thread's end"""
+
+    breaks = 6
+    also = (4,)
+    sometimes = (ALL_LAWS,)
+
+    class Resolver(ContextResolver):
+        def __init__(self):
+            self._loops = {}
+
+        def get(self):
+            return self._loops.get((os.getpid(), threading.get_ident()))
+
+        def set(self, loop):
+            self._loops[os.getpid(), threading.get_ident()] = loop
+
+
+class PinsItsKeys(OfTasks):
+    """a weak dictionary by task, whose values (loops) refer to their keys"""
+
+    breaks = 6
+    also = (4,)
+    sometimes = (ALL_LAWS,)
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._loops = weakref.WeakKeyDictionary()
+
+        def get(self):
+            return self._loops.get(task) if (task := self._task()) else super().get()
+
+        def set(self, loop):
+            if task := self._task():
+                self._loops[task] = loop
+            else:
+                super().set(loop)
+
+        def _task(self):
+            try:
+                return asyncio.current_task()
+            except RuntimeError:
+                return None
+
+        def after_fork(self):
+            self._loops.clear()
+
+
+class MakesAVariableASet(OfContextVars):
+    """a new context variable for each set()"""
+
+    breaks = 6
+
+    class Resolver(ContextVars):
+        def set(self, loop):
+            contextvars.ContextVar("bound before").set(None)
+            super().set(loop)
+
+
+# Law 7
+
+
+class Races(OfThreads):
+    """set() hands the loop on through an attribute that all threads share"""
+
+    breaks = 7
+    also = (6,)
+
+    class Resolver(Threads):
+        handed_on: AbstractEventLoop | None = None
+
+        def set(self, loop):
+            self.handed_on = loop
+            time.sleep(0)  # lets another thread go first
+            super().set(self.handed_on)
+
+
+class RacesInGet(OfSlots):
+    """load() goes through an attribute that all threads share"""
+
+    breaks = 7
+    also = (6,)
+
+    class Resolver(Slots):
+        found: Binding | None = None
+
+        def load(self):
+            self.found = super().load()
+            time.sleep(0)
+            return self.found

@@ -1,0 +1,89 @@
+"""Resolvers that are right, and the descriptions of their contexts; the mutants are made of these."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from asyncio import AbstractEventLoop
+from typing import Any, ClassVar
+
+from ctxpolicy import Binding, ContextResolver, SlotResolver, TaskResolver
+from ctxpolicy.testing import ResolverContract, contextvars_context, task_context, thread_context
+
+
+class Threads(ContextResolver):
+    """A plain resolver, right: a context is a thread."""
+
+    def __init__(self):
+        self._local = threading.local()
+
+    def get(self) -> AbstractEventLoop | None:
+        loop, process = getattr(self._local, "bound", (None, 0))
+        return loop if process == os.getpid() else None
+
+    def set(self, loop: AbstractEventLoop | None) -> None:
+        self._local.bound = (loop, os.getpid())
+
+
+class ContextVars(ContextResolver):
+    """A plain resolver, right: a context is a contextvars context, and a new one inherits."""
+
+    def __init__(self):
+        self._bound = contextvars.ContextVar("bound", default=(None, 0, 0))
+
+    def get(self) -> AbstractEventLoop | None:
+        loop, *owner = self._bound.get()
+        return loop if owner == [threading.get_ident(), os.getpid()] else None
+
+    def set(self, loop: AbstractEventLoop | None) -> None:
+        self._bound.set((loop, threading.get_ident(), os.getpid()))
+
+
+class Slots(SlotResolver):
+    """A slot resolver, right: a context is a contextvars context, and a new one inherits."""
+
+    def __init__(self):
+        self._bound = contextvars.ContextVar("bound", default=None)
+
+    def load(self) -> Binding | None:
+        return self._bound.get()
+
+    def store(self, binding: Binding | None) -> None:
+        self._bound.set(binding)
+
+
+class OfThreads(ResolverContract):
+    Resolver: ClassVar[type[ContextResolver]] = Threads
+    breaks: ClassVar[int | None] = None
+    # The other laws whose tests catch it too: every time, and on some Pythons or at some turns of chance.
+    also: ClassVar[tuple[int, ...]] = ()
+    sometimes: ClassVar[tuple[int, ...]] = ()
+
+    def make_resolver(self) -> ContextResolver:
+        return self.Resolver()
+
+    def new_context(self) -> Any:
+        return thread_context()
+
+
+class OfContextVars(OfThreads):
+    Resolver = ContextVars
+    inherits = True
+
+    def new_context(self) -> Any:
+        return contextvars_context()
+
+
+class OfSlots(OfContextVars):
+    Resolver = Slots
+
+
+class OfTasks(OfThreads):
+    Resolver = TaskResolver
+
+    def new_context(self) -> Any:
+        return task_context()
+
+
+RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks)
