@@ -82,8 +82,8 @@ orphan: true
 <!-- Made by `python -m tests.contract.mutants`; a test compares it with what the tests do. -->
 
 Each row is a resolver that is broken on purpose; the columns are the tests of `ctxpolicy.testing.ResolverContract`, law
-by law. **X**: the law that the resolver breaks, and whose tests catch it every time. x: the tests of another law catch it
-too, as what is broken shows there as well. (x): they do so on some Pythons, or at some turns of chance.
+by law. **X**: the law that the resolver breaks, and whose tests catch it every time. x: the tests of another law catch
+it too, as what is broken shows there as well. (x): they do so on some Pythons, or at some turns of chance.
 
 """
 
