@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -195,6 +196,8 @@ def main() -> int:
     parser.add_argument("-j", "--jobs", type=int, default=(os.cpu_count() or 1) * 2, help="modules at a time")
     parser.add_argument("module", nargs="*", help="for example test_asyncio.test_events (default: all)")
     arguments = parser.parse_args()
+    # Started in the background this program may ignore SIGINT, and so would the tests, which then hang.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     if not (found := modules()):
         print(f"{python}: no test package ({PACKAGE}) is installed: nothing was run")
