@@ -1,0 +1,11 @@
+"""What a fork server imports before it forks: every resolver with a loop bound, which no child of it may be handed."""
+
+from __future__ import annotations
+
+from ctxpolicy.testing import StandInLoop
+from tests.resolver_cases import CASES, tenant
+
+tenant.set("the tenant")
+RESOLVERS = {name: case.make() for name, case in CASES.items() if not case.missing}
+for resolver in RESOLVERS.values():
+    resolver.set(StandInLoop("the fork server's loop"))
