@@ -193,7 +193,7 @@ def main() -> int:
     """Run the tests that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resolver", action="append", metavar="NAME", help=f"default: {' and '.join(RESOLVERS)}")
-    parser.add_argument("-j", "--jobs", type=int, default=(os.cpu_count() or 1) * 2, help="modules at a time")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="modules at a time")
     parser.add_argument("module", nargs="*", help="for example test_asyncio.test_events (default: all)")
     arguments = parser.parse_args()
     # Started in the background this program may ignore SIGINT, and so would the tests, which then hang.
