@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar, final
 
 from ctxpolicy._lifetime import waits
@@ -47,7 +47,6 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
 def _wait_for(call: _Call[T], timeout: float | None) -> T:
     loop = call.loop
     try:
-        loop.call_soon_threadsafe(call.start)
         if call.wait(timeout):
             return call.result()
     except BaseException:
@@ -78,7 +77,9 @@ class _Call(Generic[T]):
             self._task.add_done_callback(lambda _: self._done.set())
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the end; return whether it came within ``timeout`` seconds."""
+        """Have the loop start the task, and wait for its end; return whether it came within ``timeout`` seconds."""
+        if not self._tell(self.start):
+            raise self._gone()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _LOOK_EVERY if deadline is None else min(_LOOK_EVERY, deadline - time.monotonic())
@@ -95,21 +96,16 @@ class _Call(Generic[T]):
     def cancel(self) -> None:
         """Cancel the task and wait for its end, as long as its loop takes note."""
         self._cancelled = True
-        if self._done.is_set() or not self.loop.is_running():
-            return
-        self.loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
         self._alive = time.monotonic()
-        while not self._done.wait(_LOOK_EVERY):
-            if not self.loop.is_running() or time.monotonic() - self._alive > _GRACE:
-                return
-            self.loop.call_soon_threadsafe(self._sign_of_life)
+        awake = self._tell(lambda: self._task and self._task.cancel())
+        while awake and not self._done.wait(_LOOK_EVERY):
+            awake = time.monotonic() - self._alive <= _GRACE and self._tell(self._sign_of_life)
+        if self._task is None:
+            self._coro.close()  # never started; start() sees that it is cancelled, should it still be called
 
     def _look(self) -> None:
-        if not self.loop.is_running():
-            if self._done.is_set():
-                return
-            state = "was closed" if self.loop.is_closed() else "was stopped"
-            raise BlockingError(f"{_name(self.loop)} {state} before it was done with {self._coro!r}")
+        if not self._tell(self._sign_of_life) and not self._done.is_set():
+            raise self._gone()
         silence = time.monotonic() - self._alive
         if silence > _WARN_AFTER and not self._warned:
             self._warned = True
@@ -119,7 +115,20 @@ class _Call(Generic[T]):
                 RuntimeWarning,
                 stacklevel=2,
             )
-        self.loop.call_soon_threadsafe(self._sign_of_life)
+
+    def _gone(self) -> BlockingError:
+        state = "was closed" if self.loop.is_closed() else "was stopped"
+        return BlockingError(f"{_name(self.loop)} {state} before it was done with {self._coro!r}")
+
+    def _tell(self, callback: Callable[[], object]) -> bool:
+        """Have the loop call ``callback``; return whether it may."""
+        if not self.loop.is_running():
+            return False
+        try:
+            self.loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # closed in this moment
+            return False
+        return True
 
     def _sign_of_life(self) -> None:
         self._alive = time.monotonic()

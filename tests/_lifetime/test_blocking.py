@@ -18,6 +18,16 @@ from tests.programs import run_program
 name = contextvars.ContextVar("name", default=None)
 
 
+class Elsewhere(ctxpolicy.ProcessResolver):
+    """Gives a thread of the pool the loop of the process, not the call's own."""
+
+    def enter(self, lease):
+        return None
+
+    def leave(self, former):
+        pass
+
+
 async def where():
     await asyncio.sleep(0)
     return asyncio.get_running_loop()
@@ -144,6 +154,15 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         assert carried == "carried"
         assert thread is threading.current_thread()
 
+    def test_a_loop_that_takes_its_time_is_waited_for_without_a_word(self, monkeypatch):
+        monkeypatch.setattr(handover, "_LOOK_EVERY", 0.001)
+
+        async def main():
+            return await asyncio.to_thread(block_on, asyncio.sleep(0.02, "done"))
+
+        with ctxpolicy.install():
+            assert asyncio.run(main()) == "done"
+
     def test_exceptions_come_through(self):
         async def fail():
             raise ValueError("no")
@@ -201,6 +220,18 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.run(main())
         assert started == []
 
+    def test_a_loop_that_waits_for_this_very_thread_is_not_waited_for(self):
+        def sync():
+            with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+                block_on(where())
+            return "refused"
+
+        async def main():
+            return block_on(ctxpolicy.isolate(sync), nested="isolated")
+
+        with ctxpolicy.install(Elsewhere()):
+            assert asyncio.run(main()) == "refused"
+
     def test_a_loop_that_is_stopped_meanwhile_is_told_of_and_not_waited_for(self):
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
@@ -220,6 +251,15 @@ class TestWithTheContextsLoopRunningInAnotherThread:
                 task.cancel()
             loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+    def test_a_loop_that_is_closed_in_the_very_moment_is_told_of(self, monkeypatch):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.close()
+            monkeypatch.setattr(loop, "is_running", lambda: True)
+            with pytest.raises(BlockingError, match="was closed before it was done"):
+                block_on(where())
 
     def test_a_loop_that_gives_no_sign_of_life_is_named_in_a_warning(self, monkeypatch):
         monkeypatch.setattr(handover, "_WARN_AFTER", 0.0)

@@ -1,0 +1,296 @@
+"""asyncio's policy API, put back where it is gone."""
+
+import asyncio
+import sys
+import textwrap
+from asyncio import events
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import InstallationError, compat
+from ctxpolicy.compat import restore_policies
+from tests.emulated_316 import environment as emulated_environment
+from tests.emulated_316 import is_active
+from tests.programs import environment, run_program
+
+NAMES = ("AbstractEventLoopPolicy", "DefaultEventLoopPolicy", "get_event_loop_policy", "set_event_loop_policy")
+
+without_policies = pytest.mark.skipif(
+    not is_active() and sys.version_info[:2] not in ((3, 14), (3, 15)),
+    reason="asyncio without policies can be emulated on Python 3.14 and 3.15 only",
+)
+
+
+def emulated(source, *args):
+    return run_program(textwrap.dedent(source), *args, env=emulated_environment(environment()))
+
+
+@pytest.mark.skipif(is_active(), reason="this asyncio has no policies")
+def test_where_there_are_policies_it_changes_nothing():
+    before = {name: vars(asyncio).get(name) for name in NAMES}
+    with restore_policies():
+        assert {name: vars(asyncio).get(name) for name in NAMES} == before
+    assert {name: vars(asyncio).get(name) for name in NAMES} == before
+
+
+@without_policies
+def test_a_policy_class_as_in_asyncios_documentation_is_obeyed():
+    program = """
+        import asyncio
+        from ctxpolicy.compat import restore_policies
+
+        restore_policies()
+        calls = []
+
+        class MyEventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+            def get_event_loop(self):
+                calls.append("get")
+                return super().get_event_loop()
+
+            def new_event_loop(self):
+                calls.append("new")
+                return super().new_event_loop()
+
+        asyncio.set_event_loop_policy(MyEventLoopPolicy())
+        asyncio.run(asyncio.sleep(0))
+        assert calls == ["new"]
+        try:
+            asyncio.get_event_loop()
+        except RuntimeError as error:
+            print(error)
+        assert calls == ["new", "get"]
+        assert type(asyncio.get_event_loop_policy()) is MyEventLoopPolicy
+        asyncio.set_event_loop_policy(None)
+        assert type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy
+        asyncio.run(asyncio.sleep(0))
+        assert calls == ["new", "get"]
+    """
+    assert emulated(program) == "There is no current event loop in thread 'MainThread'."
+
+
+@without_policies
+def test_the_default_policy_is_that_of_3_13_over_what_is_bound_already():
+    program = """
+        import asyncio, warnings
+        from ctxpolicy.compat import restore_policies
+
+        bound = asyncio.new_event_loop()
+        asyncio.set_event_loop(bound)
+        restore_policies()
+        assert asyncio.get_event_loop() is asyncio.get_event_loop_policy().get_event_loop() is bound
+        bound.close()
+        assert asyncio.events.BaseDefaultEventLoopPolicy in asyncio.DefaultEventLoopPolicy.__mro__
+        asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loop = asyncio.get_event_loop()
+        print(caught[0].category.__name__, caught[0].filename)
+        loop.close()
+    """
+    assert emulated(program) == "DeprecationWarning <string>"
+
+
+@without_policies
+def test_ours_is_one_of_them_also_when_it_comes_late_and_the_last_one_set_wins():
+    program = """
+        import asyncio, ctxpolicy
+        from ctxpolicy.compat import restore_policies
+
+        policy = ctxpolicy.ContextPolicy(missing="create")
+        restore_policies()
+        assert isinstance(policy, asyncio.AbstractEventLoopPolicy)
+        asyncio.set_event_loop_policy(policy)
+        assert asyncio.get_event_loop_policy() is policy
+        loop = asyncio.get_event_loop()
+        assert asyncio.get_event_loop() is loop
+        asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+        with ctxpolicy.install("task") as installation:
+            assert asyncio.get_event_loop_policy() is installation.policy
+        loop.close()
+        print("ok")
+    """
+    assert emulated(program) == "ok"
+
+
+@without_policies
+def test_undoing_takes_everything_away_again():
+    program = """
+        import asyncio, ctxpolicy
+        from asyncio import events
+        from ctxpolicy.compat import restore_policies
+
+        before = dict(vars(asyncio)), dict(vars(events))
+        with restore_policies():
+            asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+        assert (dict(vars(asyncio)), dict(vars(events))) == before
+        with ctxpolicy.install("task") as installation:
+            with restore_policies():
+                assert asyncio.get_event_loop_policy() is installation.policy
+            asyncio.run(asyncio.sleep(0))
+        print("ok")
+    """
+    assert emulated(program) == "ok"
+
+
+@without_policies
+def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
+    program = """
+        import asyncio, ctxpolicy
+        from ctxpolicy.compat import restore_policies
+
+        restoration = restore_policies()
+        with ctxpolicy.install():
+            try:
+                restoration.undo()
+            except ctxpolicy.InstallationError as error:
+                assert "uninstall that one first" in str(error)
+            assert hasattr(asyncio, "set_event_loop_policy")
+        restoration.undo()
+        restoration.undo()
+        assert not hasattr(asyncio, "set_event_loop_policy")
+        print("ok")
+    """
+    assert emulated(program) == "ok"
+
+
+@without_policies
+def test_what_is_no_policy_is_refused():
+    program = """
+        import asyncio
+        from ctxpolicy.compat import restore_policies
+
+        restore_policies()
+        policy = asyncio.get_event_loop_policy()
+        try:
+            asyncio.set_event_loop_policy(42)
+        except TypeError as error:
+            print(error)
+        assert asyncio.get_event_loop_policy() is policy
+    """
+    assert emulated(program) == "policy must be an instance of AbstractEventLoopPolicy or None, not 'int'"
+
+
+@without_policies
+def test_tornados_policy_works():
+    pytest.importorskip("tornado", reason="tornado is not installed")
+    program = """
+        import asyncio, threading, warnings
+        from ctxpolicy.compat import restore_policies
+
+        warnings.simplefilter("ignore")  # tornado deprecates it
+        restore_policies()
+        from tornado.platform.asyncio import AnyThreadEventLoopPolicy
+
+        asyncio.set_event_loop_policy(AnyThreadEventLoopPolicy())
+        loops = []
+        thread = threading.Thread(target=lambda: loops.append(asyncio.get_event_loop()))
+        thread.start()
+        thread.join()
+        loops[0].close()
+        print(type(loops[0]).__name__)
+    """
+    assert emulated(program).endswith("EventLoop")
+
+
+@without_policies
+def test_uvloops_policy_works_where_uvloop_still_has_it():
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    program = """
+        import asyncio, warnings
+        from ctxpolicy.compat import restore_policies
+
+        warnings.simplefilter("ignore")
+        restore_policies()
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+        async def main():
+            return type(asyncio.get_running_loop()).__module__
+
+        print(asyncio.run(main()))
+    """
+    assert emulated(program) == "uvloop"
+
+
+@without_policies
+def test_pytest_asyncio_runs_its_tests(tmp_path):
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
+    (tmp_path / "conftest.py").write_text("from ctxpolicy.compat import restore_policies\nrestore_policies()\n")
+    (tmp_path / "test_it.py").write_text(
+        textwrap.dedent(
+            """
+            import asyncio
+            import pytest
+
+            @pytest.mark.asyncio
+            async def test_async():
+                assert asyncio.get_running_loop()
+
+            def test_sync():
+                pass
+            """
+        )
+    )
+    program = """
+        import subprocess, sys
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        done = subprocess.run([*command, "-o", "asyncio_default_fixture_loop_scope=function", sys.argv[1]],
+                              capture_output=True, text=True)
+        print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stdout)
+    """
+    assert emulated(program, str(tmp_path)).startswith("2 passed")
+
+
+class TestWithoutAnEmulation:
+    """The same by hand, on every Python: asyncio is made to look as if it had no policies, and put back."""
+
+    @pytest.fixture(autouse=True)
+    def no_policies(self, monkeypatch):
+        class Host:
+            now = None
+            default = compat._seam.DefaultEventLoopPolicy()
+
+            def in_force(self):
+                return self.now
+
+            def force(self, policy):
+                self.now = policy
+
+            def own(self):
+                return self.default
+
+        host = Host()
+        for module in (asyncio, events):
+            for name in (*NAMES, "BaseDefaultEventLoopPolicy"):
+                monkeypatch.delitem(vars(module), name, raising=False)
+        monkeypatch.delitem(vars(asyncio), "__getattr__", raising=False)  # it warns on 3.14 and 3.15
+        monkeypatch.setattr(compat, "host", host)
+        return host
+
+    def test_the_names_come_and_go(self, no_policies):
+        with restore_policies() as restoration:
+            assert all(hasattr(asyncio, name) and hasattr(events, name) for name in NAMES)
+            assert asyncio.get_event_loop_policy() is no_policies.default
+            policy = asyncio.DefaultEventLoopPolicy()
+            asyncio.set_event_loop_policy(policy)
+            assert asyncio.get_event_loop_policy() is policy
+            asyncio.set_event_loop_policy(None)
+            assert asyncio.get_event_loop_policy() is no_policies.default
+            with pytest.raises(TypeError, match="policy must be an instance"):
+                asyncio.set_event_loop_policy(42)
+        assert not any(hasattr(asyncio, name) or hasattr(events, name) for name in NAMES)
+        assert no_policies.now is None
+        restoration.undo()
+
+    def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies):
+        no_policies.now = former = ctxpolicy.ContextPolicy()
+        restoration = restore_policies()
+        assert asyncio.get_event_loop_policy() is former
+        no_policies.now = ctxpolicy.ContextPolicy()
+        with pytest.raises(InstallationError, match="uninstall that one first"):
+            restoration.undo()
+        no_policies.now = former
+        restoration.undo()
+        assert no_policies.now is former
