@@ -125,7 +125,7 @@ def _in_forked_child(play: Scenario, other: AbstractEventLoop) -> str:
             os.write(write, told.encode())
             os._exit(0)
     os.close(write)
-    with open(read) as pipe:  # noqa: PTH123 - a descriptor
+    with os.fdopen(read) as pipe:
         told = pipe.read()
     os.waitpid(child, 0)
     return told

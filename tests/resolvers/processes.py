@@ -20,7 +20,7 @@ def fork(look) -> bool:
         os.write(write, str(look()).encode())
         os._exit(0)
     os.close(write)
-    with open(read) as pipe:
+    with os.fdopen(read) as pipe:
         told = pipe.read()
     os.waitpid(child, 0)
     assert told in ("True", "False"), told
@@ -42,9 +42,7 @@ def start(method: str, name: str) -> bool:
 
 
 def _look(pipe: Connection, method: str, name: str) -> None:
-    if method == "forkserver":
-        resolver = sys.modules[PRELOADED].RESOLVERS[name]  # the server's, forked
-    else:
-        resolver = CASES[name].make()
+    forked = sys.modules[PRELOADED].RESOLVERS if method == "forkserver" else {}  # the server's
+    resolver = forked[name] if forked else CASES[name].make()
     pipe.send(resolver.get() is not None)
     pipe.close()
