@@ -55,7 +55,7 @@ def listed_resolvers() -> Iterator[Listed]:
             registration.version,
             error,
             options,
-            "" if error else registration.summary,
+            "" if error else registration.summary.replace("``", ""),
         )
 
 

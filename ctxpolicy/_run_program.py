@@ -3,7 +3,8 @@
 Each kind of program is found, and says what ``sys.argv[0]``, ``sys.path[0]`` and the attributes of ``__main__`` are, as
 CPython's ``Modules/main.c`` and ``runpy`` do it (runpy's public functions take ``__main__`` away again at the end, when
 the program's threads and exit handlers still need it). What stays different: the frames of ctxpolicy are on the
-stack below the program's, for whoever looks at the stack.
+stack below the program's, for whoever looks at the stack (the recursion limit does), and what ctxpolicy has imported
+is in ``sys.modules``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io
 import linecache
 import os
 import pkgutil
+import re
 import sys
 import textwrap
 import warnings
@@ -33,6 +35,8 @@ _HAS_CACHED: Final = sys.version_info < (3, 15)
 # What python -c does: shows the source in tracebacks, takes away common indentation.
 _SHOWS_COMMAND: Final = sys.version_info >= (3, 13)
 _DEDENTS_COMMAND: Final = sys.version_info >= (3, 14)
+# An encoding declared in one of the first two lines (PEP 263).
+_DECLARATION: Final = re.compile(rb"(?:[ \t\f]*(?:#.*)?\r?\n)?[ \t\f]*#.*?coding[:=][ \t]*[-\w.]")
 
 
 class CannotRunError(CtxPolicyError):
@@ -86,6 +90,7 @@ class _SourceFile(Program):
             code = cast("CodeType", loader.get_code("__main__"))
         else:
             loader = SourceFileLoader("__main__", self._file)
+            _refuse_unless_decodable(self._content, self._file)
             code = _compiled(self._content, self._file)
         return code, {"__loader__": loader, **_of_file(self._file)}
 
@@ -234,6 +239,19 @@ def _of_spec(spec: ModuleSpec) -> dict[str, Any]:
 
 def _compiled(source: bytes | str, file: str) -> CodeType:
     return compile(source, file, "exec", dont_inherit=True)
+
+
+def _refuse_unless_decodable(source: bytes, file: str) -> None:
+    """Raise what python does of a script, and compile() does not, which passes over such bytes in comments."""
+    try:
+        source.decode()
+    except UnicodeDecodeError as error:
+        if _DECLARATION.match(source) is None:
+            line = source.count(b"\n", 0, error.start) + 1
+            raise SyntaxError(
+                f"Non-UTF-8 code starting with '\\x{source[error.start]:02x}' in file {file} on line {line}, but no "
+                "encoding declared; see https://peps.python.org/pep-0263/ for details"
+            ) from None
 
 
 def _code(spec: ModuleSpec) -> CodeType:
