@@ -229,7 +229,7 @@ class ContextPolicy(WatchingPolicy):
 
     def legacy_loop(self) -> AbstractEventLoop | None:
         """Return the loop that was made unasked for: one, for all contexts of the main thread that have none."""
-        loop = self._legacy_loop and self._legacy_loop()
+        loop = self._legacy_loop() if self._legacy_loop is not None else None
         return None if loop is None or loop.is_closed() else loop
 
     def _make_legacy_loop(self) -> AbstractEventLoop:

@@ -54,10 +54,10 @@ class Registration:
     __slots__ = ("_rivals", "distribution", "name", "value", "version")
 
     def __init__(self, name: str, value: str, distribution: str, version: str) -> None:
-        self.name = name
-        self.value = value
-        self.distribution = distribution
-        self.version = version
+        self.name: str = name
+        self.value: str = value
+        self.distribution: str = distribution
+        self.version: str = version
         self._rivals: list[Registration] = []
 
     def load(self) -> Callable[..., ContextResolver]:
@@ -261,7 +261,7 @@ def _check_options(name: str, factory: Callable[..., ContextResolver], options: 
 
 
 def _signature(factory: Callable[..., ContextResolver]) -> inspect.Signature:
-    if isinstance(factory, type) and factory.__init__ is object.__init__:
+    if isinstance(factory, type) and factory.__init__ is object.__init__:  # type: ignore[misc]
         return inspect.Signature()  # not that of ContextResolver.__new__, which lets everything pass
     return inspect.signature(factory)
 

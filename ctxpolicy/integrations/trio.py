@@ -7,8 +7,8 @@ from typing import Any
 
 try:
     import trio
-except ImportError as error:
-    raise ImportError("the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'") from error
+except ImportError as _error:
+    raise ImportError("the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'") from _error
 
 from ctxpolicy._binding import Binding
 from ctxpolicy._contextvars import ContextVarExt

@@ -7,13 +7,16 @@ from abc import ABC, abstractmethod
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ctxpolicy import _asyncio
 from ctxpolicy._binding import Binding, Lease
 from ctxpolicy._fork import RESOLVER, renew_after_fork
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import ResolverError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["ContextResolver", "LoopFactory"]
 
@@ -34,7 +37,7 @@ class ContextResolver(ABC):
     contract: ClassVar[int] = 1
     loop_factory: ClassVar[LoopFactory | None] = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> ContextResolver:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if (args or kwargs) and cls.__init__ is object.__init__:  # as object itself refuses what nobody takes
             raise TypeError(f"{cls.__name__}() takes no arguments")
         resolver = super().__new__(cls)
@@ -189,7 +192,7 @@ class ContextResolver(ABC):
 
     def _own_factory(self) -> LoopFactory | None:
         # Not self.loop_factory: a plain function in the class would become a bound method.
-        found: LoopFactory | None = vars(self).get("loop_factory") or type(self).loop_factory
+        found: LoopFactory | None = vars(self).get("loop_factory") or type(self).loop_factory  # pyright: ignore[reportAttributeAccessIssue]
         return found
 
     def _broken(self, what: str, fix: str) -> ResolverError:

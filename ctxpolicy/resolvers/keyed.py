@@ -31,7 +31,7 @@ class KeyedResolver(SlotResolver):
     def __init__(self, key: Callable[[], Hashable], shared: bool = False) -> None:
         if not callable(key):
             raise OptionError(f"key must be a callable that returns the key of the present context, not {key!r}")
-        self.any_thread = bool(shared)
+        self.any_thread: bool = bool(shared)
         self._key = key
         self._all: Final[weakref.WeakSet[_Slots]] = weakref.WeakSet()
         self._lock = threading.RLock()

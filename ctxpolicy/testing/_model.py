@@ -44,7 +44,7 @@ def compare_with_model(description: Description) -> None:
             max_examples=description.model_examples,
             stateful_step_count=_STEPS,
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
         ),
     )
 

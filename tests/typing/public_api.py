@@ -1,8 +1,10 @@
 """The public API as its users write it: never run, only read by mypy and pyright, in their strictest modes.
 
-`assert_type` pins what a user's type checker infers. A `type: ignore` (for mypy) with a `pyright: ignore` pins what it
-must refuse: both complain about one that is not needed.
+`assert_type` pins what a user's type checker infers. A `type: ignore` pins what it must refuse: both checkers complain
+about one that is not needed.
 """
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
 
@@ -106,11 +108,11 @@ def make_resolvers() -> None:
     assert_type(OneLoop(), OneLoop)
     assert_type(Slots("here"), Slots)
     assert_type(Slots("here").binding(), Binding | None)
-    ContextVarResolver(inherit="no-thread")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    KeyedResolver()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    KeyedResolver(key="tenant")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ChainResolver("thread")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ContextResolver()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+    ContextVarResolver(inherit="no-thread")  # type: ignore[arg-type]
+    KeyedResolver()  # type: ignore[call-arg]
+    KeyedResolver(key="tenant")  # type: ignore[arg-type]
+    ChainResolver("thread")  # type: ignore[arg-type]
+    ContextResolver()  # type: ignore[abstract]
 
 
 def find_resolvers() -> None:
@@ -127,8 +129,8 @@ def make_policies() -> None:
     policy.set_event_loop(None)
     ContextPolicy(OneLoop(), loop_factory=asyncio.new_event_loop)
     StrictPolicy(missing="error")
-    ContextPolicy(missing="sometimes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    policy.set_event_loop("loop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ContextPolicy(missing="sometimes")  # type: ignore[arg-type]
+    policy.set_event_loop("loop")  # type: ignore[arg-type]
 
 
 def install_and_undo() -> None:
@@ -140,7 +142,7 @@ def install_and_undo() -> None:
         assert_type(again, Installation)
     with using("task") as resolver:
         assert_type(resolver, ContextResolver)
-    install(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    install(3)  # type: ignore[arg-type]
 
 
 def run_programs() -> None:
@@ -150,7 +152,7 @@ def run_programs() -> None:
         assert_type(runner, Runner)
         assert_type(runner.run(answer(), context=copy_context()), int)
         assert_type(runner.get_loop(), AbstractEventLoop)
-    run(answer)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run(answer)  # type: ignore[arg-type]
 
 
 def say_version() -> None:
