@@ -1,0 +1,255 @@
+"""A leased loop is closed exactly when its lease ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import textwrap
+import threading
+import weakref
+
+import pytest
+
+from ctxpolicy import Lease
+from ctxpolicy._fork import process
+from ctxpolicy.testing import StandInLoop, in_new_thread
+from tests.programs import run_program
+
+
+def collect() -> None:
+    for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
+        gc.collect()
+
+
+@pytest.fixture
+def lease():
+    lease = Lease("a test")
+    lease.open(asyncio.SelectorEventLoop)
+    yield lease
+    lease.release()
+
+
+def test_a_lease_tells_its_owner_and_where_it_was_needed(lease):
+    assert (lease.context, lease.thread, lease.process) == ("a test", threading.get_ident(), process.id)
+    assert lease.where.startswith(f"{__file__}:")
+    assert repr(lease.loop) in repr(lease)
+    assert "for a test" in repr(lease)
+    assert f"from {lease.where}" in repr(lease)
+
+
+def test_its_binding_is_that_of_its_loop(lease):
+    loop, thread, pid, same, where = lease.binding()
+    assert loop is lease.loop
+    assert same is lease
+    assert (thread, pid, where) == (lease.thread, lease.process, lease.where)
+
+
+def test_a_lease_stands_from_its_opening_to_the_end_of_its_loop():
+    lease = Lease("a test")
+    assert not lease.stands()
+    loop = lease.open(StandInLoop)
+    assert lease.stands()
+    loop.close()
+    assert not lease.stands()
+
+
+def test_the_loop_is_made_in_an_empty_contextvars_context():
+    variable = contextvars.ContextVar("variable", default="none")
+    seen = []
+
+    def factory():
+        seen.append(variable.get())
+        return StandInLoop()
+
+    def job():
+        variable.set("the context's")
+        return Lease("a test").open(factory)
+
+    contextvars.copy_context().run(job)
+    assert seen == ["none"]
+
+
+def test_a_leased_selector_loop_pins_no_contextvars_context():
+    """Its self-pipe's handle keeps a copy of the one that it is made in."""
+    variable = contextvars.ContextVar("variable")
+    lease = Lease("a test")
+
+    def job():
+        pinned = StandInLoop()
+        variable.set(pinned)
+        lease.open(asyncio.SelectorEventLoop)
+        return weakref.ref(pinned)
+
+    pinned = contextvars.copy_context().run(job)
+    collect()
+    assert pinned() is None
+    lease.release()
+
+
+def test_release_shuts_the_loop_down_as_asyncio_does_and_once():
+    lease, log = Lease("a test"), []
+    loop = lease.open(asyncio.SelectorEventLoop)
+
+    async def forever():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cancelled")
+
+    task = loop.create_task(forever())
+    loop.run_until_complete(asyncio.sleep(0))
+    lease.release()
+    assert log == ["cancelled"]
+    assert task.cancelled()
+    assert loop.is_closed()
+    assert lease.loop is None
+    lease.release()
+
+
+def test_release_while_the_loop_runs_is_refused(lease):
+    async def main():
+        with pytest.raises(RuntimeError, match="cannot end while its loop is running"):
+            lease.release()
+
+    lease.loop.run_until_complete(main())
+    assert lease.stands()
+
+
+def test_release_in_another_thread_closes_only_and_names_what_was_left():
+    lease = Lease("a test")
+    loop = lease.open(asyncio.SelectorEventLoop)
+    task = loop.create_task(asyncio.sleep(0), name="left over")
+    task._log_destroy_pending = False
+    with pytest.warns(ResourceWarning, match=r"leased at .*test_binding.py.* for a test was closed.*left over"):
+        in_new_thread(lease.release)
+    assert loop.is_closed()
+    task.get_coro().close()
+
+
+def test_a_lease_of_another_process_is_neither_released_nor_closed():
+    lease = Lease("a test")
+    loop = lease.open(StandInLoop)
+    lease.process = -1
+    assert not lease.stands()
+    lease.release()
+    kept = weakref.ref(loop)
+    del loop, lease
+    collect()
+    assert kept() is not None
+    assert not kept().is_closed()
+
+
+def test_the_loop_is_closed_with_the_last_reference_to_the_lease():
+    lease = Lease("a test")
+    loop = lease.open(asyncio.SelectorEventLoop)
+    del lease
+    collect()
+    assert loop.is_closed()
+
+
+def test_a_lease_that_was_never_opened_ends_quietly():
+    gone = weakref.ref(Lease("a test"))
+    collect()
+    assert gone() is None
+
+
+def test_a_lease_ends_though_its_loop_refers_back_to_it():
+    """By a timer, a pending task, a server: a finalizer that knows the loop would be immortal then."""
+    lease = Lease("a test")
+    loop = lease.open(asyncio.SelectorEventLoop)
+    loop.call_later(3600, repr, lease)
+    closed = weakref.ref(loop)
+    del lease, loop
+    collect()
+    assert closed() is None
+
+
+def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_exit():
+    program = """
+        import asyncio, gc, sys, warnings
+        from ctxpolicy import Lease, _binding
+
+        lease = Lease("a test")
+        loop = lease.open(asyncio.SelectorEventLoop)
+
+        async def main():
+            global lease
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                del lease
+                gc.collect()
+            (warning,) = caught
+            assert warning.category is ResourceWarning
+            assert "for a test is still running at the end of its lease" in str(warning.message)
+
+            _binding._close_all()  # as at exit, but it runs yet
+
+        loop.run_until_complete(main())
+        assert not loop.is_closed()
+        loop.close = lambda close=loop.close: (print("closed"), close())
+    """
+    assert run_program(textwrap.dedent(program)) == "closed"
+
+
+def test_an_error_of_a_loop_that_the_collector_has_finalized_before_is_passed_over():
+    closed = []
+
+    class Finalized(StandInLoop):
+        def close(self):
+            closed.append(self)
+            raise ValueError("Invalid file descriptor: -1")
+
+    lease = Lease("a test")
+    loop = lease.open(Finalized)
+    del lease
+    collect()
+    assert closed == [loop]
+
+
+def test_leases_that_stand_at_exit_end_there_the_youngest_first():
+    program = """
+        import asyncio
+        from ctxpolicy import Lease, _binding
+
+        class Loop(asyncio.SelectorEventLoop):
+            def close(self):
+                print(self.name)
+                super().close()
+
+        def loop(name):
+            made = Loop()
+            made.name = name
+            return made
+
+        leases = [Lease("a test") for _ in range(4)]
+        for number, lease in enumerate(leases):
+            lease.open(lambda: loop(number))
+        leases[1].release()
+        leases[2].loop.is_running = lambda: True
+        _binding._close_all()  # what is done at exit
+        del leases[2].loop.is_running
+    """
+    assert run_program(textwrap.dedent(program)).split() == ["1", "3", "0", "2"]
+
+
+def test_leases_that_go_with_cycles_end_before_their_loops_are_finalized():
+    """Else each loop's own finalizer would complain."""
+    program = """
+        import asyncio, gc, sys
+        from ctxpolicy import Lease
+
+        complaints = []
+        sys.unraisablehook = complaints.append
+
+        def job():
+            lease = Lease("a job")
+            loop = lease.open(asyncio.SelectorEventLoop)
+            loop.call_later(3600, repr, lease)  # a cycle
+
+        for _ in range(50):
+            job()
+        gc.collect()
+        print(len(complaints))
+    """
+    assert int(run_program(textwrap.dedent(program))) <= 5

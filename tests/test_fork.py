@@ -1,0 +1,104 @@
+"""What a forked child does anew, and in which order."""
+
+from __future__ import annotations
+
+import gc
+import os
+import textwrap
+
+import pytest
+
+from ctxpolicy import _fork
+from tests.programs import run_program
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+
+
+class Renewed:
+    """Notes in a list that it was renewed; equal to all others and not hashable, as an author's resolver may be."""
+
+    __hash__ = None
+
+    def __init__(self, name, log, error=None):
+        self.name, self.log, self.error = name, log, error
+
+    def __eq__(self, other):
+        return True
+
+    def after_fork(self):
+        self.log.append(self.name)
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def nothing_else(monkeypatch):
+    monkeypatch.setattr(_fork, "_renewables", tuple(type(rank)() for rank in _fork._renewables))
+
+
+def test_the_host_is_renewed_before_resolvers_and_these_before_policies(nothing_else):
+    log = []
+    things = {
+        Renewed_: rank
+        for rank, Renewed_ in ((_fork.POLICY, "policy"), (_fork.RESOLVER, "resolver"), (_fork.HOST, "host"))
+    }
+    alive = [Renewed(name, log) for name in things]
+    for thing in alive:
+        _fork.renew_after_fork(thing, things[thing.name])
+    _fork._in_child()
+    assert log == ["host", "resolver", "policy"]
+
+
+def test_within_a_rank_the_order_of_registration_counts(nothing_else):
+    log = []
+    alive = [Renewed(number, log) for number in range(20)]
+    for thing in alive:
+        _fork.renew_after_fork(thing, _fork.RESOLVER)
+    _fork._in_child()
+    assert log == list(range(20))
+
+
+def test_what_is_renewed_is_not_kept_alive(nothing_else):
+    log = []
+    _fork.renew_after_fork(Renewed("gone", log), _fork.HOST)
+    gc.collect()
+    _fork._in_child()
+    assert log == []
+
+
+def test_one_that_fails_keeps_none_of_the_others_from_being_renewed(nothing_else):
+    log = []
+    alive = [Renewed("first", log, ValueError("first")), Renewed("second", log, ValueError("second")), Renewed(3, log)]
+    for thing in alive:
+        _fork.renew_after_fork(thing, _fork.RESOLVER)
+    with pytest.raises(ValueError, match="first"):
+        _fork._in_child()
+    assert log == ["first", "second", 3]
+
+
+def test_the_process_is_known_by_its_id():
+    assert _fork.process.id == os.getpid()
+
+
+@needs_fork
+def test_a_forked_child_has_an_id_and_resolvers_of_its_own():
+    program = """
+        import os, sys
+        from ctxpolicy import ThreadResolver, _fork
+        from ctxpolicy.testing import StandInLoop
+
+        class Resolver(ThreadResolver):
+            def after_fork(self):
+                sys.stdout.write("renewed ")
+
+        resolver = Resolver()
+        resolver.set(StandInLoop())
+        child = os.fork()
+        if child == 0:
+            sys.stdout.write(f"{_fork.process.id == os.getpid()} {resolver.get()}")
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert resolver.get() is not None
+    """
+    assert run_program(textwrap.dedent(program)) == "renewed True None"
