@@ -17,6 +17,7 @@ import sys
 import threading
 from asyncio import AbstractEventLoop, base_events, coroutines, events, selector_events, tasks
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -34,10 +35,12 @@ __all__ = [
     "CREATION_WARNS",
     "HAS_CHILD_WATCHERS",
     "PolicyBase",
+    "Running",
     "Runner",
     "current_task",
     "debug_mode",
     "decides_as_asyncio",
+    "default_executor",
     "detach",
     "enter_running",
     "host",
@@ -167,6 +170,7 @@ def running_loop() -> AbstractEventLoop | None:
     return events._get_running_loop()
 
 
+# What leave_running() takes off.
 Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
 
 
@@ -279,6 +283,12 @@ def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:
     found += [repr(agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
     executor = loop._default_executor  # type: ignore[attr-defined]
     return found if executor is None else [*found, f"the default executor {executor!r}"]
+
+
+def default_executor(loop: AbstractEventLoop) -> Executor | None:
+    """Return the default executor of ``loop`` where it has one; ``None`` also where a loop of another kind hides it."""
+    executor: Executor | None = getattr(loop, "_default_executor", None)
+    return executor
 
 
 def debug_mode() -> bool:

@@ -7,62 +7,125 @@ each switch, keeps it with the greenlet that is left, and puts on that of the on
 
 from __future__ import annotations
 
+import gc
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, Final, final
+from types import FrameType
+from typing import Any, Final
 
 import greenlet
 
-from ctxpolicy._asyncio import enter_running, leave_running
+from ctxpolicy._asyncio import enter_running, leave_running, running_loop
 
-__all__ = ["RunningMarker"]
+__all__ = ["start", "stop", "watch"]
 
 _ATTRIBUTE: Final = "_ctxpolicy_running"
 _Hook = Callable[[str, Any], object]
 
 
-@final
-class RunningMarker:
-    """The hook, in each thread where :meth:`watch` was called, until :meth:`stop`."""
+class _Users:
+    """How many there are, in the whole process: they share one hook a thread, as two would undo each other's work."""
 
     def __init__(self) -> None:
-        self._active = False
-        self._thread = _Former()
+        self.lock = threading.Lock()
+        self.number = 0
 
-    def start(self) -> None:
-        """Begin, with this thread."""
-        self._active = True
-        self.watch()
-
-    def watch(self) -> None:
-        """Watch this thread too; the hook that was there goes on being called."""
-        if self._active and not self._thread.watched:
-            self._thread.watched = True
-            self._thread.hook = greenlet.settrace(self._on_switch)
-
-    def stop(self) -> None:
-        """End. The hook that was there before is put back: here at once, in other threads at their next switch."""
-        self._active = False
-        self._unwatch()
-
-    def _unwatch(self) -> None:
-        # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
-        if self._thread.watched and greenlet.gettrace() == self._on_switch:
-            greenlet.settrace(self._thread.hook)
-            self._thread.watched = False
-
-    def _on_switch(self, event: str, args: Any) -> None:
-        former = self._thread.hook
-        if not self._active:
-            self._unwatch()
-        elif event in ("switch", "throw"):
-            origin, target = args
-            setattr(origin, _ATTRIBUTE, leave_running())
-            enter_running(vars(target).pop(_ATTRIBUTE, None))
-        if former is not None:
-            former(event, args)
+    def change(self, by: int) -> None:
+        with self.lock:
+            self.number += by
 
 
-class _Former(threading.local):
+class _Thread(threading.local):
+    """This thread's hook that was there before ours, and how many of its greenlets are away from a running loop."""
+
     watched = False
-    hook: _Hook | None = None
+    former: _Hook | None = None
+    away = 0
+
+
+_users: Final = _Users()
+_thread: Final = _Thread()
+
+
+def start() -> None:
+    """Begin to keep the marker per greenlet: in this thread now, in each other one at its first :func:`watch`.
+
+    A marker that stands here and is another greenlet's is taken off, and kept with that one.
+    """
+    _users.change(+1)
+    watch()
+    _give_back_marker()
+
+
+def stop() -> None:
+    """Undo one :func:`start`; the last one puts the hook back that was there: here at once, elsewhere at a switch.
+
+    Greenlets that are away from a running loop are served until they are back in it: without its marker the loop that
+    they are in could not go on.
+    """
+    _users.change(-1)
+    _unwatch_if_idle()
+
+
+def watch() -> None:
+    """Watch this thread too, if there are users; the hook that was there goes on being called."""
+    # No hook at all: greenlet removes one that raises, and somebody may have put None.
+    if _users.number and (not _thread.watched or greenlet.gettrace() is None):
+        _thread.former = greenlet.settrace(_on_switch)
+        _thread.watched = True
+
+
+def _unwatch_if_idle() -> None:
+    # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
+    if not _users.number and not _thread.away and greenlet.gettrace() is _on_switch:
+        greenlet.settrace(_thread.former)  # type: ignore[arg-type]  # None is right
+        _thread.watched, _thread.former = False, None
+
+
+def _on_switch(event: str, args: Any) -> None:
+    former = _thread.former
+    if event in ("switch", "throw") and (_users.number or _thread.away):
+        origin, target = args
+        _leave(origin)
+        _enter(target)
+    _unwatch_if_idle()
+    if former is not None:
+        former(event, args)
+
+
+def _leave(left: Any) -> None:
+    state = leave_running()
+    if state is not None:
+        setattr(left, _ATTRIBUTE, state)
+        _thread.away += 1
+
+
+def _enter(entered: Any) -> None:
+    state = vars(entered).pop(_ATTRIBUTE, None)
+    if state is not None:
+        _thread.away -= 1
+        enter_running(state)
+
+
+def _give_back_marker() -> None:
+    loop = running_loop()
+    if loop is None:
+        return
+    owner = next((each for each in _others() if _is_inside(each.gr_frame, loop)), None)
+    if owner is not None:
+        _leave(owner)
+
+
+def _others() -> list[Any]:
+    # type(), not isinstance(): that would ask every proxy object alive for its __class__.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), greenlet.greenlet) and thing.gr_frame]
+
+
+def _is_inside(frame: FrameType | None, loop: AbstractEventLoop) -> bool:
+    """Tell whether the suspended ``frame``, or one that has called it, runs ``loop``."""
+    while frame is not None:
+        if frame.f_code.co_name == "run_forever" and frame.f_locals.get("self") is loop:
+            return True
+        frame = frame.f_back
+    return False

@@ -6,77 +6,107 @@ It does nothing until it is asked: by the ini option or command-line option ``ct
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any, Final
+import inspect
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ctxpolicy._asyncio import leave_running, running_loop
-from ctxpolicy._install import Installation
-from ctxpolicy._lifetime.scope import fresh_loop
-from ctxpolicy._loops import loop_factory as named_loop_factory
-from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._pytest.leaks import Owned, Watch
-from ctxpolicy._pytest.settings import FACTORY_FIXTURE, MARKER, Settings, add_options, of_item, of_session
-from ctxpolicy._registry import shared_resolver
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy._pytest.settings import FACTORY_FIXTURE, LOOP_FIXTURE, MARKER, Settings, add_options, of_item, of_session
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ctxpolicy._policy import ContextPolicy
+    from ctxpolicy._pytest.running import Test
+    from ctxpolicy._pytest.session import Isolation
+    from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["CtxPolicyLeakWarning"]
 
+# The fixtures by which pytest-asyncio (1.x) makes its loops, and the one that names the policy that it does so under.
+_RUNNERS: Final = "_scoped_runner"
+_POLICY_FIXTURE: Final = "event_loop_policy"
+_THEIR_FACTORY: Final = "_asyncio_loop_factory"
+
 
 class CtxPolicyLeakWarning(pytest.PytestWarning):
-    """A test has left something behind."""
+    """A test has left something behind, or its isolation is at odds with another plugin's settings."""
 
 
 class _Plugin:
-    """The session's settings and owned things, and what holds for the test that runs now."""
+    """The plugin in one pytest session."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.owned = Owned()
-        self.installation: Installation | None = None
-        self.leaks = "ignore"
-        self._watch: Watch | None = None
-        self._warned = False
+        self.item: pytest.Item | None = None
+        self._isolation: Isolation | None = None
+        self._leaks = "ignore"
+        self._scheduled = False
+        self._warned: set[str] = set()
 
-    def begin(self, item: pytest.Item) -> None:
-        settings = of_item(item, self.settings)
-        if settings.resolver is None:
+    def begin(self, item: pytest.Item, settings: Settings) -> None:
+        """Isolate ``item``, from now to the end of its last fixture."""
+        from ctxpolicy._pytest.session import Isolation
+
+        self._isolation = self._isolation or Isolation(self.settings)
+        self._isolation.begin(settings)
+        self.item, self._leaks, self._scheduled = item, settings.leaks, False
+        self._warn_of_conflicts(item, settings)
+
+    def test(self, item: pytest.Item) -> Test:
+        """Return what isolates ``item``, from now on if nothing did before."""
+        if self.item is None:  # it has asked for a fixture by request.getfixturevalue() only
+            self.begin(item, of_item(item, self.settings).asked_for())
+        assert self._isolation is not None
+        assert self._isolation.test is not None
+        return self._isolation.test
+
+    def schedule(self) -> None:
+        """Have the test's end looked at when its own fixtures are gone, and before those go that live longer."""
+        if self.item is not None and not self._scheduled:
+            self._scheduled = True
+            self.item.addfinalizer(self.end)  # called last, if added before those of its fixtures
+
+    def end(self) -> None:
+        """End the isolation, if there is any, and report what was left behind."""
+        item, self.item = self.item, None
+        if item is None or self._isolation is None:
             return
-        self._warn_of_conflict(item)
-        policy = ContextPolicy(
-            shared_resolver(settings.resolver), missing=settings.missing, loop_factory=_factory_of(item, settings)
-        )
-        policy.resolver.clear()
-        if running_loop() is not None and running_loop() not in self.owned.loops:
-            leave_running()
-        self.leaks = settings.leaks
-        self.installation = Installation(policy)
-        self._watch = Watch(self.owned, policy)
+        left = self._isolation.end()
+        if left and self._leaks == "error":
+            pytest.fail("\n".join([f"{item.nodeid} left behind:", *(f"- {line}" for line in left)]), pytrace=False)
+        for line in left if self._leaks == "warn" else ():
+            item.warn(CtxPolicyLeakWarning(line))
 
-    def end(self) -> list[str]:
-        if self.installation is None or self._watch is None:
-            return []
-        installation, self.installation = self.installation, None
-        left = self._watch.clean_up()
-        installation.uninstall()
-        return left
+    def close(self) -> None:
+        """End the session."""
+        if self._isolation is not None:
+            self._isolation.close()
 
-    def _warn_of_conflict(self, item: pytest.Item) -> None:
+    def _warn_of_conflicts(self, item: pytest.Item, settings: Settings) -> None:
+        names = getattr(item, "fixturenames", ())
+        if settings.chosen and not settings.asyncio and _THEIR_FACTORY in names:
+            self._warn_once(item, _NOT_THEIR_LOOPS)
         # pytest-asyncio's own fixture is the first definition; a second one is somebody's.
-        definitions = item.session._fixturemanager.getfixturedefs("event_loop_policy", item) or ()
-        if len(definitions) > 1 and not self._warned:
-            self._warned = True
-            item.warn(
-                CtxPolicyLeakWarning(
-                    "the fixture event_loop_policy is overridden: pytest-asyncio puts its policy over the one that "
-                    "isolates the tests. Remove it, and name the loops with the option ctxpolicy_loop_factories and "
-                    "ctxpolicy_pytest_asyncio = true"
-                )
-            )
+        if len(item.session._fixturemanager.getfixturedefs(_POLICY_FIXTURE, item) or ()) > 1:
+            self._warn_once(item, _TWO_POLICIES)
+
+    def _warn_once(self, item: pytest.Item, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            item.warn(CtxPolicyLeakWarning(text))
 
 
+_TWO_POLICIES: Final = (
+    "the fixture event_loop_policy is overridden: pytest-asyncio makes its loops by that policy, but the one that "
+    "isolates the tests is in force in them. Remove the fixture, and name the loops by the options "
+    "ctxpolicy_loop_factories and ctxpolicy_pytest_asyncio = true"
+)
+_NOT_THEIR_LOOPS: Final = (
+    "the marker's loop_factory does not reach pytest-asyncio, which makes this test's loop: set the option "
+    "ctxpolicy_pytest_asyncio = true"
+)
 _KEY: Final = pytest.StashKey[_Plugin]()
 
 
@@ -89,68 +119,83 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; take part in pytest-asyncio only where that is asked for."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(resolver=None, missing='asyncio', loop_factory=None, leaks='warn'): isolate this test's event loops; "
-        "a list of loop factories runs the test with each.",
+        f"{MARKER}(resolver='contextvar', missing='asyncio', loop_factory=None, leaks='warn'): isolate this test's event "
+        "loops; a list of loop factories runs the test with each.",
     )
-    settings = of_session(config)
-    config.stash[_KEY] = _Plugin(settings)
-    if settings.asyncio:
+    plugin = _Plugin(of_session(config))
+    config.stash[_KEY] = plugin
+    config.add_cleanup(plugin.close)
+    if plugin.settings.asyncio:
         if not config.pluginmanager.hasplugin("asyncio"):
-            raise pytest.UsageError("ctxpolicy_pytest_asyncio is set, but pytest-asyncio is not installed or not active")
-        config.pluginmanager.register(_AsyncioLoops(settings), "ctxpolicy-asyncio-loops")
+            raise pytest.UsageError(
+                "ctxpolicy_pytest_asyncio is set, but pytest-asyncio is not installed or not active: remove the option"
+            )
+        config.pluginmanager.register(_AsyncioLoops(plugin.settings), "ctxpolicy-asyncio-loops")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once with each loop factory that it, or the session, names."""
     settings = of_item(metafunc.definition, metafunc.config.stash[_KEY].settings)
-    uses = {FACTORY_FIXTURE, "ctxpolicy_loop"} & set(metafunc.fixturenames)
-    marked = any("loop_factory" in marker.kwargs for marker in metafunc.definition.iter_markers(MARKER))
-    if (uses or marked) and len(settings.factories) > 1:
+    uses = {FACTORY_FIXTURE, LOOP_FIXTURE} & set(metafunc.fixturenames)
+    theirs = settings.asyncio and inspect.iscoroutinefunction(metafunc.function)
+    if len(settings.factories) > 1 and (uses or settings.chosen) and not theirs:
         if FACTORY_FIXTURE not in metafunc.fixturenames:
             metafunc.fixturenames.append(FACTORY_FIXTURE)
-        metafunc.parametrize(FACTORY_FIXTURE, list(settings.factories), indirect=True, ids=_factory_id)
+        ids = [_factory_id(factory) for factory in settings.factories]
+        metafunc.parametrize(FACTORY_FIXTURE, settings.factories, indirect=True, ids=ids)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Put the test's policy in force, before its fixtures are made."""
-    item.config.stash[_KEY].begin(item)
-    return (yield)
+    """Isolate the test, before its fixtures are made."""
+    plugin = item.config.stash[_KEY]
+    settings = of_item(item, plugin.settings)
+    if settings.resolver is not None:
+        plugin.begin(item, _with_parameter(item, settings))
+    result = yield
+    plugin.schedule()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
-    """Take note of what fixtures make that live longer than a test."""
+    """Take note of what fixtures make that live longer than a test, and let none of them put its policy over ours."""
+    plugin = request.config.stash[_KEY]
+    if plugin.item is None:
+        return (yield)
+    plugin.schedule()
+    test = plugin.test(plugin.item)
     if fixturedef.scope == "function":
-        return (yield)
-    with request.config.stash[_KEY].owned.adding():
-        return (yield)
+        result = yield
+    else:
+        with test.beneath(fixturedef.addfinalizer):
+            result = yield
+        test.owned.add_value(result)
+    if fixturedef.argname.endswith(_RUNNERS):
+        test.insist()
+    return result
+
+
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Keep the test's policy in force where a fixture of another parameter ends while the test is set up."""
+    plugin = request.config.stash[_KEY]
+    if plugin.item is not None and fixturedef.scope != "function":
+        plugin.test(plugin.item).insist()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Look for what is left after the test's fixtures are gone, and restore what was in force."""
-    plugin = item.config.stash[_KEY]
+    """End the isolation at the latest here: a test whose setup has failed had nothing scheduled."""
     try:
         return (yield)
     finally:
-        _report(item, plugin.leaks, plugin.end())
-
-
-def _report(item: pytest.Item, how: str, left: list[str]) -> None:
-    if left and how == "error":
-        pytest.fail("\n".join([f"{item.nodeid} left behind:", *(f"- {line}" for line in left)]), pytrace=False)
-    if left and how == "warn":
-        for line in left:
-            item.warn(CtxPolicyLeakWarning(line))
+        item.config.stash[_KEY].end()
 
 
 @pytest.fixture
 def ctxpolicy_policy(request: pytest.FixtureRequest) -> ContextPolicy:
     """The policy in force in this test."""
-    installation = request.config.stash[_KEY].installation
-    assert installation is not None
-    return installation.policy
+    return request.config.stash[_KEY].test(request.node).policy
 
 
 @pytest.fixture
@@ -160,15 +205,17 @@ def ctxpolicy_resolver(ctxpolicy_policy: ContextPolicy) -> ContextResolver:
 
 
 @pytest.fixture
-def ctxpolicy_loop_factory(request: pytest.FixtureRequest) -> LoopFactory | str | None:
-    """The loop factory of this run of the test, ``None`` for the policy's own."""
-    return getattr(request, "param", None)
+def ctxpolicy_loop_factory(request: pytest.FixtureRequest, ctxpolicy_policy: ContextPolicy) -> LoopFactory:
+    """The factory that makes this test's loops; a parametrized test has each of them in turn."""
+    return ctxpolicy_policy.factory_in_use()
 
 
 @pytest.fixture
-def ctxpolicy_loop(ctxpolicy_loop_factory: LoopFactory | str | None) -> Iterator[AbstractEventLoop]:
-    """A loop of the test's own, bound to its context, and shut down after it."""
-    with fresh_loop(loop_factory=ctxpolicy_loop_factory) as loop:
+def ctxpolicy_loop(ctxpolicy_policy: ContextPolicy) -> Iterator[AbstractEventLoop]:
+    """A loop of the test's own, leased to its context, and shut down after it."""
+    from ctxpolicy._lifetime.scope import fresh_loop
+
+    with fresh_loop() as loop:
         yield loop
 
 
@@ -176,20 +223,22 @@ class _AsyncioLoops:
     """The hook by which pytest-asyncio asks for loop factories; it holds for every async test."""
 
     def __init__(self, settings: Settings) -> None:
-        factories = settings.factories or ["asyncio"]
-        self._factories = {_factory_id(factory): named_loop_factory(factory) for factory in factories}
+        self._settings = settings
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_asyncio_loop_factories(self) -> Mapping[str, LoopFactory]:
-        return self._factories
+    def pytest_asyncio_loop_factories(self, item: pytest.Item) -> Mapping[str, Callable[[], AbstractEventLoop]]:
+        """Return the test's factories by name."""
+        from ctxpolicy._loops import loop_factory
+
+        factories = of_item(item, self._settings).factories or ["asyncio"]
+        return {_factory_id(factory): loop_factory(factory) for factory in factories}
 
 
-def _factory_of(item: pytest.Item, settings: Settings) -> LoopFactory | str | None:
-    chosen = getattr(item, "callspec", None)
-    if chosen is not None and FACTORY_FIXTURE in chosen.params:
-        factory: LoopFactory | str | None = chosen.params[FACTORY_FIXTURE]
-        return factory
-    return settings.factories[0] if len(settings.factories) == 1 else None
+def _with_parameter(item: pytest.Item, settings: Settings) -> Settings:
+    parameters = getattr(item, "callspec", None)
+    if parameters is not None and FACTORY_FIXTURE in parameters.params:
+        return settings.with_factory(parameters.params[FACTORY_FIXTURE])
+    return settings
 
 
 def _factory_id(factory: Any) -> str:

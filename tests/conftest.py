@@ -14,6 +14,8 @@ from ctxpolicy import ContextResolver, Lease, _binding, _install
 from ctxpolicy._asyncio import host, is_asyncios_own, running_loop
 from tests.resolver_cases import CASES, ResolverCase
 
+pytest_plugins = ["pytester"]
+
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("ctxpolicy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
-from ctxpolicy._asyncio import host, leave_running, running_loop, shut_down
+from ctxpolicy._asyncio import default_executor, host, leave_running, running_loop, shut_down
 from ctxpolicy._inherited import watched
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
+from ctxpolicy._pytest.births import birthplace
 
 __all__ = ["Owned", "Watch"]
 
-_OUR_THREADS: Final = "ctxpolicy-"  # the pool of isolate() stays, by design
-_PATIENCE: Final = 0.2  # seconds for threads that are about to end
+_OUR_THREADS: Final = "ctxpolicy-"  # the pool of isolate() keeps its threads, and a loop in each
+_PATIENCE: Final = 0.5  # seconds that threads which are about to end are given, all together
 
 
 class Owned:
     """What fixtures that live longer than a test have made: it stays, and is no leak."""
 
     def __init__(self) -> None:
-        self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._executors: weakref.WeakSet[Executor] = weakref.WeakSet()
 
     @contextmanager
     def adding(self) -> Iterator[None]:
@@ -35,13 +39,22 @@ class Owned:
         try:
             yield
         finally:
-            self.loops.update(loop for loop in watched() if loop not in loops)
-            self.threads.update(thread for thread in threading.enumerate() if thread not in threads)
+            self._loops.update(loop for loop in watched() if loop not in loops)
+            self._threads.update(thread for thread in threading.enumerate() if thread not in threads)
 
-    def owns(self, thread: threading.Thread) -> bool:
-        """Tell whether ``thread`` was made so, or works for the default executor of a loop that was."""
-        executors = [getattr(loop, "_default_executor", None) for loop in self.loops]
-        return thread in self.threads or any(thread in getattr(executor, "_threads", ()) for executor in executors)
+    def add_value(self, value: object) -> None:
+        """Add what such a fixture returns: an executor starts its threads later, when a test uses it."""
+        if isinstance(value, Executor):
+            self._executors.add(value)
+
+    def owns(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether ``loop`` was made so, or by a thread that was."""
+        return loop in self._loops or birthplace(loop) in self._threads
+
+    def owns_thread(self, thread: threading.Thread) -> bool:
+        """Tell whether ``thread`` was made so, or works for an executor that was."""
+        executors = [*self._executors, *map(default_executor, self._loops)]
+        return thread in self._threads or any(thread in getattr(each, "_threads", ()) for each in executors)
 
 
 class Watch:
@@ -49,20 +62,23 @@ class Watch:
 
     Args:
         owned: what is not the test's.
-        policy: the policy that it is to find and to leave in force.
+        policy: the policy that it finds, and is to leave in force.
     """
 
     def __init__(self, owned: Owned, policy: ContextPolicy) -> None:
         self._owned = owned
         self._policy = policy
-        self._loops = set(watched())
+        self._loops = _by_identity()
         self._threads = set(threading.enumerate())
 
     def clean_up(self) -> list[str]:
         """Return a line for each thing that the test has left, after making it harmless."""
-        loops = watched()  # held here: one that is bound only would be gone with its binding, unreported
+        loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
+        left = [*self._policy_replaced(), *self._marker_left()]
         self._policy.resolver.clear()  # leases end by this, as they should
-        return [*self._policy_replaced(), *self._marker_left(), *self._loops_left(loops), *self._threads_left()]
+        for loop in loops.values():
+            left += self._loop_left(loop)
+        return [*left, *self._threads_left()]
 
     def _policy_replaced(self) -> Iterator[str]:
         now = host.in_force()
@@ -72,29 +88,48 @@ class Watch:
 
     def _marker_left(self) -> Iterator[str]:
         loop = running_loop()
-        if loop is not None and loop not in self._owned.loops:
+        if loop is not None and not self._owned.owns(loop):
             leave_running()
             yield f"{_name(loop)} is still marked as running in this thread, so that asyncio.run() would be refused"
 
-    def _loops_left(self, loops: list[AbstractEventLoop]) -> Iterator[str]:
-        for loop in loops:
-            if loop in self._loops or loop in self._owned.loops:
-                continue
-            for task in asyncio.all_tasks(loop):
-                yield f"{task!r} of {_name(loop)} was never awaited to its end"
-            if not loop.is_closed():
-                running = loop.is_running()
-                if not running:
-                    shut_down(loop)
-                yield f"{_name(loop)} was left {'running' if running else 'open'}: close it, or make it by asyncio.run()"
+    def _loop_left(self, loop: AbstractEventLoop) -> Iterator[str]:
+        if id(loop) in self._loops or self._owned.owns(loop) or self._is_foreign(loop):
+            return
+        name = _name(loop)
+        for task in asyncio.all_tasks(loop):
+            yield f"{task!r} of {name} was never awaited to its end"
+        if loop.is_closed():
+            return
+        executor = default_executor(loop)
+        if executor is not None:
+            yield f"the default executor {executor!r} of {name} was not shut down: await loop.shutdown_default_executor()"
+        if loop.is_running():
+            yield f"{name} was left running, in another thread or greenlet: stop it"
+        else:
+            shut_down(loop)
+            yield f"{name} was left open: close it, or have asyncio.run() make it"
+
+    def _is_foreign(self, loop: AbstractEventLoop) -> bool:
+        """Tell whether a thread has made ``loop`` that is not the test's: one from before it, or of our pool."""
+        thread = birthplace(loop)
+        return (
+            thread is not None
+            and thread is not threading.current_thread()
+            and (thread in self._threads or thread.name.startswith(_OUR_THREADS))
+        )
 
     def _threads_left(self) -> Iterator[str]:
+        deadline = time.monotonic() + _PATIENCE
         for thread in set(threading.enumerate()) - self._threads:
-            if not thread.name.startswith(_OUR_THREADS) and not self._owned.owns(thread):
-                thread.join(_PATIENCE)
+            if not thread.name.startswith(_OUR_THREADS) and not self._owned.owns_thread(thread):
+                thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     yield f"{thread!r} was left running: join it, or shut its executor down"
 
 
-def _name(loop: AbstractEventLoop) -> str:
+def _by_identity() -> dict[int, AbstractEventLoop]:
+    return {id(loop): loop for loop in watched()}  # the dictionary keeps them alive, and so the ids theirs
+
+
+def _name(loop: Any) -> str:
     return f"{loop!r}, made at {origin(loop)},"

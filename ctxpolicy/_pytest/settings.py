@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import pytest
 
-from ctxpolicy._loops import loop_factory as named_loop_factory
-from ctxpolicy._policy import Missing
-from ctxpolicy._registry import make_resolver
-from ctxpolicy.errors import CtxPolicyError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
-
-__all__ = ["FACTORY_FIXTURE", "FIXTURES", "MARKER", "Settings", "add_options", "of_item", "of_session"]
+__all__ = ["FACTORY_FIXTURE", "FIXTURES", "LOOP_FIXTURE", "MARKER", "Settings", "add_options", "of_item", "of_session"]
 
 MARKER: Final = "ctxpolicy"
 FACTORY_FIXTURE: Final = "ctxpolicy_loop_factory"
-FIXTURES: Final = frozenset({"ctxpolicy_policy", "ctxpolicy_resolver", "ctxpolicy_loop", FACTORY_FIXTURE})
+LOOP_FIXTURE: Final = "ctxpolicy_loop"
+FIXTURES: Final = frozenset({"ctxpolicy_policy", "ctxpolicy_resolver", LOOP_FIXTURE, FACTORY_FIXTURE})
 _LEAKS: Final = ("error", "warn", "ignore")
+_MISSING: Final = ("asyncio", "error", "create")
 _MARKER_OPTIONS: Final = ("resolver", "missing", "loop_factory", "leaks")
 
 
@@ -33,13 +29,28 @@ class Settings:
         leaks: what to do about them: ``"error"``, ``"warn"`` or ``"ignore"``.
         factories: loop factories to run tests with that use ``ctxpolicy_loop``, and pytest-asyncio's if ``asyncio``.
         asyncio: whether pytest-asyncio is to make its loops by them.
+        chosen: whether a marker names the factories, so that the test is run with each, whatever fixtures it uses.
     """
 
-    resolver: ContextResolver | str | None
-    missing: Missing
+    resolver: Any
+    missing: Any
     leaks: str
-    factories: Sequence[LoopFactory | str]
+    factories: Sequence[Any]
     asyncio: bool
+    chosen: bool = False
+
+    @property
+    def factory(self) -> Any:
+        """The only loop factory, ``None`` where there are several or none."""
+        return self.factories[0] if len(self.factories) == 1 else None
+
+    def asked_for(self) -> Settings:
+        """Return these, with the default resolver where there is none."""
+        return replace(self, resolver=self.resolver or "contextvar")
+
+    def with_factory(self, factory: Any) -> Settings:
+        """Return these, with this loop factory alone."""
+        return replace(self, factories=[factory])
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -47,13 +58,17 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("ctxpolicy", "isolate tests from each other's event loops")
     group.addoption("--ctxpolicy", metavar="RESOLVER", help="isolate all tests by this resolver, such as contextvar")
     group.addoption("--ctxpolicy-leaks", choices=_LEAKS, help="what to do about what a test leaves behind")
-    parser.addini("ctxpolicy", "isolate all tests by this resolver, such as contextvar", default="")
-    parser.addini("ctxpolicy_missing", "what get_event_loop() does where there is no loop: asyncio, error or create")
-    parser.addini("ctxpolicy_leaks", f"what to do about what a test leaves behind: {', '.join(_LEAKS)}")
-    parser.addini("ctxpolicy_loop_factories", "loop factories by name: run each test that uses ctxpolicy_loop with each",
-                  type="args", default=[])
-    parser.addini("ctxpolicy_pytest_asyncio", "have pytest-asyncio run its tests with ctxpolicy_loop_factories",
-                  type="bool", default=False)
+    strings = {
+        "ctxpolicy": "isolate all tests by this resolver, such as contextvar",
+        "ctxpolicy_missing": f"what get_event_loop() does where there is no loop: {', '.join(_MISSING)}",
+        "ctxpolicy_leaks": f"what to do about what a test leaves behind: {', '.join(_LEAKS)}",
+    }
+    for name, text in strings.items():
+        parser.addini(name, text, default="")
+    factories = "loop factories by name: run each test that uses ctxpolicy_loop with each"
+    parser.addini("ctxpolicy_loop_factories", factories, type="args", default=[])
+    loops = "have pytest-asyncio make its loops by ctxpolicy_loop_factories"
+    parser.addini("ctxpolicy_pytest_asyncio", loops, type="bool", default=False)
 
 
 def of_session(config: pytest.Config) -> Settings:
@@ -78,34 +93,51 @@ def of_item(item: pytest.Item, session: Settings) -> Settings:
     Raises:
         pytest.UsageError: a marker's argument cannot be used.
     """
+    markers = list(item.iter_markers(MARKER))
+    if not markers:
+        asked = FIXTURES & set(getattr(item, "fixturenames", ()))
+        return session.asked_for() if asked else session
     given: dict[str, Any] = {}
-    for marker in reversed(list(item.iter_markers(MARKER))):  # the closest one last
-        unknown = marker.kwargs.keys() - set(_MARKER_OPTIONS)
-        if marker.args or unknown:
-            raise pytest.UsageError(
-                f"{item.nodeid}: the marker {MARKER} takes {', '.join(_MARKER_OPTIONS)} by name, not "
-                f"{', '.join([*map(repr, marker.args), *sorted(unknown)])}"
-            )
+    for marker in reversed(markers):  # the closest one last
+        _check_marker(marker, item.nodeid)
         given.update(marker.kwargs)
-    if not given and not item.get_closest_marker(MARKER) and not FIXTURES & set(getattr(item, "fixturenames", ())):
-        return session
     if "loop_factory" in given:
         factories = given.pop("loop_factory")
         given["factories"] = list(factories) if isinstance(factories, (list, tuple)) else [factories]
-    asked = replace(session, **{"resolver": session.resolver or "contextvar", **given})
-    return _checked(asked, item.nodeid)
+        given["chosen"] = True
+    return _checked(replace(session.asked_for(), **given), item.nodeid)
+
+
+def _check_marker(marker: pytest.Mark, where: str) -> None:
+    wrong = [*map(repr, marker.args), *sorted(marker.kwargs.keys() - set(_MARKER_OPTIONS))]
+    if wrong:
+        raise pytest.UsageError(
+            f"{where}: the marker {MARKER} takes {', '.join(_MARKER_OPTIONS)}, each by name, not {', '.join(wrong)}"
+        )
 
 
 def _checked(settings: Settings, where: str) -> Settings:
-    if settings.missing not in get_args(Missing):
-        raise pytest.UsageError(f"{where}: ctxpolicy's missing must be one of {get_args(Missing)}, not {settings.missing!r}")
-    if settings.leaks not in _LEAKS:
-        raise pytest.UsageError(f"{where}: ctxpolicy's leaks must be one of {_LEAKS}, not {settings.leaks!r}")
+    for name, value, choices in (
+        ("missing", settings.missing, _MISSING),
+        ("leaks", settings.leaks, _LEAKS),
+    ):
+        if value not in choices:
+            raise pytest.UsageError(f"{where}: ctxpolicy's {name} must be one of {', '.join(choices)}, not {value!r}")
+    if settings.resolver is not None or settings.factories:
+        _check_names(settings, where)
+    return settings
+
+
+def _check_names(settings: Settings, where: str) -> None:
+    # Imported here, for the runs that ask for nothing: it takes asyncio along.
+    from ctxpolicy._loops import loop_factory
+    from ctxpolicy._registry import shared_resolver
+    from ctxpolicy.errors import CtxPolicyError
+
     try:
         for factory in settings.factories:
-            named_loop_factory(factory)
+            loop_factory(factory)
         if settings.resolver is not None:
-            make_resolver(settings.resolver)
+            shared_resolver(settings.resolver)
     except CtxPolicyError as error:
         raise pytest.UsageError(f"{where}: {error}") from error
-    return settings

@@ -32,7 +32,7 @@ class GreenletResolver(SlotResolver):
         try:
             import greenlet
 
-            from ctxpolicy._greenlet_marker import RunningMarker
+            from ctxpolicy import _greenlet_marker
         except ImportError as error:
             raise OptionError(
                 "the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'"
@@ -40,7 +40,7 @@ class GreenletResolver(SlotResolver):
         self._current = greenlet.getcurrent
         self._slot = f"_ctxpolicy_binding_{next(_serial)}"
         self._main = threading.local()
-        self._marker = RunningMarker() if running else None
+        self._marker = _greenlet_marker if running else None
 
     def load(self) -> Binding | None:
         """Return the binding of this greenlet."""

@@ -1,0 +1,46 @@
+"""A running marker that a fixture has left set, as sync Playwright does: put aside while tests run."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from ctxpolicy._asyncio import Running, enter_running, leave_running, running_loop
+
+__all__ = ["PutAside"]
+
+
+class PutAside:
+    """Takes running markers off this thread, so that tests may run loops of their own.
+
+    A marker whose loop runs in another greenlet is kept with that greenlet from then on, to the end of the session: the
+    fixture works on, in every test. Any other is put back at the end of the test.
+    """
+
+    def __init__(self) -> None:
+        self._per_greenlet = False
+
+    def __enter__(self) -> PutAside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._per_greenlet:
+            from ctxpolicy import _greenlet_marker
+
+            _greenlet_marker.stop()
+
+    def take(self) -> Running | None:
+        """Take off the marker that stands in this thread; return it, where it is to be put :meth:`back`."""
+        if running_loop() is not None and "greenlet" in sys.modules and not self._per_greenlet:
+            from ctxpolicy import _greenlet_marker
+
+            _greenlet_marker.start()
+            self._per_greenlet = True
+        return leave_running()
+
+    def back(self, marker: Running | None) -> None:
+        """Put a marker back, where none stands."""
+        if running_loop() is None:
+            enter_running(marker)

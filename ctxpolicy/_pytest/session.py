@@ -1,0 +1,96 @@
+"""What isolates tests: the session's policy, and for each test what holds while it runs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from ctxpolicy._asyncio import host
+from ctxpolicy._install import Installation
+from ctxpolicy._policy import ContextPolicy
+from ctxpolicy._pytest.births import noting_births
+from ctxpolicy._pytest.leaks import Owned
+from ctxpolicy._pytest.marker import PutAside
+from ctxpolicy._pytest.settings import Settings
+from ctxpolicy._pytest.running import Test
+from ctxpolicy._registry import make_resolver
+from ctxpolicy.resolvers.base import ContextResolver
+
+__all__ = ["Isolation"]
+
+
+class Isolation:
+    """Isolates tests, one after the other.
+
+    The session's policy is in force from the first test to the end, since fixtures that live longer than a test
+    (pytest-asyncio's runners too) keep what is in force when they are made and put it back at their end. A test with
+    settings of its own has its policy on top of that one, and such fixtures are made beneath it.
+
+    Args:
+        settings: the session's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.test: Test | None = None
+        self._settings = settings
+        self._owned = Owned()
+        self._policies: dict[tuple[Any, ...], tuple[Settings, ContextPolicy]] = {}
+        self._session = ExitStack()
+        self._started = False
+
+    def begin(self, settings: Settings) -> Test:
+        """Begin a test."""
+        if not self._started:
+            self._start()
+        self.test = Test(self._policy(settings), self._owned, self._markers)
+        return self.test
+
+    def end(self) -> list[str]:
+        """End the test, if one has begun; return a line for each thing that it has left behind."""
+        test, self.test = self.test, None
+        return [] if test is None else test.end()
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def _start(self) -> None:
+        self._started = True
+        self._session.enter_context(noting_births())
+        self._markers = self._session.enter_context(PutAside())
+        if self._settings.resolver is not None:
+            self._session.enter_context(_Standing(self._policy(self._settings)))
+
+    def _policy(self, settings: Settings) -> ContextPolicy:
+        """Return the policy for these settings: the same one each time."""
+        key = (_identity(settings.resolver), settings.missing, _identity(settings.factory))
+        if key not in self._policies:
+            resolver = self._resolver(settings.resolver)
+            policy = ContextPolicy(resolver, missing=settings.missing, loop_factory=settings.factory)
+            self._policies[key] = settings, policy  # with the settings, which keep alive what the key identifies
+        return self._policies[key][1]
+
+    def _resolver(self, what: ContextResolver | str) -> ContextResolver:
+        # A contextvars context never forgets a variable: one resolver for a name, whatever else a test asks for.
+        for settings, policy in self._policies.values():
+            if _identity(settings.resolver) == _identity(what):
+                return policy.own_resolver
+        return make_resolver(what)
+
+
+class _Standing:
+    """The session's policy in force; at the end what was there before is, whatever a fixture has put there since."""
+
+    def __init__(self, policy: ContextPolicy) -> None:
+        self._installation = Installation(policy)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        host.force(self._installation.policy)
+        self._installation.uninstall()
+
+
+def _identity(what: Any) -> Any:
+    return what if isinstance(what, str) or what is None else id(what)
