@@ -52,6 +52,9 @@ class DispatchPolicy(ContextPolicy):
     def _watcher(self, watcher: Any) -> None:
         pass  # asyncio's __init__ says that there is none
 
+    def _attaching(self, set_loop: Callable[[Any], None]) -> Callable[[Any], None]:
+        return self._attaching_any(set_loop) if HAS_CHILD_WATCHERS else set_loop
+
     def new_event_loop(self) -> AbstractEventLoop:
         """Return a new loop: the former policy's, where the chosen resolver has no kind of its own."""
         if _scope.chosen() is None:

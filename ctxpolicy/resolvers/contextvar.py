@@ -21,6 +21,7 @@ __all__ = ["ContextVarResolver"]
 # of the loop and its thread, and the lease has a variable of its own, which is set only where there is one: to carry it
 # over here made a set 1.90 times asyncio's on 3.14 (so 1.65), a get 0.93 (so 0.88), and a Binding is slower still.
 _EMPTY: Final = (None, 0)
+_UNBOUND: Final = (*_EMPTY,)  # another object: here a loop was bound, and unbound again
 
 
 class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have no slots but empty ones
@@ -43,7 +44,7 @@ class ContextVarResolver(SlotResolver):
     def __init__(self, inherit: Literal["same-thread", "any-thread"] = "same-thread") -> None:
         if inherit not in ("same-thread", "any-thread"):
             raise OptionError(f"inherit must be 'same-thread' or 'any-thread', not {inherit!r}")
-        self.any_thread = inherit == "any-thread"
+        self.any_thread: bool = inherit == "any-thread"
         self._renew()
 
     def load(self) -> Binding | None:
@@ -84,11 +85,14 @@ class ContextVarResolver(SlotResolver):
         """Return a closure over the variable."""
         if self.traced or self._overrides(ContextVarResolver, "bind", "set", "load", "store"):
             return super().setter(other)
-        put, ident, kind = self._variable.set, get_ident, AbstractEventLoop
+        put, lease = self._variable.set, self._lease.get_raw
+        ident, kind, unbound = get_ident, AbstractEventLoop, _UNBOUND
 
         def set_event_loop(loop: Any) -> None:
             if isinstance(loop, kind):
                 put((loop, ident()))
+            elif loop is None and lease() is None:  # so asyncio.run() ends: by bind() that took 4 % of a run
+                put(unbound)
             else:
                 other(loop)
 

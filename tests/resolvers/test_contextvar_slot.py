@@ -98,3 +98,15 @@ def test_an_ended_lease_is_forgotten_at_the_next_unbinding():
     binding = contextvars.Context().run(job)
     assert binding.loop is None
     assert binding.lease is None
+
+
+def test_a_context_that_was_unbound_by_hand_is_told_from_one_that_never_had_a_loop():
+    resolver = ContextVarResolver()
+    policy = ContextPolicy(resolver)
+
+    def unbind():
+        before = resolver.marked()
+        policy.set_event_loop(None)
+        return before, resolver.marked(), resolver.get(), resolver.binding()
+
+    assert contextvars.Context().run(unbind) == (False, True, None, None)
