@@ -40,6 +40,7 @@ __all__ = [
     "current_task",
     "debug_mode",
     "decides_as_asyncio",
+    "forget_after_fork",
     "default_executor",
     "detach",
     "enter_running",
@@ -124,6 +125,18 @@ def platform_loop() -> AbstractEventLoop:
 def is_asyncios_own(policy: object) -> bool:
     """Tell whether ``policy`` is asyncio's default one (``None``: not made yet), no subclass of it."""
     return policy is None or type(policy) is PolicyBase
+
+
+def forget_after_fork(policy: Any) -> object:
+    """Have ``policy`` forget the loops of the parent, as asyncio has the policy in force do in a forked child (3.12).
+
+    Returns:
+        where it kept them.
+    """
+    kept: object = getattr(policy, "_local", None)
+    if kept is not None and hasattr(events, "on_fork"):
+        policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
+    return kept
 
 
 def decides_as_asyncio(policy: Any) -> bool:
@@ -235,10 +248,14 @@ def shut_down(loop: AbstractEventLoop) -> None:
         runner.close()
 
 
-def detach(loop: AbstractEventLoop) -> bool:
+def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
     """Give a selector loop inherited by a forked child a selector and a self-pipe of its own.
 
     Whatever else it watched is the parent's alone from then on.
+
+    Args:
+        runs_here: the fork was made inside the loop. From 3.14 on the child then cannot come out of the task that it is
+            in, as asyncio has cleared the running marker: the loop is stopped, where it would wait for ever otherwise.
 
     Returns:
         whether it could be done: not with loops of other kinds.
@@ -257,6 +274,10 @@ def detach(loop: AbstractEventLoop) -> bool:
         end.close()
     loop._internal_fds -= 1  # type: ignore[attr-defined]
     loop._make_self_pipe()  # type: ignore[attr-defined]
+    if not runs_here:
+        loop._thread_id = None  # type: ignore[attr-defined]  # the thread that ran it is not there
+    elif sys.version_info >= (3, 14):
+        loop.stop()
     return True
 
 

@@ -98,7 +98,7 @@ def _context_loop() -> AbstractEventLoop | None:
 
     ``None`` where no policy of ours is in force to lease one.
     """
-    policy: Any = host.in_force()
+    policy: Any = host.in_force() or host.own()
     if not isinstance(policy, ContextPolicy):
         loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
         return loop
