@@ -44,6 +44,7 @@ __all__ = [
     "default_executor",
     "detach",
     "enter_running",
+    "forget_after_fork",
     "host",
     "is_asyncios_own",
     "kept_loop",
@@ -125,6 +126,18 @@ def platform_loop() -> AbstractEventLoop:
 def is_asyncios_own(policy: object) -> bool:
     """Tell whether ``policy`` is asyncio's default one (``None``: not made yet), no subclass of it."""
     return policy is None or type(policy) is PolicyBase
+
+
+def forget_after_fork(policy: Any) -> object:
+    """Have ``policy`` forget the loops of the parent, as asyncio has the policy in force do in a forked child (3.12).
+
+    Returns:
+        where it kept them.
+    """
+    kept: object = getattr(policy, "_local", None)
+    if kept is not None and hasattr(events, "on_fork"):
+        policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
+    return kept
 
 
 def forget_after_fork(policy: Any) -> object:
