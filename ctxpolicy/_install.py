@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Any, Final, final
 
 from ctxpolicy import _scope
-from ctxpolicy._asyncio import host, is_asyncios_own
+from ctxpolicy._asyncio import forget_after_fork, host, is_asyncios_own
 from ctxpolicy._dispatch import DispatchPolicy
 from ctxpolicy._fork import HOST, renew_after_fork
+from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._registry import make_resolver, shared_resolver
 from ctxpolicy._threads import thread_name
@@ -30,6 +31,8 @@ class _State:
 
     def after_fork(self) -> None:
         self.lock = threading.RLock()
+        for installation in self.stack:
+            installation.after_fork()
 
 
 _state: Final = _State()
@@ -81,6 +84,11 @@ class Installation:
                     _heed_blocks()
                 else:
                     _end_dispatch()
+
+    def after_fork(self) -> None:
+        """Have the policy that was in force before forget the loops of the parent; called in a forked child."""
+        if not isinstance(self._former, ContextPolicy):  # which sees to it itself
+            keep_inherited(forget_after_fork(self._former))  # to drop a loop is to close it, and the parent has it open
 
     def _check(self) -> None:
         if self not in _state.stack:
