@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from types import FrameType
@@ -37,11 +38,13 @@ class _Users:
 
 
 class _Thread(threading.local):
-    """This thread's hook that was there before ours, and how many of its greenlets are away from a running loop."""
+    """This thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
 
     watched = False
     former: _Hook | None = None
-    away = 0
+
+    def __init__(self) -> None:
+        self.away: weakref.WeakSet[Any] = weakref.WeakSet()  # PyPy drops such greenlets without a switch
 
 
 _users: Final = _Users()
@@ -85,10 +88,11 @@ def _unwatch_if_idle() -> None:
 
 def _on_switch(event: str, args: Any) -> None:
     former = _thread.former
-    if event in ("switch", "throw") and (_users.number or _thread.away):
+    if event in ("switch", "throw"):
         origin, target = args
-        _leave(origin)
-        _enter(target)
+        if _users.number or _thread.away or _ATTRIBUTE in vars(target):  # one that is dropped is in no weak set
+            _leave(origin)
+            _enter(target)
     _unwatch_if_idle()
     if former is not None:
         former(event, args)
@@ -98,13 +102,13 @@ def _leave(left: Any) -> None:
     state = leave_running()
     if state is not None:
         setattr(left, _ATTRIBUTE, state)
-        _thread.away += 1
+        _thread.away.add(left)
 
 
 def _enter(entered: Any) -> None:
     state = vars(entered).pop(_ATTRIBUTE, None)
     if state is not None:
-        _thread.away -= 1
+        _thread.away.discard(entered)
         enter_running(state)
 
 

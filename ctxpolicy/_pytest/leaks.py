@@ -12,11 +12,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ctxpolicy._asyncio import default_executor, host, leave_running, running_loop, shut_down
+from ctxpolicy._asyncio import default_executor, host, running_loop, shut_down
 from ctxpolicy._inherited import watched
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.births import birthplace
+from ctxpolicy._pytest.marker import PutAside
 
 __all__ = ["Owned", "Watch"]
 
@@ -63,11 +64,13 @@ class Watch:
     Args:
         owned: what is not the test's.
         policy: the policy that it finds, and is to leave in force.
+        markers: takes off a running marker that it leaves.
     """
 
-    def __init__(self, owned: Owned, policy: ContextPolicy) -> None:
+    def __init__(self, owned: Owned, policy: ContextPolicy, markers: PutAside) -> None:
         self._owned = owned
         self._policy = policy
+        self._markers = markers
         self._loops = _by_identity()
         self._threads = set(threading.enumerate())
 
@@ -89,7 +92,7 @@ class Watch:
     def _marker_left(self) -> Iterator[str]:
         loop = running_loop()
         if loop is not None and not self._owned.owns(loop):
-            leave_running()
+            self._markers.take()
             yield f"{_name(loop)} is still marked as running in this thread, so that asyncio.run() would be refused"
 
     def _loop_left(self, loop: AbstractEventLoop) -> Iterator[str]:

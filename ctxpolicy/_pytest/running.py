@@ -23,20 +23,25 @@ class Test:
     Attributes:
         policy: what is in force in it.
         owned: what it finds and is not its own.
+
+    Args:
+        markers: takes off a running marker that stands.
+        installed: whether the policy is installed already, for the session.
     """
 
     __test__ = False  # of pytest's own, it is not
 
-    def __init__(self, policy: ContextPolicy, owned: Owned, markers: PutAside) -> None:
+    def __init__(self, policy: ContextPolicy, owned: Owned, markers: PutAside, installed: bool) -> None:
         self.policy = policy
         self.owned = owned
         self._markers = markers
         self._marker = markers.take()  # a fixture's that lives on: the test before has been relieved of its own
         self._beneath = host.in_force()
         self._fixture = False
-        self._installation = None if self._beneath is policy else Installation(policy)
+        self._installation = None if installed else Installation(policy)
+        host.force(policy)
         policy.resolver.clear()
-        self._watch = Watch(owned, policy)
+        self._watch = Watch(owned, policy, markers)
 
     def insist(self) -> None:
         """Put the test's policy in force again, where a fixture that is not the test's has put another one."""
@@ -53,7 +58,8 @@ class Test:
             at_its_end: takes what is to be called when the fixture is gone.
         """
         if self._fixture:  # one that another one asks for
-            yield
+            with self._unbinding(at_its_end):
+                yield
             return
         self._fixture = True
         now = host.in_force()

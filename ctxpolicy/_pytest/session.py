@@ -36,13 +36,15 @@ class Isolation:
         self._owned = Owned()
         self._policies: dict[tuple[Any, ...], tuple[Settings, ContextPolicy]] = {}
         self._session = ExitStack()
+        self._standing: ContextPolicy | None = None
         self._started = False
 
     def begin(self, settings: Settings) -> Test:
         """Begin a test."""
         if not self._started:
             self._start()
-        self.test = Test(self._policy(settings), self._owned, self._markers)
+        policy = self._policy(settings)
+        self.test = Test(policy, self._owned, self._markers, installed=policy is self._standing)
         return self.test
 
     def end(self) -> list[str]:
@@ -59,7 +61,8 @@ class Isolation:
         self._session.enter_context(noting_births())
         self._markers = self._session.enter_context(PutAside())
         if self._settings.resolver is not None:
-            self._session.enter_context(_Standing(self._policy(self._settings)))
+            self._standing = self._policy(self._settings)
+            self._session.callback(_uninstall, Installation(self._standing))
 
     def _policy(self, settings: Settings) -> ContextPolicy:
         """Return the policy for these settings: the same one each time."""
@@ -78,18 +81,9 @@ class Isolation:
         return make_resolver(what)
 
 
-class _Standing:
-    """The session's policy in force; at the end what was there before is, whatever a fixture has put there since."""
-
-    def __init__(self, policy: ContextPolicy) -> None:
-        self._installation = Installation(policy)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        host.force(self._installation.policy)
-        self._installation.uninstall()
+def _uninstall(installation: Installation) -> None:
+    host.force(installation.policy)  # a fixture may have put another one there, for good
+    installation.uninstall()
 
 
 def _identity(what: Any) -> Any:

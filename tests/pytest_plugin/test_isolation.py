@@ -79,16 +79,16 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
 def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
     conftest = """
         import asyncio
+        import pytest
         from ctxpolicy import _asyncio, ContextPolicy
 
         init = asyncio.BaseEventLoop.__init__
         policy = ContextPolicy("thread")
 
+        @pytest.hookimpl(tryfirst=True)
         def pytest_configure(config):
             _asyncio.host.force(policy)
-
-        def pytest_unconfigure(config):
-            config.add_cleanup(check)
+            config.add_cleanup(check)  # called last
 
         def check():
             found = _asyncio.host.in_force() is policy and asyncio.BaseEventLoop.__init__ is init
@@ -247,9 +247,6 @@ def test_a_test_whose_setup_fails_does_not_stay_in_force(inner: Inner) -> None:
     source = """
         import pytest
         from ctxpolicy import _asyncio
-
-        def pytest_runtest_setup(item):
-            raise RuntimeError
 
         @pytest.fixture
         def broken():
