@@ -40,7 +40,6 @@ __all__ = [
     "current_task",
     "debug_mode",
     "decides_as_asyncio",
-    "forget_after_fork",
     "default_executor",
     "detach",
     "enter_running",
@@ -140,18 +139,6 @@ def forget_after_fork(policy: Any) -> object:
     return kept
 
 
-def forget_after_fork(policy: Any) -> object:
-    """Have ``policy`` forget the loops of the parent, as asyncio has the policy in force do in a forked child (3.12).
-
-    Returns:
-        where it kept them.
-    """
-    kept: object = getattr(policy, "_local", None)
-    if kept is not None and hasattr(events, "on_fork"):
-        policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
-    return kept
-
-
 def decides_as_asyncio(policy: Any) -> bool:
     """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does.
 
@@ -180,7 +167,7 @@ def would_create(policy: Any) -> bool:
     if policy is None:
         creates = CREATES_IMPLICITLY
     else:
-        creates = _inherits_from_asyncio(policy) and (CREATES_IMPLICITLY or PolicyBase is DefaultEventLoopPolicy)
+        creates = _inherits_from_asyncio(policy) and (CREATES_IMPLICITLY or not _HAS_POLICIES)
     called = getattr(getattr(policy, "_local", None), "_set_called", False)
     return creates and not called and threading.get_ident() == threading.main_thread().ident
 
@@ -278,7 +265,7 @@ def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
     if loop.is_closed():
         return True
     shared: Any = loop._selector  # type: ignore[attr-defined]
-    kernel_object = getattr(shared, "_selector", None)
+    kernel_object: Any = getattr(shared, "_selector", None)
     if hasattr(kernel_object, "close"):
         kernel_object.close()  # this process's descriptor of it only, before anything is unregistered
     shared._fd_to_key.clear()
