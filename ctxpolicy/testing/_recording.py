@@ -42,7 +42,7 @@ class RecordingResolver(DelegatingResolver):
         resolver: answers what :meth:`script` does not; by default a ``ThreadResolver()``.
 
     Attributes:
-        calls: what was called, oldest first; clear it at will.
+        calls: what was called, oldest first. It keeps alive what was given and answered: clear it at will.
     """
 
     scriptable: Final = frozenset({"get", "set", "new", "lease", "applies", "describe", "installed", "uninstalled"})

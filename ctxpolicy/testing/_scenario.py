@@ -206,6 +206,19 @@ class Context:
             )
         return results.pop()
 
+    def check(self) -> None:
+        """See that what was given to run functions here returns and raises what these do."""
+        __tracebackhide__ = True
+        answer, error = object(), ValueError("raised in a context")
+        if self.enter is not None and self.enter(lambda: answer) is not answer:
+            self._scenario.lie(f"what new_context() yielded for {self.name} does not return what the function returns")
+        try:
+            self.run(lambda: _throw(error))
+        except ValueError as raised:
+            if raised is error:
+                return
+        self._scenario.lie(f"what new_context() yielded for {self.name} does not raise what the function raises")
+
     def set(self, loop: AbstractEventLoop | None) -> None:
         """Have the resolver bind ``loop`` here."""
         __tracebackhide__ = True
@@ -281,6 +294,10 @@ def make_once(make: Callable[[], AbstractContextManager[Run]]) -> Iterator[Run]:
     """Enter what ``make()`` returns; leaving it a second time does nothing."""
     with make() as run:
         yield run
+
+
+def _throw(error: Exception) -> NoReturn:
+    raise error
 
 
 async def _no_work() -> None:

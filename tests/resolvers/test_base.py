@@ -1,0 +1,182 @@
+"""What a resolver has when its author wrote get and set only."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from asyncio import AbstractEventLoop
+
+import pytest
+
+from ctxpolicy import ContextPolicy, ContextResolver, Lease, ResolverError
+from ctxpolicy.testing import StandInLoop, in_new_thread
+
+
+class Plain(ContextResolver):
+    """One loop a thread, and nothing more than must be."""
+
+    def __init__(self):
+        self.local = threading.local()
+
+    def get(self):
+        return getattr(self.local, "loop", None)
+
+    def set(self, loop):
+        self.local.loop = loop
+
+
+@pytest.fixture
+def plain():
+    return Plain()
+
+
+def test_a_resolver_without_get_and_set_cannot_be_made():
+    with pytest.raises(TypeError, match="abstract"):
+        type("Half", (ContextResolver,), {"get": lambda self: None})()
+
+
+def test_what_a_class_without_init_is_given_is_refused():
+    half = type("NoInit", (ContextResolver,), {"get": lambda self: None, "set": lambda self, loop: None})
+    half()
+    with pytest.raises(TypeError, match="takes no arguments"):
+        half("something")
+
+
+def test_init_of_the_base_class_need_not_be_called(plain):
+    assert plain.marked() is False
+    plain.mark()
+    assert plain.marked() is True
+    assert in_new_thread(plain.marked) is False
+
+
+def test_it_says_of_itself_what_every_resolver_says(plain):
+    assert plain.applies() is True
+    assert plain.private() is True
+    assert plain.binding() is None
+    assert plain.describe() == f"the context that Plain finds in thread {threading.current_thread().name!r}"
+    plain.after_fork()
+    plain.installed()
+    plain.uninstalled()
+
+
+def test_new_loops_are_asyncios_where_nothing_else_is_said(plain):
+    assert plain.factory() is None
+    loop = plain.new()
+    assert isinstance(loop, asyncio.AbstractEventLoop)
+    loop.close()
+
+
+@pytest.mark.parametrize("where", ["class", "object"])
+def test_new_loops_are_made_by_its_loop_factory(where):
+    def factory() -> AbstractEventLoop:
+        return StandInLoop("the factory's")
+
+    resolver = type("Own", (Plain,), {"loop_factory": staticmethod(factory)} if where == "class" else {})()
+    if where == "object":
+        resolver.loop_factory = factory
+    assert resolver.factory() is factory
+    assert repr(resolver.new()) == "the factory's"
+
+
+def test_a_plain_function_as_loop_factory_of_the_class_gets_no_argument():
+    resolver = type("Own", (Plain,), {"loop_factory": lambda: StandInLoop("made without self")})()
+    assert repr(resolver.new()) == "made without self"
+
+
+def test_a_new_of_its_own_is_what_a_policy_calls():
+    resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")})()
+    assert resolver.factory() == resolver.new
+    assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
+
+
+def test_getter_asks_get_and_where_that_has_none_what_it_was_given(plain):
+    missing, loop = StandInLoop("missing"), StandInLoop()
+    getter = plain.getter(lambda: missing)
+    assert getter() is missing
+    plain.set(loop)
+    assert getter() is loop
+
+
+@pytest.mark.parametrize(
+    ("get", "complaint"),
+    [
+        (lambda self: 1 / 0, r"get\(\) raised ZeroDivisionError\('division by zero'\)"),
+        (lambda self: "no loop", r"get\(\) returned 'no loop'"),
+    ],
+)
+def test_getter_complains_of_a_get_that_breaks_the_contract(get, complaint):
+    getter = type("Broken", (Plain,), {"get": get})().getter(StandInLoop)
+    with pytest.raises(ResolverError, match=rf"resolver Broken: {complaint}, in thread '\w+'\. Fix the resolver"):
+        getter()
+
+
+def test_setter_binds_loops_and_passes_on_all_else(plain):
+    others, loop = [], StandInLoop()
+    setter = plain.setter(others.append)
+    setter(loop)
+    setter(None)
+    setter("no loop")
+    assert plain.get() is loop
+    assert others == [None, "no loop"]
+
+
+def test_a_lease_is_bound_and_ends_at_the_next_set(plain):
+    loop = plain.lease(asyncio.SelectorEventLoop)
+    assert plain.get() is loop
+    other = StandInLoop()
+    plain.bind(other)
+    assert loop.is_closed()
+    assert plain.get() is other
+
+
+def test_a_lease_ends_where_its_context_is_cleared(plain):
+    loop = plain.lease(asyncio.SelectorEventLoop)
+    plain.clear()
+    assert loop.is_closed()
+    assert plain.get() is None
+
+
+def test_a_lease_that_ends_by_a_set_while_its_loop_runs_says_so(plain):
+    loop = plain.lease(asyncio.SelectorEventLoop)
+
+    async def main():
+        with pytest.warns(ResourceWarning, match="still running at the end of its lease"):
+            plain.bind(None)
+            gc.collect()
+
+    loop.run_until_complete(main())
+    assert not loop.is_closed()
+    loop.close()
+
+
+def test_a_lease_ends_with_its_thread(plain):
+    loop = in_new_thread(lambda: plain.lease(asyncio.SelectorEventLoop))
+    for _ in range(4):  # PyPy
+        gc.collect()
+    assert loop.is_closed()
+
+
+def test_binding_what_is_no_lease_ends_no_other_one(plain):
+    loop = plain.lease(asyncio.SelectorEventLoop)
+    plain.set(StandInLoop())
+    plain.bind(None)
+    assert not loop.is_closed()
+    loop.close()
+
+
+def test_a_scope_is_entered_and_left(plain):
+    before, lease = StandInLoop("before"), Lease("a scope")
+    plain.set(before)
+    loop = lease.open(StandInLoop)
+    former = plain.enter(lease)
+    assert plain.get() is loop
+    assert plain.holds(lease)
+    plain.set(None)  # as asyncio.run() ends
+    assert plain.holds(lease)
+    plain.set(StandInLoop("another"))
+    assert not plain.holds(lease)
+    assert in_new_thread(lambda: plain.holds(lease)) is False
+    plain.leave(former)
+    assert plain.get() is before
+    loop.close()

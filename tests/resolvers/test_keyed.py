@@ -1,0 +1,213 @@
+"""A context is what a function returns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import socket
+import textwrap
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ctxpolicy import ContextPolicy, KeyedResolver, OptionError, ResolverError
+from ctxpolicy.testing import StandInLoop, in_new_thread, thread_context
+from tests.programs import run_program
+
+
+class Key:
+    """The present key, for all threads."""
+
+    value = "a"
+
+    def __call__(self):
+        return self.value
+
+
+@pytest.fixture
+def key():
+    return Key()
+
+
+def collect() -> None:
+    for _ in range(4):  # PyPy
+        gc.collect()
+
+
+def test_a_key_that_cannot_be_called_is_refused():
+    with pytest.raises(OptionError, match="key must be a callable .* not 'tenant'"):
+        KeyedResolver("tenant")
+
+
+def test_a_key_that_cannot_be_hashed_is_told_with_what_to_return_instead():
+    resolver = KeyedResolver(lambda: ["a", "list"])
+    with pytest.raises(ResolverError, match=r"key\(\) returned \['a', 'list'\], which cannot be hashed.*its id"):
+        resolver.get()
+
+
+def test_the_context_is_named_by_key_and_thread(key):
+    resolver, thread = KeyedResolver(key), threading.current_thread().name
+    assert resolver.describe() == f"key 'a' in thread {thread!r}"
+    key.value = None
+    assert resolver.describe() == f"thread {thread!r}, where there is no key"
+
+
+def test_it_applies_where_there_is_a_key(key):
+    resolver = KeyedResolver(key)
+    assert resolver.applies() is True
+    key.value = None
+    assert resolver.applies() is False
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_each_key_has_a_loop_of_its_own(key, shared):
+    resolver = KeyedResolver(key, shared)
+    loops = {"a": StandInLoop("a's"), "b": StandInLoop("b's"), None: StandInLoop("the thread's")}
+    for key.value, loop in loops.items():
+        assert resolver.get() is None
+        resolver.set(loop)
+    for key.value, loop in loops.items():
+        assert resolver.get() is loop
+
+
+def test_an_unshared_key_has_one_in_each_thread_and_a_shared_one_the_same(key):
+    loop = StandInLoop()
+    for shared, expected in (False, None), (True, loop):
+        resolver = KeyedResolver(key, shared)
+        resolver.set(loop)
+        assert in_new_thread(resolver.get) is expected
+
+
+def test_where_there_is_no_key_the_thread_is_the_context_of_a_shared_one_too(key):
+    resolver = KeyedResolver(key, shared=True)
+    key.value = None
+    resolver.set(StandInLoop())
+    assert in_new_thread(resolver.get) is None
+
+
+def test_a_shared_keys_context_is_not_one_threads_alone(key):
+    assert KeyedResolver(key).private() is True
+    shared = KeyedResolver(key, shared=True)
+    assert shared.private() is False
+    key.value = None
+    assert shared.private() is True
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
+    resolver = KeyedResolver(key, shared)
+    policy = ContextPolicy(resolver, missing="create")
+    with thread_context() as run:
+        mine, hers = policy.get_event_loop(), run(policy.get_event_loop)
+        assert (mine is hers) is shared
+        in_new_thread(lambda: resolver.release("a"))
+        collect()
+        assert mine.is_closed()
+        assert hers.is_closed()
+        assert resolver.get() is run(resolver.get) is None
+
+
+def test_release_of_an_unknown_key_does_nothing(key):
+    resolver = KeyedResolver(key)
+    resolver.set(StandInLoop())
+    resolver.release("another")
+    assert resolver.get() is not None
+
+
+def test_an_unshared_keys_lease_ends_with_its_thread(key):
+    policy = ContextPolicy(KeyedResolver(key), missing="create")
+    loop = in_new_thread(policy.get_event_loop)
+    collect()
+    assert loop.is_closed()
+
+
+def test_a_cleared_key_is_forgotten(key):
+    resolver = KeyedResolver(key)
+    resolver.set(StandInLoop())
+    gone = weakref.ref(resolver.get())
+    resolver.clear()
+    resolver.clear()
+    collect()
+    assert gone() is None
+    assert not resolver.marked()
+
+
+def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
+    policy = ContextPolicy(KeyedResolver(key, shared=True), missing="create")
+    barrier = threading.Barrier(8)
+
+    def job():
+        barrier.wait()
+        return policy.get_event_loop()
+
+    with ThreadPoolExecutor(8) as threads:
+        loops = {job.result() for job in [threads.submit(job) for _ in range(8)]}
+    assert len(loops) == 1
+    policy.resolver.release("a")
+
+
+def test_callbacks_of_a_transport_have_the_key_of_who_made_it():
+    """They run in that one's contextvars context, so a key that is read from there is stale for what comes in later."""
+    tenant = contextvars.ContextVar("tenant", default=None)
+    resolver, seen = KeyedResolver(tenant.get), []
+
+    class Protocol(asyncio.Protocol):
+        def data_received(self, data):
+            seen.append((data, resolver.get()))
+
+        def connection_lost(self, error):
+            lost.set()
+
+    async def main():
+        ours, theirs = socket.socketpair()
+        tenant.set("first")
+        resolver.set(first)
+        transport, _ = await asyncio.get_running_loop().create_connection(Protocol, sock=ours)
+        tenant.set("second")
+        resolver.set(second)
+        theirs.sendall(b"for the second")
+        theirs.close()
+        await lost.wait()
+        transport.close()
+        return resolver.get()
+
+    first, second, lost = StandInLoop("first"), StandInLoop("second"), asyncio.Event()
+    assert asyncio.run(main()) is second
+    assert seen == [(b"for the second", first)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock(shared):
+    program = f"""
+        import asyncio, gc, os, threading, weakref
+        from ctxpolicy import KeyedResolver
+        from ctxpolicy.testing import StandInLoop
+
+        resolver = KeyedResolver(lambda: "a", shared={shared})
+        inherited = resolver.lease(asyncio.SelectorEventLoop)
+        held, done = threading.Event(), threading.Event()
+
+        def hold():
+            with resolver._lock:
+                held.set()
+                done.wait()
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            resolver.release("a")
+            gc.collect()
+            resolver.lease(asyncio.SelectorEventLoop).close()
+            os._exit(inherited.is_closed())
+        done.set()
+        holder.join()
+        assert os.waitpid(child, 0)[1] == 0
+        assert resolver.get() is inherited
+        inherited.close()
+    """
+    run_program(textwrap.dedent(program), flags=())

@@ -1,0 +1,67 @@
+"""A context is the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from ctxpolicy import ContextPolicy, ProcessResolver
+from ctxpolicy.testing import StandInLoop, in_new_thread
+
+
+def test_the_context_is_named_by_the_process():
+    assert ProcessResolver().describe() == f"process {os.getpid()}"
+
+
+def test_no_thread_has_it_for_itself():
+    assert ProcessResolver().private() is False
+
+
+def test_whatever_is_set_anywhere_is_got_everywhere():
+    resolver, loop = ProcessResolver(), StandInLoop()
+    in_new_thread(lambda: resolver.set(loop))
+    assert resolver.get() is loop
+    assert in_new_thread(resolver.get) is loop
+    resolver.set(None)
+    assert in_new_thread(resolver.get) is None
+
+
+def test_threads_that_need_a_loop_at_once_lease_one_together():
+    policy = ContextPolicy(ProcessResolver(), missing="create")
+    barrier = threading.Barrier(8)
+
+    def job():
+        barrier.wait()
+        return policy.get_event_loop()
+
+    with ThreadPoolExecutor(8) as threads:
+        loops = {job.result() for job in [threads.submit(job) for _ in range(8)]}
+    assert len(loops) == 1
+    policy.resolver.clear()
+
+
+def test_one_thread_runs_the_loop_and_the_others_reach_it():
+    policy = ContextPolicy(ProcessResolver(), missing="create")
+    loop = policy.get_event_loop()
+
+    async def answer():
+        return threading.get_ident()
+
+    def ask():
+        return asyncio.run_coroutine_threadsafe(answer(), policy.get_event_loop()).result()
+
+    with ThreadPoolExecutor(1) as other:
+        assert loop.run_until_complete(loop.run_in_executor(other, ask)) == threading.get_ident()
+    policy.resolver.clear()
+
+
+def test_a_forked_child_gets_a_lock_of_its_own():
+    resolver = ProcessResolver()
+    resolver._lock.acquire()
+    try:
+        resolver.after_fork()
+        in_new_thread(lambda: resolver.lease(StandInLoop))
+    finally:
+        resolver.clear()

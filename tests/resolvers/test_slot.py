@@ -1,0 +1,210 @@
+"""What a resolver gets whose author said only where the slot is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import sys
+import textwrap
+import threading
+import weakref
+
+import pytest
+
+from ctxpolicy import Binding, ContextPolicy, Lease, SlotResolver
+from ctxpolicy._fork import process
+from ctxpolicy.testing import StandInLoop, in_new_thread
+from tests.programs import run_program
+
+
+class OneSlot(SlotResolver):
+    """One slot, for whoever asks."""
+
+    slot: Binding | None = None
+
+    def load(self):
+        return self.slot
+
+    def store(self, binding):
+        self.slot = binding
+
+
+@pytest.fixture
+def one():
+    return OneSlot()
+
+
+def collect() -> None:
+    for _ in range(4):  # PyPy
+        gc.collect()
+
+
+def test_a_binding_knows_its_loop_thread_and_process(one):
+    loop = StandInLoop()
+    one.set(loop)
+    assert one.slot == (loop, threading.get_ident(), os.getpid(), None, None)
+    assert one.binding() is one.slot
+
+
+def test_a_loop_is_hidden_from_other_threads_and_its_binding_is_not(one):
+    loop = StandInLoop()
+    one.set(loop)
+    assert in_new_thread(one.get) is None
+    assert in_new_thread(one.binding).loop is loop
+    one.any_thread = True
+    assert in_new_thread(one.get) is loop
+
+
+def test_a_binding_of_another_process_is_hidden_and_not_replaced_by_dropping_it(one):
+    loop = StandInLoop()
+    gone = weakref.ref(loop)
+    one.slot = Binding(loop, threading.get_ident(), process.id + 1)
+    del loop
+    assert one.get() is None
+    assert one.binding() is None
+    assert not one.marked()
+    one.set(StandInLoop())
+    collect()
+    assert gone() is not None
+    assert one.get() is not None
+
+
+@pytest.mark.parametrize("do", ["mark", "clear", "lease"])
+def test_whatever_replaces_a_binding_of_another_process_keeps_it(one, do):
+    one.slot = Binding(StandInLoop(), threading.get_ident(), process.id + 1)
+    gone = weakref.ref(one.slot.loop)
+    one.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(one, do)()
+    collect()
+    assert gone() is not None
+
+
+def test_an_unset_slot_is_marked_and_an_empty_one_is_not(one):
+    assert not one.marked()
+    one.set(StandInLoop())
+    one.set(None)
+    assert one.marked()
+    assert one.get() is one.binding() is None
+
+
+def test_a_mark_changes_nothing_else(one):
+    one.mark()
+    assert one.marked()
+    assert one.get() is None
+    loop = StandInLoop()
+    one.set(loop)
+    one.mark()
+    assert one.get() is loop
+
+
+def test_where_a_loop_was_bound_is_recorded_when_asked_for(one):
+    one.set(StandInLoop())
+    assert one.binding().where is None
+    one.traced = True
+    line = sys._getframe().f_lineno + 1
+    one.set(StandInLoop())
+    assert one.binding().where.startswith(f"{__file__}:{line} in test_where_a_loop")
+
+
+def test_a_lease_stands_under_what_is_set_by_hand(one):
+    leased = one.lease(asyncio.SelectorEventLoop)
+    assert one.lease(asyncio.SelectorEventLoop) is leased
+    hand = StandInLoop()
+    one.bind(hand)
+    assert one.get() is hand
+    assert one.binding().lease.loop is leased
+    one.bind(None)
+    assert one.get() is leased
+    assert one.binding().where.startswith(f"{__file__}:")
+
+
+def test_a_lease_whose_loop_was_closed_by_hand_stands_no_more(one):
+    one.lease(asyncio.SelectorEventLoop).close()
+    one.set(None)
+    assert one.get() is None
+    other = one.lease(asyncio.SelectorEventLoop)
+    other.close()
+    hand = StandInLoop()
+    one.set(hand)
+    assert one.binding().lease is None
+
+
+def test_a_lease_ends_with_its_slot(one):
+    loop = one.lease(asyncio.SelectorEventLoop)
+    one.clear()
+    collect()
+    assert loop.is_closed()
+    assert one.get() is None
+    assert not one.marked()
+
+
+def test_a_factory_that_fails_leaves_the_slot_as_it_was(one):
+    with pytest.raises(ZeroDivisionError):
+        one.lease(lambda: 1 / 0)
+    assert one.slot is None
+
+
+def test_a_lease_is_made_for_a_thread_that_is_not_handed_the_loop_of_another(one):
+    hers = StandInLoop()
+    one.set(hers)
+    mine = in_new_thread(lambda: one.lease(asyncio.SelectorEventLoop))
+    assert mine is not hers
+    assert not mine.is_closed()
+
+
+def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(one):
+    hers = StandInLoop()
+    one.set(hers)
+
+    def elsewhere():
+        lease = Lease("a scope")
+        loop = lease.open(StandInLoop)
+        former = one.enter(lease)
+        assert one.get() is loop
+        assert one.holds(lease)
+        one.set(StandInLoop())
+        assert one.holds(lease)
+        one.leave(former)
+        assert not one.holds(lease)
+        loop.close()
+
+    in_new_thread(elsewhere)
+    assert one.get() is hers
+
+
+def test_an_empty_slot_is_restored_as_empty(one):
+    lease = Lease("a scope")
+    assert not one.holds(lease)
+    lease.open(StandInLoop)
+    one.leave(one.enter(lease))
+    assert one.slot is None
+    lease.loop.close()
+
+
+def test_debug_mode_records_where_loops_are_bound():
+    program = """
+        from ctxpolicy import ContextVarResolver, ThreadResolver
+        from ctxpolicy.testing import StandInLoop
+
+        for resolver in ContextVarResolver(), ThreadResolver():
+            resolver.set(StandInLoop())
+            print(resolver.binding().where)
+    """
+    told = run_program(textwrap.dedent(program), flags=("-X", "dev"))
+    assert told.splitlines() == ["<string>:6 in <module>"] * 2
+
+
+def test_a_job_that_raised_holds_its_lease_until_its_traceback_is_collected():
+    policy = ContextPolicy(missing="create")
+    loops = []
+
+    def job():
+        loops.append(policy.get_event_loop())
+        raise ValueError("the job failed")
+
+    with pytest.raises(ValueError, match="the job failed") as caught:
+        contextvars.copy_context().run(job)
+    del caught
+    collect()
+    assert loops[0].is_closed()

@@ -1,0 +1,322 @@
+"""What is wrong with a resolver or with its description is told, with the law and what was done step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import os
+import sys
+import unittest
+
+import pytest
+
+from ctxpolicy import Binding, ContextVarResolver, Lease, ProcessResolver, SlotResolver, ThreadResolver
+from ctxpolicy.testing import (
+    BrokenLawError,
+    DescriptionError,
+    ResolverContract,
+    StandInLoop,
+    contextvars_context,
+    thread_context,
+)
+
+
+class OfThreads(ResolverContract):
+    kind = ThreadResolver
+
+    def make_resolver(self):
+        return self.kind()
+
+    def new_context(self):
+        return thread_context()
+
+
+class OfContextVars(OfThreads):
+    kind = ContextVarResolver
+    inherits = True
+
+    def new_context(self):
+        return contextvars_context()
+
+
+def description(base=OfThreads, **attributes):
+    return type("TestMine", (base,), attributes)()
+
+
+def wrong(contract, test):
+    """Return what the description is told to be wrong in."""
+    with pytest.raises(DescriptionError) as caught:
+        getattr(contract, test)()
+    message = str(caught.value)
+    assert message.startswith(f"the contract description {type(contract).__name__} is wrong: ")
+    return message
+
+
+def broken(kind, test, base=OfThreads, **attributes):
+    """Return how the resolver is told to break the law."""
+    with pytest.raises(BrokenLawError) as caught:
+        getattr(description(base, kind=kind, **attributes), test)()
+    assert not isinstance(caught.value, DescriptionError)
+    return str(caught.value)
+
+
+# Descriptions that cannot be used
+
+
+def test_a_description_must_say_how_to_make_a_resolver():
+    with pytest.raises(NotImplementedError, match="must say how to make its resolver"):
+        type("TestMine", (ResolverContract,), {})().test_description_can_be_used()
+
+
+def test_a_description_must_say_how_to_make_a_context_or_that_there_is_only_one():
+    mine = type("TestMine", (ResolverContract,), {"make_resolver": lambda self: ThreadResolver()})
+    with pytest.raises(NotImplementedError, match="must say how to make a context: .* or one_context = True"):
+        mine().test_description_can_be_used()
+
+
+def test_make_resolver_must_make_a_new_one_each_time():
+    resolver = ThreadResolver()
+    mine = description(make_resolver=lambda self: resolver)
+    assert "make_resolver() returned the same resolver twice" in wrong(mine, "test_description_can_be_used")
+
+
+def test_make_resolver_must_make_a_resolver():
+    mine = description(make_resolver=lambda self: "thread")
+    assert "'thread', which is no ContextResolver" in wrong(mine, "test_description_can_be_used")
+
+
+def disguise(function):
+    try:
+        return function()
+    except ValueError as error:
+        raise ValueError("another") from error
+
+
+RUNS = {
+    "called the function 0 times, not once": lambda function: function.__name__,
+    "called the function 2 times, not once": lambda function: function() or function(),
+}
+ANSWERS = {
+    "does not return what the function returns": lambda function: function() and None,
+    "does not raise what the function raises": disguise,
+}
+
+
+@pytest.mark.parametrize("complaint", ANSWERS)
+def test_what_a_context_manager_yields_must_return_and_raise_what_functions_do(complaint):
+    mine = description(new_context=lambda self: contextlib.nullcontext(ANSWERS[complaint]))
+    assert complaint in wrong(mine, "test_description_can_be_used")
+
+
+@pytest.mark.parametrize("complaint", RUNS)
+def test_what_a_context_manager_yields_must_run_functions(complaint):
+    mine = description(new_context=lambda self: contextlib.nullcontext(RUNS[complaint]))
+    test = (
+        "test_description_can_be_used"
+        if "return" in complaint or "raise" in complaint
+        else "test_law_1_what_is_set_is_got_until_the_next_set"
+    )
+    assert complaint in wrong(mine, test)
+
+
+# Descriptions that lie
+
+
+LIES = {
+    "new contexts start empty": (
+        description(OfContextVars, inherits=False),
+        "test_law_3_a_new_context_starts_as_described",
+        "it says that a new context starts empty, and context C starts with the loop of context A. Say inherits = True",
+    ),
+    "new contexts inherit": (
+        description(inherits=True),
+        "test_law_3_a_new_context_starts_as_described",
+        "it says that a new context inherits, and context C starts with None and not with the loop of context A",
+    ),
+    "threads do not inherit": (
+        description(kind=ProcessResolver),
+        "test_law_3_a_new_thread_starts_as_described",
+        "thread_inherits is False, and a thread started in context A, where loop 1 is bound, starts with loop 1",
+    ),
+    "threads inherit": (
+        description(thread_inherits=True),
+        "test_law_3_a_new_thread_starts_as_described",
+        "thread_inherits is True, and a thread started in context A, where loop 1 is bound, starts with None",
+    ),
+    "there is one context": (
+        description(one_context=True),
+        "test_law_2_contexts_that_exist_do_not_change_each_other",
+        "one_context = True, but what is set in the test's own context does not show in context A",
+    ),
+    "any thread is handed the loop": (
+        description(OfContextVars, any_thread=True),
+        "test_law_4_another_thread_is_not_handed_the_loop",
+        "it says any_thread = True, but another thread in context A is not handed the loop",
+    ),
+    "any thread can enter": (
+        description(any_thread=True),
+        "test_law_4_another_thread_is_not_handed_the_loop",
+        "it says any_thread = True, but another thread in context A is not handed the loop",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_description_that_lies_is_told_so(lie):
+    mine, test, complaint = LIES[lie]
+    message = wrong(mine, test)
+    assert complaint in message
+    assert "\n  1. " in message
+
+
+# Resolvers that break the contract in ways that no mutant does
+
+
+def test_a_resolver_of_another_version_of_the_contract():
+    kind = type("Mine", (ThreadResolver,), {"contract": 2})
+    assert "it is written for version 2 of the contract" in broken(kind, "test_description_can_be_used")
+
+
+def test_a_resolver_whose_new_returns_the_same_loop_again():
+    loop = StandInLoop("the same")
+    kind = type("Mine", (ThreadResolver,), {"new": lambda self: loop})
+    message = broken(kind, "test_methods_new_makes_a_loop_and_binds_nothing")
+    assert "new() returned the same, and then the same" in message
+    assert message.endswith("Return a new loop at each call.")
+
+
+@pytest.mark.parametrize(("method", "answer"), [("describe", ""), ("applies", None)])
+def test_a_resolver_whose_answers_are_of_another_kind(method, answer):
+    kind = type("Mine", (ThreadResolver,), {method: lambda self: answer})
+    message = broken(kind, "test_methods_that_tell_of_the_context_answer_everywhere")
+    assert f"{method}() returned {answer!r} in the test's own context" in message
+
+
+def test_a_resolver_whose_new_contexts_start_with_some_other_loop():
+    default = StandInLoop("the default loop")
+    kind = type("Mine", (ThreadResolver,), {"get": lambda self: ThreadResolver.get(self) or default})
+    message = broken(kind, "test_law_3_a_new_context_starts_as_described")
+    assert "in context C get() returned the default loop and not None, where a new context starts empty" in message
+
+
+def test_a_policy_that_is_told_another_loop_than_the_resolver():
+    class Mine(ThreadResolver):
+        getters = 0
+
+        def getter(self, miss):
+            self.getters += 1
+            return super().getter(miss) if self.getters == 1 else lambda: StandInLoop("the getter's")
+
+    message = broken(Mine, "test_law_1_every_way_of_setting_binds")
+    assert "the policy's get_event_loop() returned the getter's and not loop 1" in message
+
+
+def test_a_context_that_another_thread_can_enter():
+    class Mine(ContextVarResolver):
+        any_thread = True
+
+        def __init__(self):
+            super().__init__("any-thread")
+
+    message = broken(Mine, "test_law_4_another_thread_is_not_handed_the_loop", OfContextVars)
+    assert "another thread that entered context A was handed loop 1" in message
+    assert "Keep threading.get_ident() with the loop" in message
+
+
+class InVariable(SlotResolver):
+    def __init__(self):
+        self.variable = contextvars.ContextVar("variable", default=None)
+
+    def load(self):
+        return self.variable.get()
+
+    def store(self, binding):
+        self.variable.set(binding)
+
+
+def test_a_lease_that_is_not_bound():
+    kind = type("Mine", (InVariable,), {"lease": lambda self, factory: Lease("mine").open(factory)})
+    message = broken(kind, "test_law_5_a_lease_shows_again_after_what_was_set_by_hand", OfContextVars)
+    assert (
+        "in the test's own context get() returned None and not made loop 1 (closed), which the policy gave" in message
+    )
+
+
+def test_a_child_that_has_its_parents_lease_where_it_should_start_empty():
+    class Mine(InVariable):
+        def get(self):
+            binding = self.load()
+            return binding.loop if binding is not None and binding.lease is not None else None
+
+    message = broken(Mine, "test_law_3_a_child_that_inherits_inherits_the_lease_too", OfContextVars, inherits=False)
+    assert "context B has the lease of context A, where a new context starts empty" in message
+
+
+def test_a_lease_that_outlives_its_context():
+    class Mine(InVariable):
+        def __init__(self):
+            super().__init__()
+            self.kept = []
+
+        def store(self, binding: Binding | None):
+            self.kept.append(binding)
+            super().store(binding)
+
+    message = broken(Mine, "test_law_6_a_leased_loop_is_closed_when_its_context_is_gone", OfContextVars)
+    assert "made loop 1 is open, though context A, which it was leased for, is gone" in message
+
+
+class InAForkedChild(ThreadResolver):
+    def __init__(self):
+        super().__init__()
+        self.process = os.getpid()
+
+    def set(self, loop):
+        if os.getpid() == self.process:
+            super().set(loop)
+        else:
+            self.in_child()
+
+
+class DeafInAForkedChild(OfThreads):
+    kind = type("Deaf", (InAForkedChild,), {"in_child": lambda self: None})
+
+
+class FailingInAForkedChild(OfThreads):
+    kind = type("Failing", (InAForkedChild,), {"in_child": lambda self: 1 / 0})
+
+
+FORKED = {
+    DeafInAForkedChild: "in the forked child get() returned None after set(loop 2)",
+    FailingInAForkedChild: "in the forked child there was ZeroDivisionError('division by zero')",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.parametrize("contract", FORKED)
+def test_a_resolver_that_does_not_work_in_a_forked_child(contract):
+    with pytest.raises(BrokenLawError) as caught:
+        contract().test_law_4_a_forked_child_is_not_handed_the_loop()
+    assert FORKED[contract] in str(caught.value)
+    assert str(caught.value).startswith("in a process of its own (no options): ")
+
+
+def test_without_fork_its_test_is_skipped(monkeypatch):
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(unittest.SkipTest, match="no fork"):
+        OfThreads().test_law_4_a_forked_child_is_not_handed_the_loop()
+
+
+def test_without_hypothesis_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    monkeypatch.delitem(sys.modules, "ctxpolicy.testing._model", raising=False)
+    with pytest.raises(ImportError, match=r"needs hypothesis: pip install 'ctxpolicy\[testing\]'"):
+        OfThreads().test_model_random_steps_do_what_a_plain_model_does()
+
+
+def test_a_contract_in_a_function_cannot_be_imported_in_a_process_of_its_own():
+    class TestLocal(OfThreads):
+        pass
+
+    with pytest.raises(TypeError, match="put the class at the top level of its module"):
+        TestLocal().test_law_4_a_forked_child_is_not_handed_the_loop()

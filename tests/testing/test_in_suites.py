@@ -1,0 +1,170 @@
+"""The contract in an author's own suite: pytest or unittest, one process or several, nothing else installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from ctxpolicy.testing import BrokenLawError, DescriptionError, ResolverContract, _law
+from ctxpolicy.testing._elsewhere import run_elsewhere
+from tests.programs import environment, run_program
+
+MODULE = """
+    import contextlib, threading, unittest
+    from ctxpolicy import ContextResolver, ThreadResolver
+    from ctxpolicy.testing import ResolverContract, thread_context
+
+    class Right(ContextResolver):
+        def __init__(self):
+            self.inner = ThreadResolver()
+
+        def get(self):
+            return self.inner.get()
+
+        def set(self, loop):
+            self.inner.set(loop)
+
+    class Broken(Right):
+        def set(self, loop):
+            if loop is not None:
+                super().set(loop)
+
+    class TestRight(ResolverContract{testcase}):
+        model_examples = 3
+
+        def make_resolver(self):
+            return Right()
+
+        def new_context(self):
+            return thread_context()
+
+    class TestBroken(TestRight):
+        def make_resolver(self):
+            return Broken()
+
+    if __name__ == "__main__":
+        unittest.main()
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    def write(testcase=""):
+        path = tmp_path / "test_suite_of_an_author.py"
+        path.write_text(textwrap.dedent(MODULE.format(testcase=testcase)))
+        return path
+
+    return write
+
+
+def run(path, *command):
+    done = subprocess.run(
+        [sys.executable, *command], cwd=path.parent, env=environment(), capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suite):
+    path = suite()
+    status, told = run(path, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", path.name)
+    assert status == 1
+    assert "FAILED test_suite_of_an_author.py::TestBroken::test_law_5_set_none_removes_what_was_set" in told
+    assert "FAILED test_suite_of_an_author.py::TestRight" not in told
+    assert "Broken breaks law 5 (set(None) removes what was set by hand" in told
+    assert "  2. in the test's own context: get() returns None" in told
+
+
+def test_in_several_processes_of_pytest_all_is_the_same(suite):
+    pytest.importorskip("xdist")
+    path = suite()
+    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-W", "error", "-k", "TestRight")
+    status, told = run(path, "-m", "pytest", *options, path.name)
+    assert (status, "passed" in told) == (0, True), told
+
+
+@pytest.mark.parametrize("command", [["-m", "unittest", "test_suite_of_an_author.TestRight"], None])
+def test_in_unittest_too_by_name_or_as_a_program(suite, command):
+    path = suite(", unittest.TestCase")
+    status, told = run(path, *(command or [path.name, "TestRight"]))
+    assert status == 0, told
+    assert f"Ran {len(_law.tests_of(ResolverContract))} tests" in told
+
+
+def test_ctxpolicy_imports_neither_the_contract_nor_what_it_needs():
+    program = """
+        import sys, ctxpolicy
+        print({"ctxpolicy.testing", "pytest", "hypothesis", "unittest"} & sys.modules.keys() or "none")
+        import ctxpolicy.testing
+        print({"pytest", "hypothesis"} & sys.modules.keys() or "none")
+    """
+    assert run_program(textwrap.dedent(program)).split() == ["none", "none"]
+
+
+class Elsewhere(ResolverContract):
+    """Methods to be called in a process of their own."""
+
+    def fine(self):
+        assert type(self).__module__ == __name__
+
+    def breaks(self):
+        raise BrokenLawError(6, "it leaks")
+
+    def lies(self):
+        raise DescriptionError(3, "it lies")
+
+    def fails(self):
+        raise LookupError("something else")
+
+    def prints(self):
+        print("hello")
+
+
+def test_what_breaks_elsewhere_breaks_here():
+    run_elsewhere(Elsewhere(), ["fine"])
+    with pytest.raises(BrokenLawError, match=r"in a process of its own \(-I\): it leaks") as caught:
+        run_elsewhere(Elsewhere(), ["fine", "breaks"], "-I")
+    assert caught.value.law == 6
+    with pytest.raises(DescriptionError, match=r"\(no options\): it lies"):
+        run_elsewhere(Elsewhere(), ["lies"])
+
+
+def test_what_else_fails_elsewhere_is_told_with_its_traceback():
+    with pytest.raises(RuntimeError, match=r"(?s)fails ended with 1:\nTraceback.*LookupError: something else"):
+        run_elsewhere(Elsewhere(), ["fails"])
+
+
+def test_what_prints_elsewhere_says_nothing_of_the_law():
+    with pytest.raises(RuntimeError, match="prints ended with 0:\nhello"):
+        run_elsewhere(Elsewhere(), ["prints"])
+
+
+SMALL = """
+from ctxpolicy.testing import ResolverContract
+
+class Mine(ResolverContract):
+    def fine(self):
+        pass
+"""
+
+
+def test_a_module_is_found_by_its_file_where_its_name_leads_elsewhere(tmp_path, monkeypatch):
+    path = tmp_path / "json.py"
+    path.write_text(SMALL)
+    namespace = {"__name__": "json", "__file__": str(path)}
+    exec(compile(SMALL, str(path), "exec"), namespace)
+    monkeypatch.setattr("inspect.getsourcefile", lambda _: str(path))
+    run_elsewhere(namespace["Mine"](), ["fine"])
+    for name in ("__main__", "no_such_package.module", "json.no_such_module"):
+        namespace["Mine"].__module__ = name
+        run_elsewhere(namespace["Mine"](), ["fine"])
+
+
+def test_a_module_that_is_no_file_of_python_cannot_be_imported(monkeypatch):
+    namespace = {"__name__": "no_such_module"}
+    exec(SMALL, namespace)
+    monkeypatch.setattr("inspect.getsourcefile", lambda _: "a notebook")
+    with pytest.raises(RuntimeError, match="the module no_such_module cannot be imported from 'a notebook'"):
+        run_elsewhere(namespace["Mine"](), ["fine"])

@@ -1,0 +1,125 @@
+"""The test double records what it is asked, and answers as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import itertools
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import ChainResolver, ContextPolicy, OptionError, ProcessResolver, ThreadResolver
+from ctxpolicy.testing import Call, RecordingResolver, ResolverContract, StandInLoop, in_new_thread, thread_context
+
+
+class TestRecordingResolver(ResolverContract):
+    """It keeps the laws of the resolver that it is around, but for what it records, which it keeps alive."""
+
+    def make_resolver(self):
+        recording = RecordingResolver()
+        recording.calls = collections.deque(maxlen=0)
+        return recording
+
+    def new_context(self):
+        return thread_context()
+
+
+@pytest.fixture
+def recording():
+    return RecordingResolver()
+
+
+def test_a_call_is_recorded_with_what_it_was_given_what_came_of_it_and_its_thread(recording):
+    loop = StandInLoop()
+    recording.set(loop)
+    thread = recording.calls[0].thread
+    assert recording.get() is loop
+    assert recording.calls == [Call("set", (loop,), None, None, thread), Call("get", (), loop, None, thread)]
+    in_new_thread(recording.get)
+    assert recording.calls[-1].answer is None
+    assert recording.calls[-1].thread != thread
+
+
+def test_what_asyncio_asks_a_policy_is_recorded_under_the_contracts_names(recording):
+    with ctxpolicy.install(recording, missing="error"):
+        asyncio.run(asyncio.sleep(0))
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_event_loop()
+    assert recording.methods[0] == "installed"
+    assert recording.methods[-1] == "uninstalled"
+    sets = [call.arguments[0] for call in recording.calls if call.method == "set"]
+    assert isinstance(sets[0], asyncio.AbstractEventLoop)
+    assert sets[-1] is None
+    assert "get" in recording.methods
+
+
+def test_a_lease_is_recorded_and_passed_on(recording):
+    policy = ContextPolicy(recording, missing="create")
+    loop = policy.get_event_loop()
+    (lease,) = [call for call in recording.calls if call.method == "lease"]
+    assert lease.answer is loop
+    recording.clear()
+    assert loop.is_closed()
+
+
+def test_a_recording_around_another_resolver_passes_calls_on_to_it():
+    process = ProcessResolver()
+    recording, loop = RecordingResolver(process), StandInLoop()
+    recording.set(loop)
+    assert recording.present() is process
+    assert process.get() is loop
+    assert recording.describe() == process.describe()
+    assert recording.applies() is True
+    assert recording.methods == ["set", "describe", "applies"]
+    assert repr(recording) == f"<RecordingResolver of {process!r}, 3 calls>"
+
+
+def test_scripted_answers_are_given_in_turn_and_then_calls_are_passed_on_again(recording):
+    mine, scripted = StandInLoop("mine"), StandInLoop("scripted")
+    recording.set(mine)
+    recording.script("get", [scripted, None])
+    assert [recording.get() for _ in range(4)] == [scripted, None, mine, mine]
+    assert [call.answer for call in recording.calls[1:]] == [scripted, None, mine, mine]
+
+
+def test_a_scripted_exception_is_raised_and_recorded(recording):
+    error = OSError("out of descriptors")
+    recording.script("set", [error])
+    with pytest.raises(OSError, match="out of descriptors"):
+        ContextPolicy(recording).set_event_loop(StandInLoop())
+    assert recording.calls[-1].error is error
+    assert recording.get() is None
+
+
+def test_a_script_may_have_no_end(recording):
+    recording.script("applies", itertools.repeat(False))
+    chain = ChainResolver(recording, ThreadResolver())
+    assert all(chain.present() is not recording for _ in range(10))
+
+
+def test_only_methods_that_are_recorded_can_be_scripted(recording):
+    with pytest.raises(OptionError, match="no method to script is called 'forget'; there are: applies, describe, get"):
+        recording.script("forget", [])
+
+
+def test_new_is_left_to_the_policy_where_the_resolver_has_no_kind_of_its_own(recording):
+    ContextPolicy(recording).new_event_loop().close()
+    assert "new" not in recording.methods
+
+
+def test_new_loops_of_the_resolvers_own_kind_are_recorded():
+    own = type("Own", (ThreadResolver,), {"loop_factory": lambda: StandInLoop("its own")})
+    recording = RecordingResolver(own())
+    assert repr(ContextPolicy(recording).new_event_loop()) == "its own"
+    assert repr(recording.new()) == "its own"
+    assert recording.methods == ["new", "new"]
+
+
+def test_a_scripted_new_makes_the_policys_loops(recording):
+    loop = StandInLoop("scripted")
+    recording.script("new", [loop])
+    assert ContextPolicy(recording).new_event_loop() is loop
+    recording.new().close()
+    assert recording.methods == ["new", "new"]
