@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from typing import TypeVar
 
-from ctxpolicy._frames import caller, place
+from ctxpolicy._frames import maker, place, starter
 from ctxpolicy._inherited import watch
 
 __all__ = ["note_origin", "origin"]
@@ -17,7 +17,7 @@ L = TypeVar("L", bound=AbstractEventLoop)
 def note_origin(loop: L) -> L:
     """Note on ``loop`` where the code is that made it, watch it over forks, and return it."""
     watch(loop)
-    frame, _ = caller()
+    frame = maker()
     if frame is not None:
         try:
             # Not a string: this is done for every loop, and read for few.
@@ -28,6 +28,12 @@ def note_origin(loop: L) -> L:
 
 
 def origin(loop: AbstractEventLoop) -> str:
-    """Return ``file:line in function`` of the code that made ``loop``, ``"an unknown place"`` if it was not noted."""
+    """Return ``file:line in function`` of the code that made ``loop``, ``"an unknown place"`` where that is not known.
+
+    While ``asyncio.run()`` runs it that is the code that called it.
+    """
     found = getattr(loop, _ATTRIBUTE, None)
-    return place(*found) if isinstance(found, tuple) else "an unknown place"
+    if isinstance(found, tuple):
+        return place(*found)
+    frame = starter(loop)
+    return "an unknown place" if frame is None else place(frame.f_code, frame.f_lineno)

@@ -59,6 +59,7 @@ class ContextPolicy(WatchingPolicy):
         super().__init__()
         self._missing: Missing = missing
         self._inherited_factory: LoopFactory | None = None
+        self._unasked_factory: LoopFactory = self._loop_factory
         self._legacy_loop: weakref.ref[AbstractEventLoop] | None = None
         self._keep_kind_of_loops(_asyncio.host.in_force())
         self._scoped = _scope.in_use()
@@ -107,7 +108,7 @@ class ContextPolicy(WatchingPolicy):
         Raises:
             LoopFactoryError: the loop factory raised, or made no open event loop.
         """
-        asked_for = self._factory_asked_for()
+        asked_for = self._factory_asked_for() if self._may_be_asked else None
         # What asyncio's own factory raises is not ours to dress up.
         return note_origin(self._unasked_factory() if asked_for is None else make_loop(asked_for))
 
@@ -142,13 +143,10 @@ class ContextPolicy(WatchingPolicy):
             kind = former.kind_of_loops() if isinstance(former, ContextPolicy) else former.new_event_loop
         # Not this policy's own method: former may have taken it over, and each would ask the other.
         self._inherited_factory = None if getattr(kind, "__self__", None) is self else kind
+        self._unasked_factory = self._loop_factory if self._inherited_factory is None else self._inherited_factory
 
     def _factory_asked_for(self) -> LoopFactory | None:
         return self.resolver.factory() if self._given_factory is None else self._given_factory
-
-    @property
-    def _unasked_factory(self) -> LoopFactory:
-        return self._loop_factory if self._inherited_factory is None else self._inherited_factory
 
     def scope(self) -> None:
         """Heed ``using`` blocks from now on."""
@@ -186,6 +184,8 @@ class ContextPolicy(WatchingPolicy):
         for name, closure in (("get_event_loop", self._get), ("set_event_loop", self._set)):
             if getattr(type(self), name) is getattr(ContextPolicy, name):
                 setattr(self, name, closure)
+        # Most resolvers have nothing to say about new loops, and to ask them for each takes 2 % of an asyncio.run().
+        self._may_be_asked = self._scoped or self._given_factory is not None or _chooses_loops(resolver)
 
     def _set_other(self, loop: Any) -> None:
         if loop is None:
@@ -259,6 +259,10 @@ class ContextPolicy(WatchingPolicy):
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"
+
+
+def _chooses_loops(resolver: ContextResolver) -> bool:
+    return type(resolver).factory is not ContextResolver.factory or resolver.factory() is not None
 
 
 def _code_of(function: Callable[..., Any]) -> CodeType | None:

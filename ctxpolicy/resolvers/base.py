@@ -62,6 +62,7 @@ class ContextResolver(ABC):
         """Return what makes this resolver's loops in the present context, ``None`` to leave that to the policy.
 
         A resolver around another one passes the call on, so that the policy's own kind of loop is not lost on the way.
+        Where this method is not overridden and returns ``None`` when a policy is made, that one asks no more.
         """
         if type(self).new is not ContextResolver.new:
             return self.new
