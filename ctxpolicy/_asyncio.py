@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ctxpolicy._seam import DefaultEventLoopPolicy, SeamHost
 from ctxpolicy.errors import InstallationError
 
-try:
+if sys.version_info >= (3, 11):
     from asyncio import Runner
-except ImportError:  # Python 3.10
-    from ctxpolicy._runner310 import Runner  # type: ignore[assignment]
+else:
+    from ctxpolicy._runner310 import Runner
 
 __all__ = [
     "CHILD_WATCHERS_WARN",
