@@ -1,0 +1,1 @@
+"""What ctxpolicy costs, measured against asyncio's own policy and others: ``python -m tests.benchmarks``."""
