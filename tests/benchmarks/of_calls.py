@@ -90,13 +90,19 @@ ROWS = [
         "get-floor", f"{GET}, contextvar", FLOOR, _against(gets, _of("contextvar"), floor_policy),
         reach=Reach(2.5, {"3.14": 2.7}),
     ),
-    Row("get-uvloop", f"{GET}, contextvar", UVLOOP, _against(gets, _of("contextvar"), uvloops_policy), needs=("uvloop",)),
+    Row(
+        "get-uvloop", f"{GET}, contextvar", UVLOOP, _against(gets, _of("contextvar"), uvloops_policy),
+        needs=("uvloop",),
+    ),
     Row(
         "set", f"{SET}, contextvar", ASYNCIO, _against(sets, _of("contextvar"), asyncios_policy),
         reach=Reach(1.3, {"3.14": 1.7, "3.15": 1.7}),
     ),
     Row("set-floor", f"{SET}, contextvar", FLOOR, _against(sets, _of("contextvar"), floor_policy)),
-    Row("set-uvloop", f"{SET}, contextvar", UVLOOP, _against(sets, _of("contextvar"), uvloops_policy), needs=("uvloop",)),
+    Row(
+        "set-uvloop", f"{SET}, contextvar", UVLOOP, _against(sets, _of("contextvar"), uvloops_policy),
+        needs=("uvloop",),
+    ),
     Row("new", f"{NEW}, contextvar", ASYNCIO, _against(_news, _of("contextvar"), asyncios_policy)),
     Row(
         "new-uvloop", f"{NEW}, contextvar with uvloop's loops", UVLOOP,

@@ -56,7 +56,10 @@ def _open_descriptors() -> int:
 
 
 ROWS = [
-    Row("run", "`asyncio.run(noop())`, policy installed", "not installed", _runs, reach=Reach(1.02, within_spread=True)),
+    Row(
+        "run", "`asyncio.run(noop())`, policy installed", "not installed", _runs,
+        reach=Reach(1.02, within_spread=True),
+    ),
     Row(
         "lease", 'a loop of its own for each job, `missing="create"`, made and reclaimed',
         "`new_event_loop()` and `close()` by hand", _leases, reach=Reach(1.15), pypy=False,

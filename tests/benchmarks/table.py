@@ -27,7 +27,8 @@ def _line(row: Row, figure: Figure) -> str:
     verdict = {None: "", True: "reached", False: "NOT REACHED"}[figure.reached]
     spread = f"{_number(figure.low)} to {_number(figure.high)}"
     times = "" if figure.subject is None or figure.peer is None else f"{_time(figure.subject)} / {_time(figure.peer)}"
-    return f"{row.name:20} {_number(figure.value):>7} {row.unit:7} ({spread:>16})  {times:24} {verdict:12} {_to_reach(row)}"
+    number = f"{_number(figure.value):>7} {row.unit:7} ({spread:>16})"
+    return f"{row.name:20} {number}  {times:24} {verdict:12} {_to_reach(row)}"
 
 
 def _markdown_lines(all_results: Sequence[Results]) -> Iterator[str]:
@@ -63,13 +64,9 @@ def _reach_in_words(reach: Reach) -> str:
 def _number(value: float) -> str:
     if value == int(value):
         return f"{value:.0f}"
-    return (
-        f"{value:.1f}"
-        if abs(value) >= 10
-        else f"{value:.2f}"
-        if abs(value) < 0.97 or abs(value) > 1.05
-        else f"{value:.3f}"
-    )
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.3f}" if 0.97 < value < 1.05 else f"{value:.2f}"  # near 1 a hundredth counts
 
 
 def _time(seconds: float) -> str:
