@@ -194,8 +194,8 @@ class ContextPolicy(WatchingPolicy):
         self.resolver.mark()  # asyncio too counts this as a loop having been set
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
-            f"(set in thread {thread_name()} for {self.resolver.describe()}, which keeps what was bound. Give a loop, as "
-            "asyncio.new_event_loop() returns it)"
+            f"(set in thread {thread_name()} for {self.resolver.describe()}, which keeps what was bound. Give a loop, "
+            "as asyncio.new_event_loop() returns it)"
         )
 
     def remedy(self) -> Literal["lease", "legacy", "error"]:
