@@ -52,7 +52,7 @@ def count_open_loops() -> int:
 
 def read_link(descriptor: Path) -> str:
     try:
-        return os.readlink(descriptor)  # noqa: PTH115 - its target is no path
+        return os.readlink(descriptor)
     except FileNotFoundError:  # the descriptor of the listing itself
         return ""
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+import ctxpolicy
 from ctxpolicy import Installation
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs the package aiohttp, which is not installed")
@@ -79,6 +80,25 @@ def test_servers_in_several_threads_serve_at_once(installed: Installation) -> No
     with ThreadPoolExecutor(3) as pool:
         results = [pool.submit(asyncio.run, exchange()) for _ in range(3)]
         assert [result.result() for result in results] == [EXPECTED] * 3
+
+
+def test_two_servers_in_one_loop_are_each_under_a_resolver_of_their_own() -> None:
+    async def serve(resolver: str) -> bool:
+        with ctxpolicy.using(resolver):
+            own = asyncio.new_event_loop()
+            asyncio.set_event_loop(own)
+            assert await exchange() == EXPECTED
+            kept = policy.get_event_loop() is own
+            asyncio.set_event_loop(None)
+            own.close()
+        return kept
+
+    async def both() -> list[bool]:
+        return await asyncio.gather(serve("contextvar"), serve("task"))
+
+    with ctxpolicy.install("thread") as installation:
+        policy = installation.policy
+        assert asyncio.run(both()) == [True, True]
 
 
 def test_a_session_made_by_sync_code_works_in_the_loop_it_was_made_in(installed: Installation) -> None:

@@ -151,5 +151,6 @@ def test_pytest_asyncio_runs_from_the_command_line(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
     )
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    under = ["-m", "ctxpolicy", "run", "--resolver", "contextvar", "--loop", "selector"]
+    # It asks for policies, also where there are none.
+    under = ["-m", "ctxpolicy", "run", "--resolver", "contextvar", "--loop", "selector", "--restore-policies"]
     assert "1 passed" in output_of(*under, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **alone)

@@ -20,15 +20,18 @@ filterwarnings = error
 
 CONFTEST = """
 import ctxpolicy
+from ctxpolicy.compat import restore_policies
 from tests.resolver_cases import CASES, tenant
 
 def pytest_configure(config):
+    config.restoration = restore_policies()  # pytest-asyncio asks for policies, also where there are none
     tenant.set("acme")
     config.installation = ctxpolicy.install(CASES[{name!r}].make(), missing="error")
 
 def pytest_unconfigure(config):
     assert config.installation.policy.resolver.get() is None
     config.installation.uninstall()
+    config.restoration.undo()
 """
 
 TESTS = """

@@ -62,7 +62,10 @@ def test_run_scopes_uvloop_to_one_call(installed: Installation) -> None:
     assert (issubclass(kind, asyncio.SelectorEventLoop), received) == (True, b"HELLO\n")
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 16), reason="asyncio has no policies any more, and uvloop none either")
+@pytest.mark.skipif(
+    not hasattr(asyncio.events, "set_event_loop_policy"),
+    reason="asyncio has no policies here, and uvloop has none then",
+)
 def test_over_uvloops_own_policy_new_loops_stay_uvloops(resolver: ContextResolver) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # all policies are deprecated from 3.14 on
