@@ -14,6 +14,7 @@ from ctxpolicy._asyncio import running_loop
 from ctxpolicy._install import using
 from ctxpolicy._loops import loop_factory as named_loop_factory
 from ctxpolicy._loops import make_loop
+from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
 __all__ = ["Runner", "run"]
@@ -40,19 +41,13 @@ class Runner:
         loop_factory: LoopFactory | str | None = None,
     ) -> None:
         factory = None if loop_factory is None else named_loop_factory(loop_factory)
-        self._runner = _AsyncioRunner(
-            debug=debug, loop_factory=None if factory is None else lambda: make_loop(factory)
-        )
-        self._resolver = resolver
-        self._using: using | None = None
+        self._runner = _AsyncioRunner(debug=debug, loop_factory=None if factory is None else lambda: make_loop(factory))
+        self._block = None if resolver is None else using(resolver)
+        self._begun = False
 
     def __enter__(self) -> Runner:
         self._begin()
-        try:
-            self._runner.__enter__()
-        except BaseException:
-            self._end()
-            raise
+        self._runner.__enter__()
         return self
 
     def __exit__(
@@ -66,12 +61,13 @@ class Runner:
         Args:
             coro: a coroutine (from 3.14 on any awaitable, as asyncio).
             context: the contextvars context to run it in; ``None``: the runner's own, a copy of the one in which it
-                was started.
+                was started. (One of your own knows nothing of ``resolver``, unless it is a copy made since.)
 
         Raises:
             RuntimeError: a loop is running in this thread, or the runner is closed.
         """
-        self._begin()
+        if running_loop() is None:  # else asyncio's says so, before anything is made
+            self._begin()
         return self._runner.run(coro, context=context)
 
     def get_loop(self) -> AbstractEventLoop:
@@ -80,22 +76,29 @@ class Runner:
         return self._runner.get_loop()
 
     def close(self) -> None:
-        """Cancel what is left, shut the loop down and close it."""
+        """Cancel what is left, shut the loop down and close it.
+
+        Raises:
+            InstallationError: with a ``resolver``, in another contextvars context than the runner was started in. The
+                loop is closed all the same.
+        """
         try:
             self._runner.close()
         finally:
-            self._end()
+            if self._block is not None and self._begun:
+                self._begun = False
+                self._block.__exit__(None, None, None)
 
     def _begin(self) -> None:
-        if self._resolver is not None and self._using is None:
-            block = using(self._resolver)
-            block.__enter__()
-            self._using = block
-
-    def _end(self) -> None:
-        block, self._using, self._resolver = self._using, None, None
-        if block is not None:
-            block.__exit__(None, None, None)
+        if self._block is None or self._begun:
+            return
+        self._block.__enter__()
+        try:
+            self._runner.get_loop()
+        except BaseException:  # it is closed, or no loop can be had
+            self._block.__exit__(None, None, None)
+            raise
+        self._begun = True
 
 
 def run(
@@ -116,6 +119,9 @@ def run(
     """
     if running_loop() is not None:
         # Here too, and not only in Runner.run: a loop would be made first.
-        raise RuntimeError("ctxpolicy.run() cannot be called from a running event loop")
+        raise RuntimeError(
+            f"ctxpolicy.run() cannot be called from a running event loop (in thread {thread_name()}): await the "
+            "coroutine, or run it by ctxpolicy.block_on(..., nested='isolated')"
+        )
     with Runner(resolver=resolver, debug=debug, loop_factory=loop_factory) as runner:
         return runner.run(main)

@@ -19,7 +19,9 @@ T = TypeVar("T")
 class Runner:
     """Control a loop's life: made at first need, shut down at the end of the ``with`` block."""
 
-    def __init__(self, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
+    def __init__(
+        self, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None
+    ) -> None:
         self._debug = debug
         self._loop_factory = loop_factory
         self._loop: AbstractEventLoop | None = None
@@ -127,11 +129,11 @@ class _InContext(Coroutine[Any, Any, T]):
     def throw(self, *error: Any) -> Any:
         return self._run(self._coro.throw, *error)
 
-    def close(self) -> None:
-        self._run(self._coro.close)
-
     def __await__(self) -> Generator[Any, Any, T]:
-        return self._coro.__await__()
+        return self  # type: ignore[return-value]  # an iterator will do
+
+    def __next__(self) -> Any:
+        return self.send(None)
 
     def __getattr__(self, name: str) -> Any:  # cr_frame and the like, for the task's repr and traceback
         return getattr(self._coro, name)
