@@ -6,7 +6,6 @@ It does nothing until it is asked: by the ini option or command-line option ``ct
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +26,6 @@ __all__ = ["CtxPolicyLeakWarning"]
 # The fixtures by which pytest-asyncio (1.x) makes its loops, and the one that names the policy that it does so under.
 _RUNNERS: Final = "_scoped_runner"
 _POLICY_FIXTURE: Final = "event_loop_policy"
-_THEIR_FACTORY: Final = "_asyncio_loop_factory"
 
 
 class CtxPolicyLeakWarning(pytest.PytestWarning):
@@ -85,8 +83,7 @@ class _Plugin:
             self._isolation.close()
 
     def _warn_of_conflicts(self, item: pytest.Item, settings: Settings) -> None:
-        names = getattr(item, "fixturenames", ())
-        if settings.chosen and not settings.asyncio and _THEIR_FACTORY in names:
+        if settings.chosen and not settings.asyncio and _is_pytest_asyncios(item):
             self._warn_once(item, _NOT_THEIR_LOOPS)
         # pytest-asyncio's own fixture is the first definition; a second one is somebody's.
         if len(item.session._fixturemanager.getfixturedefs(_POLICY_FIXTURE, item) or ()) > 1:
@@ -137,7 +134,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once with each loop factory that it, or the session, names."""
     settings = of_item(metafunc.definition, metafunc.config.stash[_KEY].settings)
     uses = {FACTORY_FIXTURE, LOOP_FIXTURE} & set(metafunc.fixturenames)
-    theirs = settings.asyncio and inspect.iscoroutinefunction(metafunc.function)
+    theirs = settings.asyncio and _is_pytest_asyncios(metafunc.definition)
     if len(settings.factories) > 1 and (uses or settings.chosen) and not theirs:
         if FACTORY_FIXTURE not in metafunc.fixturenames:
             metafunc.fixturenames.append(FACTORY_FIXTURE)
@@ -232,6 +229,11 @@ class _AsyncioLoops:
 
         factories = of_item(item, self._settings).factories or ["asyncio"]
         return {_factory_id(factory): loop_factory(factory) for factory in factories}
+
+
+def _is_pytest_asyncios(item: pytest.Item) -> bool:
+    """Tell whether pytest-asyncio runs ``item``: in its auto mode it marks what it runs, too."""
+    return item.config.pluginmanager.hasplugin("asyncio") and item.get_closest_marker("asyncio") is not None
 
 
 def _with_parameter(item: pytest.Item, settings: Settings) -> Settings:

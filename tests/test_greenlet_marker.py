@@ -14,7 +14,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import GreenletResolver
 from ctxpolicy._asyncio import enter_running, leave_running, running_loop
-from tests.programs import run_program
+from tests.programs import run_program, run_python
 
 greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
 
@@ -284,6 +284,37 @@ def test_each_greenlet_has_a_current_loop_of_its_own_too() -> None:
         assert other.switch() == 5
         del other
         gc.collect()
+
+
+def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
+    """Call it by hand: no measuring tool sees a hook that greenlet calls."""
+    events: list[Any] = []
+    here, other = greenlet.getcurrent(), greenlet.greenlet(lambda: None)
+    greenlet.settrace(lambda *event: events.append(event))
+    try:
+        with ctxpolicy.install(GreenletResolver(running=True)) as installation:
+            hook = greenlet.gettrace()
+            loop = asyncio.new_event_loop()
+            enter_running((loop, None))
+            hook("switch", (here, other))
+            assert running_loop() is None
+            installation.uninstall()
+            assert greenlet.gettrace() is hook
+            hook("something new", None)
+            hook("throw", (other, here))
+            assert leave_running() == (loop, None)
+            assert greenlet.gettrace() is not hook
+            hook("switch", (here, other))  # as one that was put on top of it may do
+            loop.close()
+        assert [event for event, _ in events] == ["switch", "something new", "throw"]
+    finally:
+        greenlet.settrace(None)
+
+
+def test_without_greenlet_it_says_what_to_install() -> None:
+    program = "import sys; sys.modules['greenlet'] = None; import ctxpolicy; ctxpolicy.GreenletResolver(running=True)"
+    done = run_python("-c", program)
+    assert "OptionError: the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'" in done.stderr
 
 
 GEVENT = """

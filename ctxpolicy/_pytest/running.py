@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ctxpolicy._asyncio import host
-from ctxpolicy._binding import Binding
+from ctxpolicy._binding import Lease
 from ctxpolicy._install import Installation
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.leaks import Owned, Watch
@@ -85,8 +85,8 @@ class Test:
     @contextmanager
     def _unbinding(self, at_its_end: Callable[[Callable[[], object]], None]) -> Iterator[None]:
         """Bind here again what was bound before the block; a lease made in it is the fixture's, and ends with it."""
-        kept: list[Binding] = []
-        at_its_end(kept.clear)
+        kept: list[Lease] = []
+        at_its_end(lambda: _release(kept))
         policy = host.in_force()
         if not isinstance(policy, ContextPolicy):
             yield  # whose loops the test cannot see
@@ -100,10 +100,16 @@ class Test:
                 _rebind(resolver, former, kept)
 
 
-def _rebind(resolver: ContextResolver, former: AbstractEventLoop | None, kept: list[Binding]) -> None:
+def _rebind(resolver: ContextResolver, former: AbstractEventLoop | None, kept: list[Lease]) -> None:
     binding = resolver.binding()
     if former is not None or binding is None:
         resolver.set(former)
-    else:
-        kept.append(binding)
-        resolver.clear()
+        return
+    if binding.lease is not None:
+        kept.append(binding.lease)
+    resolver.clear()
+
+
+def _release(leases: list[Lease]) -> None:
+    while leases:
+        leases.pop().release()

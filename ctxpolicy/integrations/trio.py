@@ -13,7 +13,7 @@ except ImportError as _error:
 from ctxpolicy._binding import Binding
 from ctxpolicy._contextvars import ContextVarExt
 from ctxpolicy._threads import thread_name
-from ctxpolicy.errors import NewLoopRefusedError
+from ctxpolicy.errors import NewLoopRefusedError, ResolverError
 from ctxpolicy.resolvers.slot import SlotResolver
 
 __all__ = ["TrioResolver"]
@@ -41,8 +41,18 @@ class TrioResolver(SlotResolver):
         return None if task is None else task.context.get(self._variable.context_var)
 
     def store(self, binding: Binding | None) -> None:
-        """Keep ``binding`` in this contextvars context."""
-        self._variable.set(binding)
+        """Keep ``binding`` in this contextvars context.
+
+        Raises:
+            ResolverError: it has a loop, and no Trio task runs here to have one.
+        """
+        if self._task() is not None:
+            self._variable.set(binding)
+        elif binding is not None and binding.loop is not None:
+            raise ResolverError(
+                f"no loop can be bound in {self.describe()}, by the resolver 'trio': put it into a chain that ends with "
+                "a resolver that always applies, ChainResolver(TrioResolver(), ThreadResolver())"
+            )
 
     def new(self) -> AbstractEventLoop:
         """Return a new loop outside a Trio run.

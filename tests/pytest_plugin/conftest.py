@@ -23,7 +23,8 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
         if "asyncio" in plugins:
             lines += "\nasyncio_default_fixture_loop_scope = function\n"
         pytester.makeini("[pytest]\n" + lines)
-        loaded = [option for name in ("ctxpolicy", *plugins) for option in ("-p", name)]
+        # Ours last: it imports asyncio, and pytest warns where what -p names is imported already.
+        loaded = [option for name in (*plugins, "ctxpolicy") for option in ("-p", name)]
         return pytester.runpytest_subprocess(*loaded, "-p", "no:cacheprovider", *args, timeout=300)
 
     return run
