@@ -214,9 +214,11 @@ def test_a_greenlet_that_went_away_before_the_installation_gets_its_marker_back(
 
 def test_a_loop_that_runs_right_here_stays_marked_when_it_is_installed() -> None:
     async def main() -> bool:
-        loop = asyncio.get_running_loop()
+        loop, here = asyncio.get_running_loop(), greenlet.getcurrent()
         other = greenlet.greenlet(greenlet.getcurrent().switch)
-        other.switch()  # it has a frame, but runs no loop
+        other.switch()
+        away = greenlet.greenlet(lambda: here.switch())
+        away.switch()  # it has frames, but runs no loop
         with ctxpolicy.install(GreenletResolver(running=True)):
             return asyncio.get_running_loop() is loop
 

@@ -139,6 +139,13 @@ def test_errors_name_the_trio_task_and_the_thread() -> None:
     assert in_trio(resolver.describe).endswith("in thread 'MainThread'")
 
 
+def test_a_chain_inside_a_trio_run_refuses_a_new_loop_and_outside_makes_one() -> None:
+    resolver = TrioResolver()
+    with pytest.raises(RuntimeError, match="is inside a Trio run"):
+        in_trio(resolver.new)
+    resolver.new().close()
+
+
 def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[Loop]) -> None:
     resolver = TrioResolver()
     assert not resolver.applies()
