@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -41,11 +42,12 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Schedule ``fn(*args, **kwargs)``; as ``ThreadPoolExecutor.submit()``."""
         job = Work(within=self._all_jobs)
-        bound = self._bind(_doing(job, fn))
+        # Without arguments: what bind_to_snapshot_context() of 0.7.0 returns loses the positional ones.
+        bound = self._bind(_doing(job, functools.partial(fn, *args, **kwargs)))
         # In an empty contextvars context, for where new threads start in a copy of it (-X thread_inherit_context=1).
-        future: Future[T] = contextvars.Context().run(super().submit, bound, *args, **kwargs)
+        future: Future[T] = contextvars.Context().run(super().submit, bound)
         future.__class__ = _JobFuture  # the executor makes its futures itself
-        future._job = job  # type: ignore[attr-defined]
+        vars(future)["_job"] = job
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -61,10 +63,10 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
             super().shutdown(wait=True, cancel_futures=cancel_futures)
 
 
-def _doing(job: Work, fn: Callable[P, T]) -> Callable[P, T]:
-    def work(*args: P.args, **kwargs: P.kwargs) -> T:
+def _doing(job: Work, fn: Callable[[], T]) -> Callable[[], T]:
+    def work() -> T:
         with doing(job):
-            return fn(*args, **kwargs)
+            return fn()
 
     return work
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 from asyncio import AbstractEventLoop
@@ -58,7 +59,9 @@ async def isolate(
         BaseException: what ``func`` raises, with its traceback.
     """
     if not callable(func):
-        raise OptionError(f"isolate() takes a function and its arguments, not {func!r}: isolate(f, x), not isolate(f(x))")
+        raise OptionError(
+            f"isolate() takes a function and its arguments, isolate(f, x) and not isolate(f(x)): {func!r}"
+        )
     call = _Call(func, args, _factory(loop_factory))
     timer = None if timeout is None else call.end_after(timeout)
     try:
@@ -118,7 +121,7 @@ class _Call(Work):
         self._given_up = False
         self._finished = False
         self._value: Any = None
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     # The caller's side.
 
@@ -132,14 +135,12 @@ class _Call(Work):
         self._cancel()
         while not (self._finished or self._given_up):
             self.woken = self._caller.create_future()
-            try:
+            with contextlib.suppress(asyncio.CancelledError):  # once is enough
                 await self.woken
-            except asyncio.CancelledError:
-                pass  # once is enough
 
     def outcome(self, timeout: float | None) -> Any:
         """Return what ``func`` returned, or raise what it raised."""
-        error, self._error = self._error, None
+        error, self.error = self.error, None
         try:
             late = self._given_up or (self._timed_out and isinstance(error, asyncio.CancelledError))
             if late and not self._by_caller:
@@ -155,13 +156,11 @@ class _Call(Work):
     def _cancel(self) -> None:
         self._cancelled = True
         if pool.withdraw(self):
-            self._error = asyncio.CancelledError()
+            self.error = asyncio.CancelledError()
             self._wake_finished()
         elif (task := self._task) is not None:
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the task has ended meanwhile
                 task.get_loop().call_soon_threadsafe(self._cancel_task, task)
-            except RuntimeError:
-                pass  # the loop is closed: the task has ended meanwhile
 
     def _time_out(self) -> None:
         self._timed_out = True
@@ -176,9 +175,9 @@ class _Call(Work):
     def _wake_finished(self) -> None:
         self._finished = True
         self._wake()
-        if self._given_up and self._error is not None and not isinstance(self._error, asyncio.CancelledError):
+        if self._given_up and self.error is not None and not isinstance(self.error, asyncio.CancelledError):
             message = f"{self._func!r}, which isolate() had given up at its timeout, raised an exception"
-            self._caller.call_exception_handler({"message": message, "exception": self._error})
+            self._caller.call_exception_handler({"message": message, "exception": self.error})
 
     def _wake(self) -> None:
         if not self.woken.done():
@@ -193,18 +192,17 @@ class _Call(Work):
 
     def fail(self, error: BaseException) -> None:
         """Keep ``error`` as the outcome, unless ``func`` has failed."""
-        self._error = self._error or error
+        if self.error is None:
+            self.error = error
 
     def finish(self) -> None:
         """Wake the caller."""
-        try:
+        with contextlib.suppress(RuntimeError):  # the caller's loop was closed meanwhile
             self._caller.call_soon_threadsafe(self._wake_finished)
-        except RuntimeError:
-            pass  # the caller's loop was closed meanwhile
 
     def _run_here(self, warm: WarmLoop, worker: Worker) -> None:
         if self._cancelled:
-            self._error = asyncio.CancelledError()
+            self.error = asyncio.CancelledError()
             return
         _inside.set(worker)
         try:
@@ -212,13 +210,13 @@ class _Call(Work):
             try:
                 result = self._func(*self._args)
                 if inspect.isawaitable(result):
-                    self._run_task(warm.loop, _awaiting(result))
+                    self._run_task(warm.loop, result if asyncio.iscoroutine(result) else _awaiting(result))
                 else:
                     self._value = result
             finally:
                 unbind()
-        except BaseException as error:
-            self._error = error
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            self.error = error
 
     def _run_task(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any]) -> None:
         # Nothing is raised here, nor by run_until_complete(): the traceback would refer to the loop, which then is not
@@ -229,15 +227,15 @@ class _Call(Work):
             self._cancel_task(task)
         try:
             loop.run_forever()
-        except BaseException as error:  # SystemExit and KeyboardInterrupt, of this task or of another
-            self._error = error
+        except BaseException as error:  # noqa: BLE001 - SystemExit or KeyboardInterrupt, of this task or of another
+            self.error = error
         self._task = None
         if not task.done():
             self.fail(RuntimeError(f"{self._func!r} stopped its loop before it was done"))
         elif task.cancelled():
-            self._error = asyncio.CancelledError()
-        elif (error := task.exception()) is not None:
-            self._error = error
+            self.error = asyncio.CancelledError()
+        elif (raised := task.exception()) is not None:
+            self.error = raised
         else:
             self._value = task.result()
 

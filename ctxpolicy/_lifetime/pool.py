@@ -13,6 +13,7 @@ from typing import Final, Protocol, final
 
 from ctxpolicy._asyncio import leave_running
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
+from ctxpolicy._lifetime.child import end_child
 from ctxpolicy._lifetime.warm import WarmLoop
 from ctxpolicy.resolvers.base import LoopFactory
 
@@ -27,10 +28,12 @@ class Job(Protocol):
     Attributes:
         factory: makes the loop to run it on; ``None``: the worker's warm one.
         parent: the worker whose job waits for this one.
+        error: what it raised.
     """
 
     factory: LoopFactory | None
     parent: Worker | None
+    error: BaseException | None
 
     def run(self, warm: WarmLoop, worker: Worker) -> None:
         """Run in the worker's thread and keep the outcome; raises nothing."""
@@ -172,10 +175,7 @@ class Worker:
         """Run ``job``, and those that are queued; return whether to wait for more."""
         stays = False
         while job is not None:
-            process_id = process.id
             self._run(job)
-            if process_id != process.id:
-                return False  # a forked child, where nobody waits for this thread: it ends as any other does
             following, stays = self._pool.park(self, job)
             # Only now: a caller that comes again at once finds this thread idle.
             job.finish()
@@ -190,11 +190,14 @@ class Worker:
                 warm = WarmLoop(job.factory)
             elif warm is None:
                 warm = WarmLoop(None)
+            parent = process.id
             job.run(warm, self)
+            if process.id != parent:
+                end_child(job.error)
             _freshen_thread()
             if warm.clean():
                 self._warm = warm
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is the caller's; this thread must go on
             job.fail(error)
 
 

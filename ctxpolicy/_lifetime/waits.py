@@ -166,6 +166,6 @@ def _above(work: Work | None) -> Iterator[Work]:
 
 def _refusal(loop: AbstractEventLoop, why: str) -> BlockingError:
     return BlockingError(
-        f"{loop!r}, made at {origin(loop)}, {why}, so to wait here (thread {thread_name()}) would never end. Await in the "
-        "loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or pass the result in."
+        f"{loop!r}, made at {origin(loop)}, {why}, so to wait here (thread {thread_name()}) would never end. Await in "
+        "the loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or pass the result in."
     )

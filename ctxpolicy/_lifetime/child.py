@@ -1,0 +1,47 @@
+"""End a forked child in the thread that forked it, which was one among others in the parent."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from typing import NoReturn
+
+__all__ = ["end_child"]
+
+
+def end_child(error: BaseException | None) -> NoReturn:
+    """Do what the interpreter does at the end of the main thread, and end this process.
+
+    A thread that only returns would leave the child alive as long as it has other threads, and would lose the status
+    that ``sys.exit()`` asks for.
+
+    Args:
+        error: what the child's work has ended with.
+    """
+    status = 1
+    try:
+        status = _status(error)
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        atexit._run_exitfuncs()
+    finally:  # pragma: no cover - measuring ends with the exit functions
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+
+
+def _status(error: BaseException | None) -> int:
+    if error is None:
+        return 0
+    if not isinstance(error, SystemExit):
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201 - sys.exit("words") is for this
+    return 1
