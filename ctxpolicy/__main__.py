@@ -1,10 +1,6 @@
 """``python -m ctxpolicy``."""
 
-import sys
-
-from ctxpolicy._cli import main
+from ctxpolicy._cli import start
 
 if __name__ == "__main__":
-    _status = main()
-    if _status:  # not exit(0): python -i would show it as an error
-        sys.exit(_status)
+    start()  # and nothing after it: a program that is run has this namespace to itself

@@ -26,7 +26,7 @@ def carry_over(install: Callable[..., Any], *args: Any) -> None:
     if PathFinder.find_spec("ctxpolicy") is not None:  # else a new process, which has sys.path from here, would fail
         # The one thing that every process inherits from the one that starts it, once its sys.path is set.
         this: Any = multiprocessing.process.current_process()
-        this._config["ctxpolicy"] = _Luggage(install, args)  # noqa: SLF001
+        this._config["ctxpolicy"] = _Luggage(install, args)
 
 
 @final

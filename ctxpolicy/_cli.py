@@ -18,7 +18,7 @@ from ctxpolicy.errors import CtxPolicyError
 if TYPE_CHECKING:
     from ctxpolicy._run_program import Program
 
-__all__ = ["main"]
+__all__ = ["main", "start"]
 
 _BAD_INPUT: Final = 2
 
@@ -48,6 +48,16 @@ def main(argv: list[str] | None = None) -> int:
     except _BadInputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return _BAD_INPUT
+
+
+def start() -> None:
+    """Call :func:`main`, and exit with a status other than 0.
+
+    Not with 0 too: ``python -i`` would show that as an error.
+    """
+    status = main()
+    if status:
+        sys.exit(status)
 
 
 class _Parser(ArgumentParser):

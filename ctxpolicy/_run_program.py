@@ -22,7 +22,7 @@ import warnings
 from abc import ABC, abstractmethod
 from importlib.abc import InspectLoader, PathEntryFinder
 from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader, SourcelessFileLoader
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Final, cast
 
 from ctxpolicy.errors import CtxPolicyError
@@ -193,20 +193,21 @@ def put_first(folder: str, *, even_if_safe: bool = False) -> None:
 
 
 def run(program: Program) -> None:
-    """Run ``program`` as ``__main__``, to its end.
+    """Run ``program``, which was entered, as ``__main__``, to its end.
 
     Whatever it raises passes through, and the traceback that python prints of it then shows the program's frames only.
 
     Raises:
         CannotRunError: there is no such program.
     """
-    main = sys.modules["__main__"] = _new_main()
-    if "__mp_main__" in sys.modules:  # what multiprocessing calls the main module that it found when it was imported
-        sys.modules["__mp_main__"] = main
+    # The very module that is there: python -i goes on in it, and others may have a hold of it.
+    namespace = vars(sys.modules["__main__"])
+    namespace.clear()
+    namespace.update(_initial())
     try:
         code, attributes = program.load()
-        vars(main).update(attributes)
-        exec(code, vars(main))  # noqa: S102
+        namespace.update(attributes)
+        exec(code, namespace)  # noqa: S102
     except (SystemExit, CannotRunError):
         raise
     except BaseException:
@@ -214,13 +215,16 @@ def run(program: Program) -> None:
         raise
 
 
-def _new_main() -> ModuleType:
-    main = ModuleType("__main__")
-    vars(main)["__loader__"] = BuiltinImporter
-    if _HAS_ANNOTATIONS:
-        vars(main)["__annotations__"] = {}
-    vars(main)["__builtins__"] = builtins
-    return main
+def _initial() -> dict[str, Any]:
+    return {
+        "__name__": "__main__",
+        "__doc__": None,
+        "__package__": None,
+        "__loader__": BuiltinImporter,
+        "__spec__": None,
+        **({"__annotations__": {}} if _HAS_ANNOTATIONS else {}),
+        "__builtins__": builtins,
+    }
 
 
 def _of_file(file: str) -> dict[str, Any]:

@@ -16,8 +16,9 @@ __all__ = ["Ended", "Runs"]
 _PATIENCE = 120
 # A frame of what -m takes to find and run a module: its line, and the source and marks below it.
 _MACHINERY = re.compile(
-    r'^  File "(?:<frozen (?:runpy|importlib[._\w]*|zipimport)>|[^"\n]*/(?:runpy|importlib/util)\.py)".*\n'
-    r"(?:    .*\n)*",
+    # CPython 3.11 and later, PyPy, CPython 3.10
+    r'^  File "(?:<(?:builtin>/)?frozen (?:runpy|importlib[._\w]*|zipimport)>?|[^"\n]*/(?:runpy|importlib/util)\.py)"'
+    r".*\n(?:    .*\n)*",
     re.MULTILINE,
 )
 # The heading of a SyntaxError's traceback that has no other frames.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import importlib
 import json
 import os
 import sys
@@ -276,6 +277,11 @@ def test_the_console_script_is_the_same_as_the_module(runs):
     done = runs.python("-c", command, "run", "fails.py", "a")
     assert done == runs.python("fails.py", "a")
     assert runs.python("-c", command, "--version").out == f"ctxpolicy {ctxpolicy.__version__}\n"
+
+
+def test_importing_the_module_does_nothing(capsys):
+    importlib.import_module("ctxpolicy.__main__")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_module_exits_with_the_status(runs):
