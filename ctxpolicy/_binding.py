@@ -16,7 +16,6 @@ from ctxpolicy._asyncio import leftovers, shut_down
 from ctxpolicy._fork import process
 from ctxpolicy._frames import where as caller_place
 from ctxpolicy._inherited import keep_inherited
-from ctxpolicy.errors import LoopFactoryError
 
 __all__ = ["Binding", "Lease"]
 

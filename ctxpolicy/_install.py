@@ -12,7 +12,7 @@ from ctxpolicy._dispatch import DispatchPolicy
 from ctxpolicy._fork import HOST, renew_after_fork
 from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._registry import make_resolver, shared_resolver
+from ctxpolicy._registry import shared_resolver
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
 from ctxpolicy.resolvers.base import ContextResolver

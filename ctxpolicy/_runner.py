@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine

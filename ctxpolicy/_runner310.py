@@ -129,8 +129,11 @@ class _InContext(Coroutine[Any, Any, T]):
     def throw(self, *error: Any) -> Any:
         return self._run(self._coro.throw, *error)
 
+    def close(self) -> None:
+        self._run(self._coro.close)
+
     def __await__(self) -> Generator[Any, Any, T]:
-        return self  # type: ignore[return-value]  # an iterator will do
+        return self  # an iterator will do
 
     def __next__(self) -> Any:
         return self.send(None)

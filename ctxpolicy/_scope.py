@@ -81,11 +81,10 @@ class Choice:
         if setting is not None:
             setting.__exit__(None, None, None)
 
-
     def _out_of_order(self) -> InstallationError:
         return InstallationError(
-            f"using({self.resolver!r}) is left, in thread {thread_name()}, before a using block that was entered in it: "
-            "leave the last one first. This one ends together with that one."
+            f"using({self.resolver!r}) is left, in thread {thread_name()}, before a using block entered in it. "
+            "Leave the last one first; this one ends together with that one."
         )
 
     def _elsewhere(self) -> InstallationError:

@@ -98,9 +98,7 @@ def set_event_loop_policy(policy: _seam.AbstractEventLoopPolicy | None) -> None:
         TypeError: it is neither a policy nor ``None``; the former one stays in force.
     """
     if policy is not None and not isinstance(policy, _seam.AbstractEventLoopPolicy):
-        raise TypeError(
-            f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'"
-        )
+        raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")
     host.force(policy or host.own())
 
 

@@ -61,7 +61,7 @@ def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None)
     def target() -> None:
         try:
             outcome.append((function(*args), None))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome.append((None, error))
 
     thread = threading.Thread(target=target, name=name)
@@ -117,7 +117,7 @@ class Journal:
             result, error = None, None
             try:
                 result = call(*args)
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - noted
                 error = raised.with_traceback(None)
         warned = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
         self.notes.append(Note(self._named(result), error, warned))

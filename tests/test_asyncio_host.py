@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
-from ctxpolicy import ContextPolicy, _asyncio
+from ctxpolicy import ContextPolicy
 from ctxpolicy._asyncio import (
     CREATES_IMPLICITLY,
     CREATION_WARNS,
@@ -143,15 +144,16 @@ for module in (events, unix_events, asyncio):
 
 
 def test_on_an_asyncio_that_offers_neither_importing_goes_on_and_installing_says_why():
-    assert run_program(
+    shown = run_program(
         BARE + "import ctxpolicy\n"
         "from ctxpolicy._asyncio import host\n"
         "print(host.name, host.in_force(), type(host.own()).__name__)\n"
         "host.after_fork()\n"
         "try: ctxpolicy.install()\n"
         "except ctxpolicy.InstallationError as error: print(error)"
-    ).splitlines() == [
-        "none None DefaultEventLoopPolicy",
-        f"asyncio of Python {_asyncio.sys.version.split()[0]} has neither event loop policies nor "
-        "asyncio.events._local: this version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy.",
-    ]
+    )
+    assert shown == (
+        "none None DefaultEventLoopPolicy\n"
+        f"asyncio of Python {sys.version.split()[0]} has neither event loop policies nor asyncio.events._local: this "
+        "version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
+    )

@@ -168,7 +168,7 @@ def bind_in_the_main_thread_and_fork() -> asyncio.AbstractEventLoop:
 def _seen_in_the_child(parents: asyncio.AbstractEventLoop) -> int:
     try:
         seen = asyncio.get_event_loop()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the parent's loop was not handed out
         return 0
     # Up to 3.11 asyncio leaves its policy's loops to a child as they are.
     return 0 if seen is not parents or not hasattr(asyncio.events, "on_fork") else 1

@@ -316,7 +316,10 @@ def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
 def test_without_greenlet_it_says_what_to_install() -> None:
     program = "import sys; sys.modules['greenlet'] = None; import ctxpolicy; ctxpolicy.GreenletResolver(running=True)"
     done = run_python("-c", program)
-    assert "OptionError: the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'" in done.stderr
+    assert (
+        "OptionError: the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'"
+        in done.stderr
+    )
 
 
 GEVENT = """

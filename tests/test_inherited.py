@@ -64,7 +64,9 @@ CHILDREN = {
 @needs_fork
 @pytest.mark.parametrize("child", [name for name in CHILDREN if name != "sys.exit" or sys.version_info < (3, 14)])
 def test_the_parent_is_woken_from_other_threads_after_each_fork_whatever_the_child_does(child):
-    program = textwrap.dedent(PARENT).format(child=textwrap.dedent(CHILDREN[child]).strip().replace("\n", "\n            "))
+    program = textwrap.dedent(PARENT).format(
+        child=textwrap.dedent(CHILDREN[child]).strip().replace("\n", "\n            ")
+    )
     assert run_program(program) == "False"
 
 
@@ -164,6 +166,7 @@ def test_a_loop_of_unknown_making_says_so():
         while not made[0].is_closed():
             made[0].close()
     assert origin(made[0]) == "an unknown place"
+
     class Slotted:
         __slots__ = ("__weakref__",)
 

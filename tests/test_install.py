@@ -93,7 +93,7 @@ def test_the_options_are_the_policys():
         ([ThreadResolver], {}, OptionError, r"did you mean ThreadResolver\(\)\?"),
         (["keyed"], {}, OptionError, "missing a required argument: 'key'"),
         (["thread"], {"mising": "error"}, OptionError, r"install\(\) takes missing and loop_factory, not mising"),
-        (["thread"], {"missing": "raise"}, OptionError, "missing must be one of 'asyncio', 'error', 'create', not 'rai"),
+        (["thread"], {"missing": "raise"}, OptionError, "missing must be one of 'asyncio', 'error', 'create'"),
         (["thread"], {"missing": ["error"]}, OptionError, "missing must be one of"),
         (["thread"], {"loop_factory": "libuv"}, UnknownNameError, "no loop factory is called 'libuv'"),
         (["thread"], {"loop_factory": 7}, OptionError, "loop_factory must be a callable or a name, not 7"),

@@ -149,7 +149,7 @@ class Answering(ContextResolver):
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (ZeroDivisionError("oh"), "get() raised ZeroDivisionError('oh'), in thread 'tenant-7'. Fix the resolver: it must "),
+        (ZeroDivisionError("oh"), "get() raised ZeroDivisionError('oh'), in thread 'tenant-7'. Fix the resolver: it "),
         (5, "get() returned 5, in thread 'tenant-7'. Fix the resolver: it must return an event loop, or None"),
     ],
 )

@@ -35,7 +35,8 @@ def kinds() -> set[type]:
     async def main() -> type:
         return type(asyncio.get_running_loop())
 
-    return {kind_made_by(asyncio.new_event_loop), asyncio.run(main()), ctxpolicy.run(main()), in_thread(asyncio.run, main())}
+    run = {asyncio.run(main()), ctxpolicy.run(main()), in_thread(asyncio.run, main())}
+    return {kind_made_by(asyncio.new_event_loop), *run}
 
 
 def test_installed_over_it(former):

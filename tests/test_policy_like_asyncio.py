@@ -1,5 +1,7 @@
-"""Under missing="asyncio" a program sees what it sees under asyncio's own policy of the same Python: the same program is
-run under both, and results, exceptions and warnings (their file and line too) are compared."""
+"""Under missing="asyncio" a program sees what it sees under asyncio's own policy of the same Python.
+
+The same program is run under both, and results, exceptions and warnings (their file and line too) are compared.
+"""
 
 from __future__ import annotations
 

@@ -80,12 +80,15 @@ def test_importing_ctxpolicy_imports_nothing_optional_and_nothing_dear():
 
 
 def test_importing_ctxpolicy_changes_nothing_in_asyncio():
-    assert run_program(
-        "import asyncio, asyncio.events as events\n"
-        "before = dict(vars(asyncio)), dict(vars(events))\n"
-        "import ctxpolicy\n"
-        "print(before == (vars(asyncio), vars(events)))"
-    ) == "True"
+    assert (
+        run_program(
+            "import asyncio, asyncio.events as events\n"
+            "before = dict(vars(asyncio)), dict(vars(events))\n"
+            "import ctxpolicy\n"
+            "print(before == (vars(asyncio), vars(events)))"
+        )
+        == "True"
+    )
 
 
 def test_without_the_optional_packages_all_else_works_and_each_says_what_to_install():
@@ -95,7 +98,8 @@ def test_without_the_optional_packages_all_else_works_and_each_says_what_to_inst
         "import ctxpolicy\n"
         "print([name for name in ctxpolicy.resolvers() if ctxpolicy.resolvers()[name].error])\n"
         "with ctxpolicy.install(missing='create'): pass\n"
-        "for attempt in (lambda: ctxpolicy.get_resolver('greenlet'), lambda: ctxpolicy.install(loop_factory='uvloop')):\n"
+        "install = lambda: ctxpolicy.install(loop_factory='uvloop')\n"
+        "for attempt in (lambda: ctxpolicy.get_resolver('greenlet'), install):\n"
         "    try: attempt()\n"
         "    except ctxpolicy.OptionError as error: print(error)"
     ).splitlines() == [

@@ -23,9 +23,7 @@ __all__ = ["block_on"]
 T = TypeVar("T")
 
 
-def block_on(
-    coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "error", timeout: float | None = None
-) -> T:
+def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "error", timeout: float | None = None) -> T:
     """Run ``coro`` from sync code and return its result.
 
     Where no loop runs in this thread, it runs on the present context's loop: here (leased to the context if there is

@@ -11,8 +11,8 @@ from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.births import noting_births
 from ctxpolicy._pytest.leaks import Owned
 from ctxpolicy._pytest.marker import PutAside
-from ctxpolicy._pytest.settings import Settings
 from ctxpolicy._pytest.running import Test
+from ctxpolicy._pytest.settings import Settings
 from ctxpolicy._registry import make_resolver
 from ctxpolicy.resolvers.base import ContextResolver
 

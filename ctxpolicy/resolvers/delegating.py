@@ -37,7 +37,7 @@ class DelegatingResolver(ContextResolver):
         return self.present().factory()
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Have the present resolver do what ``set_event_loop(loop)`` asks for; by :meth:`set` where that is overridden."""
+        """Have the present resolver do what ``set_event_loop(loop)`` asks for; by :meth:`set`, if overridden."""
         if self._overrides(DelegatingResolver, "set"):
             super().bind(loop)
         else:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from asyncio import AbstractEventLoop
-from collections.abc import Callable
 
 from ctxpolicy._binding import Binding
 from ctxpolicy._threads import thread_name

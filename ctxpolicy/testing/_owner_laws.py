@@ -21,7 +21,7 @@ __all__ = ["OwnerLaws"]
 
 _OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
 _FORK: Final = "Keep os.getpid() with the loop, or forget what is bound in after_fork(), as SlotResolver does."
-_ENOUGH: Final = 1000
+_ENOUGH: Final = 50_000
 _IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
 
 

@@ -89,7 +89,9 @@ def test_the_loop_is_read_from_the_trio_tasks_context_and_not_from_the_present_o
 
 
 def test_no_loop_is_made_inside_a_trio_run_and_the_error_says_what_to_do(chain: ChainResolver) -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)inside a Trio run.*async with.*trio_asyncio\.open_loop\(\).*to_thread"):
+    with pytest.raises(
+        RuntimeError, match=r"(?s)inside a Trio run.*async with.*trio_asyncio\.open_loop\(\).*to_thread"
+    ):
         in_trio(asyncio.new_event_loop)
     with ctxpolicy.install(chain, missing="create"), pytest.raises(RuntimeError, match="Trio task .*main.* in thread"):
         in_trio(asyncio.get_event_loop)

@@ -40,7 +40,10 @@ def test_an_unknown_option_in_the_ini_file_is_pytests_to_complain_of(inner: Inne
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [
-        ("'task'", "*test_it*the marker ctxpolicy takes resolver, missing, loop_factory, leaks, each by name, not 'task'*"),
+        (
+            "'task'",
+            "*test_it*the marker ctxpolicy takes resolver, missing, loop_factory, leaks, each by name, not 'task'*",
+        ),
         ("resolvr='task'", "*test_it*takes resolver, missing, loop_factory, leaks, each by name, not resolvr*"),
         ("resolver='nosuch'", "*test_it*no resolver is called 'nosuch'*"),
         ("resolver=5", "*test_it*a resolver must be an instance of ContextResolver, or the name of one, not 5*"),

@@ -240,7 +240,9 @@ def test_a_test_runs_with_each_of_several_loop_factories(inner: Inner, where: st
     ini = "ctxpolicy_loop_factories = selector asyncio" if where == "ini" else ""
     result = inner(source.replace("MARK", mark), "-W", "error", "-v", ini=ini)
     result.assert_outcomes(passed=6)
-    result.stdout.fnmatch_lines_random(["*test_kinds[[]selector[]]*", "*test_kinds[[]*]*", "*without_the_fixtures[[]make[]]*"])
+    result.stdout.fnmatch_lines_random(
+        ["*test_kinds[[]selector[]]*", "*test_kinds[[]*]*", "*without_the_fixtures[[]make[]]*"]
+    )
 
 
 def test_a_test_whose_setup_fails_does_not_stay_in_force(inner: Inner) -> None:

@@ -145,7 +145,9 @@ def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_told_so_on
     """
     result = inner(source, ini="asyncio_mode = auto", plugins=("asyncio",))
     result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*CtxPolicyLeakWarning: *does not reach pytest-asyncio*ctxpolicy_pytest_asyncio = true*"])
+    result.stdout.fnmatch_lines(
+        ["*CtxPolicyLeakWarning: *does not reach pytest-asyncio*ctxpolicy_pytest_asyncio = true*"]
+    )
 
 
 def test_asking_for_pytest_asyncios_loops_without_pytest_asyncio_is_an_error(inner: Inner) -> None:
@@ -174,7 +176,9 @@ def test_a_policy_fixture_of_pytest_asyncio_gets_one_clear_warning_with_the_fix(
         source, "-W", "ignore:Overriding", ini="ctxpolicy = contextvar\nasyncio_mode = auto", plugins=("asyncio",)
     )
     result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*CtxPolicyLeakWarning: the fixture event_loop_policy is overridden*Remove the fixture*"])
+    result.stdout.fnmatch_lines(
+        ["*CtxPolicyLeakWarning: the fixture event_loop_policy is overridden*Remove the fixture*"]
+    )
 
 
 def test_anyios_tests_fixtures_and_loop_factories_work_and_none_is_a_leak(inner: Inner) -> None:

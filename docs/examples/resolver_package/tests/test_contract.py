@@ -2,8 +2,9 @@
 
 from contextlib import contextmanager
 
-from ctxpolicy.testing import ResolverContract
 from ctxpolicy_notebook import NotebookResolver, Session
+
+from ctxpolicy.testing import ResolverContract
 
 
 class TestNotebookResolver(ResolverContract):

@@ -3,8 +3,9 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-import ctxpolicy
 from ctxpolicy_notebook import NotebookResolver, Session
+
+import ctxpolicy
 
 
 def test_cells_of_a_session_share_a_loop_whichever_thread_they_run_in_and_it_is_closed_with_the_session():
