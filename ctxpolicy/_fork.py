@@ -1,4 +1,4 @@
-"""What a forked child must do anew, in order: the host, then the resolvers, then the policies that bind their methods."""
+"""What a forked child must do anew, in order: the host, the resolvers, the policies that bind their methods."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _in_child() -> None:
         for _, thing in sorted(rank.items()):
             try:
                 thing.after_fork()
-            except Exception as error:  # the others still must be renewed; Python reports what is raised here
+            except Exception as error:  # noqa: BLE001 - the others still must be renewed; Python reports what is raised here
                 failure = failure or error
     if failure is not None:
         raise failure

@@ -41,7 +41,7 @@ class _Thread(threading.local):
     """This thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
 
     watched = False
-    former: _Hook | None = None
+    former: Any = None
 
     def __init__(self) -> None:
         self.away: weakref.WeakSet[Any] = weakref.WeakSet()  # PyPy drops such greenlets without a switch
@@ -82,7 +82,7 @@ def watch() -> None:
 def _unwatch_if_idle() -> None:
     # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
     if not _users.number and not _thread.away and greenlet.gettrace() is _on_switch:
-        greenlet.settrace(_thread.former)  # type: ignore[arg-type]  # None is right
+        greenlet.settrace(_thread.former)
         _thread.watched, _thread.former = False, None
 
 

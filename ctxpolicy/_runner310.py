@@ -133,7 +133,8 @@ class _InContext(Coroutine[Any, Any, T]):
         self._run(self._coro.close)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return self  # an iterator will do
+        me: Any = self  # an iterator will do
+        return me  # type: ignore[no-any-return]
 
     def __next__(self) -> Any:
         return self.send(None)

@@ -51,7 +51,8 @@ class WatchingPolicy(PolicyBase):
             """Set the watcher for child processes."""
             # Not by asyncio's method: that closes the former watcher, though it may be lent, and from 3.12 on it blames
             # its warning on whoever calls it, which would be this line.
-            assert watcher is None or isinstance(watcher, asyncio.AbstractChildWatcher)
+            abstract: Any = vars(asyncio)["AbstractChildWatcher"]  # not there from 3.14 on
+            assert watcher is None or isinstance(watcher, abstract)
             if self._watcher is not None and self._watcher is not self._lent_watcher:
                 self._watcher.close()
             self._watcher = watcher

@@ -116,8 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; take part in pytest-asyncio only where that is asked for."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(resolver='contextvar', missing='asyncio', loop_factory=None, leaks='warn'): isolate this test's event "
-        "loops; a list of loop factories runs the test with each.",
+        f"{MARKER}(resolver='contextvar', missing='asyncio', loop_factory=None, leaks='warn'): isolate this test's "
+        "event loops; a list of loop factories runs the test with each.",
     )
     plugin = _Plugin(of_session(config))
     config.stash[_KEY] = plugin

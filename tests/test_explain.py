@@ -56,7 +56,7 @@ def come_true() -> tuple[Explanation, AbstractEventLoop | None]:
         warnings.simplefilter("always")
         try:
             loop = asyncio.get_event_loop()
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - whatever is raised is compared
             error = f"{type(raised).__name__}: {raised}"
     assert (told.answer.kind == "error", told.answer.error) == (error is not None, error)
     assert told.answer.loop in (None, repr(loop))

@@ -110,8 +110,8 @@ class _Call(Generic[T]):
         if silence > _WARN_AFTER and not self._warned:
             self._warned = True
             warnings.warn(
-                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self.loop)}, which gives no sign of "
-                "life: it is blocked, perhaps by code that waits for this very thread",
+                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self.loop)}, which gives no sign "
+                "of life: it is blocked, perhaps by code that waits for this very thread",
                 RuntimeWarning,
                 stacklevel=2,
             )

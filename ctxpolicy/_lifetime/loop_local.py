@@ -146,7 +146,7 @@ class _Keeper:
             local, entry = self.made.pop()
             try:
                 await _close(local._close, entry.value)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be closed
                 context = {"message": f"{local!r} could not be closed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
             entry.value = _UNMADE

@@ -25,7 +25,8 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
     """A scope: ``with fresh_loop() as loop:`` binds a loop of its own to the present context.
 
     At the end, however it comes, the loop is shut down as ``asyncio.Runner`` does it (tasks cancelled and what they
-    raise reported, asynchronous generators and the default executor shut down), closed, and the former binding restored.
+    raise reported, asynchronous generators and the default executor shut down), closed, and the former binding is
+    restored.
     An ``asyncio.run()`` in the block leaves the loop bound. Where no :class:`~ctxpolicy.ContextPolicy` is in force,
     the block is under ``using("contextvar")``.
 
@@ -71,8 +72,8 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
             raise ScopeError(f"the scope of {lease!r} cannot be left while its loop is running")
         if not self._resolver.holds(lease):
             raise ScopeError(
-                f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it was "
-                "entered in another context, or a scope that was entered in it is still open. Leave scopes in the "
+                f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it "
+                "was entered in another context, or a scope that was entered in it is still open. Leave scopes in the "
                 "context that they were entered in, the last one first; until then the loop stays bound there."
             )
         self._lease = None

@@ -105,7 +105,7 @@ class Watch:
             return
         executor = default_executor(loop)
         if executor is not None:
-            yield f"the default executor {executor!r} of {name} was not shut down: await loop.shutdown_default_executor()"
+            yield f"the default executor of {name} was not shut down: await loop.shutdown_default_executor()"
         if loop.is_running():
             yield f"{name} was left running, in another thread or greenlet: stop it"
         else:

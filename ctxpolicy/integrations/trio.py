@@ -22,7 +22,7 @@ __all__ = ["TrioResolver"]
 class TrioResolver(SlotResolver):
     """A context is a Trio task; a new one inherits from the task that it was started by.
 
-    Meant for a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. Inside,
+    For a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. Inside,
     the loop is read from the Trio task's own contextvars context, not from the present one, for trio-asyncio's reason:
     asyncio code is called by the task that runs the loop, in contextvars contexts of its own handles, which may come
     from another loop. It is set in the present one, as trio-asyncio does; in a Trio task these are the same.
@@ -50,8 +50,8 @@ class TrioResolver(SlotResolver):
             self._variable.set(binding)
         elif binding is not None and binding.loop is not None:
             raise ResolverError(
-                f"no loop can be bound in {self.describe()}, by the resolver 'trio': put it into a chain that ends with "
-                "a resolver that always applies, ChainResolver(TrioResolver(), ThreadResolver())"
+                f"no loop can be bound in {self.describe()}, by the resolver 'trio': put it into a chain that ends "
+                "with a resolver that always applies, ChainResolver(TrioResolver(), ThreadResolver())"
             )
 
     def new(self) -> AbstractEventLoop:

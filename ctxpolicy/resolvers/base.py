@@ -37,7 +37,7 @@ class ContextResolver(ABC):
     contract: ClassVar[int] = 1
     loop_factory: ClassVar[LoopFactory | None] = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - what the subclass is made of, it says
         if (args or kwargs) and cls.__init__ is object.__init__:  # as object itself refuses what nobody takes
             raise TypeError(f"{cls.__name__}() takes no arguments")
         resolver = super().__new__(cls)
