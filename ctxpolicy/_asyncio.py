@@ -328,8 +328,8 @@ class Host(Protocol):
     def force(self, policy: Policy | None) -> None:
         """Put ``policy`` in force; ``None``: asyncio's default."""
 
-    def own(self) -> Policy:
-        """Return asyncio's default policy, made now if need be."""
+    # Returns asyncio's default policy, made now if need be.
+    def own(self) -> Policy: ...
 
     def after_fork(self) -> None:
         """Be in force again in a forked child."""

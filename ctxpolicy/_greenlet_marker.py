@@ -128,7 +128,9 @@ def _others() -> list[Any]:
 
 def _is_inside(frame: FrameType | None, loop: AbstractEventLoop) -> bool:
     """Tell whether the suspended ``frame``, or one that has called it, runs ``loop``."""
-    while frame is not None:
+    seen: set[FrameType] = set()
+    while frame is not None and frame not in seen:  # on PyPy the frames of a suspended greenlet go round in a circle
+        seen.add(frame)
         if frame.f_code.co_name == "run_forever" and frame.f_locals.get("self") is loop:
             return True
         frame = frame.f_back
