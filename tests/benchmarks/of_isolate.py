@@ -1,0 +1,113 @@
+"""What it costs to await a coroutine that runs on another loop in another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pyperf
+
+from ctxpolicy import close_isolate_pool, isolate
+from tests.benchmarks.measure import Effort, Measured, TimeFunction, compare
+from tests.benchmarks.rows import Reach, Row
+
+__all__ = ["ROWS"]
+
+Call = Callable[[], Awaitable[Any]]
+
+
+async def _noop() -> None:
+    pass
+
+
+def _isolated() -> Awaitable[Any]:
+    return isolate(_noop)
+
+
+@contextlib.contextmanager
+def _running_anew() -> Iterator[Call]:
+    """Make a loop for each call, in a thread of asyncio's."""
+    yield lambda: asyncio.to_thread(asyncio.run, _noop())
+
+
+@contextlib.contextmanager
+def _standing_thread() -> Iterator[Call]:
+    """Have one loop run in one thread for all calls, which so share it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_noop(), loop))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextlib.contextmanager
+def _portal() -> Iterator[Call]:
+    """Have anyio's blocking portal run the calls, in one loop for all."""
+    from anyio.from_thread import start_blocking_portal
+
+    with start_blocking_portal() as portal:
+        yield lambda: asyncio.wrap_future(portal.start_task_soon(_noop))
+
+
+@contextlib.contextmanager
+def _asgiref() -> Iterator[Call]:
+    """Go through a thread of asgiref's, where sync code calls async code."""
+    from asgiref.sync import async_to_sync, sync_to_async
+
+    yield sync_to_async(async_to_sync(_noop, force_new_loop=True), thread_sensitive=False)
+
+
+def _against(peer: Callable[[], contextlib.AbstractContextManager[Call]]) -> Callable[[Effort], Measured]:
+    def measure(effort: Effort) -> Measured:
+        loop = asyncio.new_event_loop()
+        try:
+            with peer() as call:
+                # Twenty calls or so to a slice: a thread's turn takes longer on a busy machine than a call does.
+                return compare(_awaits(loop, _isolated), _awaits(loop, call), effort, slice_seconds=0.003)
+        finally:
+            close_isolate_pool()
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    return measure
+
+
+def _awaits(loop: asyncio.AbstractEventLoop, call: Call) -> TimeFunction:
+    """Return calls, one awaited after the other."""
+
+    async def main(loops: int) -> float:
+        times = itertools.repeat(None, loops)
+        start = pyperf.perf_counter()
+        for _ in times:
+            await call()
+        return pyperf.perf_counter() - start
+
+    return lambda loops: loop.run_until_complete(main(loops))
+
+
+ROWS = [
+    Row(
+        "isolate", "`await isolate(noop)`", "`await asyncio.to_thread(asyncio.run, noop())`", _against(_running_anew),
+        reach=Reach(0.333), pypy=False,
+    ),
+    Row(
+        "isolate-standing", "the same", "a standing loop thread, `run_coroutine_threadsafe` (one loop for all calls)",
+        _against(_standing_thread), reach=Reach(1.3), pypy=False,
+    ),
+    Row(
+        "isolate-portal", "the same", "anyio's blocking portal (one loop for all calls)", _against(_portal),
+        needs=("anyio",), pypy=False,
+    ),
+    Row(
+        "isolate-asgiref", "the same", "asgiref's `sync_to_async(async_to_sync(noop))`", _against(_asgiref),
+        needs=("asgiref",), pypy=False,
+    ),
+]  # fmt: skip
