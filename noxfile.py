@@ -147,12 +147,4 @@ def wheel(session: nox.Session) -> None:
         shutil.copy(ROOT / name, away / name)
     session.chdir(away)
     session.run("python", "-c", "import ctxpolicy, sys; sys.exit('site-packages' not in ctxpolicy.__file__)")
-    # What could break by packaging: names, entry points, the command line, resolvers, examples.
-    packaged = (
-        "tests/test_public_names.py",
-        "tests/test_cli.py",
-        "tests/test_registry.py",
-        "tests/resolvers",
-        "tests/examples",
-    )
-    session.run("python", "-m", "pytest", "-n", "auto", *(session.posargs or packaged))
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)

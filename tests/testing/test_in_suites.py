@@ -80,7 +80,8 @@ def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suit
 def test_in_several_processes_of_pytest_all_is_the_same(suite):
     pytest.importorskip("xdist")
     path = suite()
-    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-W", "error", "-k", "TestRight")
+    # Without pytest-asyncio, which warns of its own configuration.
+    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "-k", "TestRight")
     status, told = run(path, "-m", "pytest", *options, path.name)
     assert (status, "passed" in told) == (0, True), told
 
