@@ -19,5 +19,12 @@ def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
     Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
     """
     # asyncio's runner has the signal handling; it binds and closes no loop unless it is told to.
-    result: T = Runner(loop_factory=lambda: loop).run(coro)
+    try:
+        result: T = Runner(loop_factory=lambda: loop).run(coro)
+    except (KeyboardInterrupt, SystemExit):
+        # These stop the loop before it has told anybody of the task's end: the task would say, whenever it is dropped,
+        # that its exception was never retrieved. asyncio.run() goes on to run the loop at this point.
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        raise
     return result

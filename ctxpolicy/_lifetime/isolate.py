@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio import host, is_asyncios_own, platform_loop
 from ctxpolicy._contextvars import ContextVarExt
+from ctxpolicy._fork import process
 from ctxpolicy._lifetime.pool import Worker, pool
 from ctxpolicy._lifetime.waits import Wait, Work, doing, present_work
 from ctxpolicy._lifetime.warm import WarmLoop
@@ -113,6 +114,7 @@ class _Call(Work):
         self._func = func
         self._args = args
         self._context = contextvars.copy_context()
+        self._process = process.id
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False  # func is to end: the caller was cancelled, or the time is up
         self._by_caller = False
@@ -133,7 +135,8 @@ class _Call(Work):
         """Cancel ``func`` and wait for its end, because the caller was cancelled."""
         self._by_caller = True
         self._cancel()
-        while not (self._finished or self._given_up):
+        # In a child that was forked meanwhile the thread of the call is not there, and would be waited for for ever.
+        while not (self._finished or self._given_up) and self._process == process.id:
             self.woken = self._caller.create_future()
             with contextlib.suppress(asyncio.CancelledError):  # once is enough
                 await self.woken

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 
 from ctxpolicy._asyncio import host
 from ctxpolicy._binding import Lease
+from ctxpolicy._fork import process
 from ctxpolicy._install import using
 from ctxpolicy._loops import loop_factory as named_loop_factory
 from ctxpolicy._loops import make_loop
@@ -68,13 +69,18 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
         lease = self._lease
         if lease is None:
             raise ScopeError("this scope is not entered")
+        if lease.process != process.id:
+            # Entered before a fork: nothing is bound by it here, and the loop is the parent's to shut down.
+            self._lease = self._former = None
+            self._block.close()
+            return
         if lease.loop is not None and lease.loop.is_running():
             raise ScopeError(f"the scope of {lease!r} cannot be left while its loop is running")
-        if not self._resolver.holds(lease):
+        if not self._resolver.holds(lease, self._former):
             raise ScopeError(
                 f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it "
-                "was entered in another context, or a scope that was entered in it is still open. Leave scopes in the "
-                "context that they were entered in, the last one first; until then the loop stays bound there."
+                "was entered in another context or thread, or a scope that was entered in it is still open. Leave "
+                "scopes where they were entered, the last one first; until then the loop stays bound there."
             )
         self._lease = None
         try:

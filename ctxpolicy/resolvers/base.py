@@ -146,8 +146,13 @@ class ContextResolver(ABC):
         self.set(lease.loop)
         return former
 
-    def holds(self, lease: Lease) -> bool:
-        """Tell whether the innermost scope of the present context is that of ``lease``."""
+    def holds(self, lease: Lease, former: Any) -> bool:
+        """Tell whether the innermost scope of the present context and thread is that of ``lease``.
+
+        Args:
+            lease: was given to :meth:`enter`.
+            former: what that returned.
+        """
         return lease.thread == get_ident() and self.get() in (lease.loop, None)  # asyncio.run() ends with None
 
     def leave(self, former: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextvars import Token
 from threading import get_ident
 from typing import Any, Final, Literal
 
@@ -28,6 +29,16 @@ class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have 
     """A loop and its thread that know where they were bound."""
 
     where: str
+
+
+class _Entered:
+    """What was bound where a scope was entered, and the token of a variable set there: no copy may reset it."""
+
+    __slots__ = ("binding", "token")
+
+    def __init__(self, binding: Binding | None, token: Token[Lease | None]) -> None:
+        self.binding = binding
+        self.token = token
 
 
 class ContextVarResolver(SlotResolver):
@@ -61,6 +72,25 @@ class ContextVarResolver(SlotResolver):
         lease = None if binding is None else binding.lease
         if lease is not self._lease.get_raw():
             self._lease.set(lease)
+
+    def enter(self, lease: Lease) -> _Entered:
+        """Bind the loop of ``lease`` for a scope, and note which contextvars context that is."""
+        return _Entered(super().enter(lease), self._lease.set(lease))
+
+    def holds(self, lease: Lease, former: _Entered) -> bool:
+        """Tell whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
+        if not super().holds(lease, former):
+            return False
+        try:
+            self._lease.reset(former.token)  # to the same lease, as enter() has set it twice
+        except ValueError:
+            return False
+        former.token = self._lease.set(lease)
+        return True
+
+    def leave(self, former: _Entered) -> None:
+        """Restore the former binding."""
+        super().leave(former.binding)
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         """Return a closure over the variable: a hit costs one Python frame."""

@@ -56,9 +56,10 @@ class DelegatingResolver(ContextResolver):
         present = self.present()
         return present, present.enter(lease)
 
-    def holds(self, lease: Lease) -> bool:
-        """Ask the present resolver."""
-        return self.present().holds(lease)
+    def holds(self, lease: Lease, former: tuple[ContextResolver, Any]) -> bool:
+        """Ask the resolver that was entered, if it is the present one."""
+        entered, token = former
+        return entered is self.present() and entered.holds(lease, token)
 
     def leave(self, former: tuple[ContextResolver, Any]) -> None:
         """Have the resolver that was entered restore the former binding."""

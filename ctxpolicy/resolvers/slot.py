@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from asyncio import AbstractEventLoop
 from threading import get_ident
+from typing import Any
 
 from ctxpolicy._asyncio import debug_mode
 from ctxpolicy._binding import Binding, Lease
@@ -80,18 +81,18 @@ class SlotResolver(ContextResolver):
         self._replaced()
         self.store(None)
 
-    def enter(self, lease: Lease) -> Binding | None:
+    def enter(self, lease: Lease) -> Any:
         """Bind the loop of ``lease`` for a scope; return the former binding, that of another thread included."""
         former = self._replaced()
         self.store(lease.binding())
         return former
 
-    def holds(self, lease: Lease) -> bool:
-        """Tell whether ``lease`` is the one that stands in the present context's slot."""
+    def holds(self, lease: Lease, former: Any) -> bool:
+        """Tell whether ``lease`` is of this thread, and the one that stands in the present context's slot."""
         binding = self.load()
-        return binding is not None and binding.lease is lease
+        return lease.thread == get_ident() and binding is not None and binding.lease is lease
 
-    def leave(self, former: Binding | None) -> None:
+    def leave(self, former: Any) -> None:
         """Restore the former binding."""
         self.store(former)
 

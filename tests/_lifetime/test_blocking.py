@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import gc
 import sys
 import textwrap
 import threading
@@ -13,6 +12,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import BlockingError, ForeignFutureError, OptionError, block_on
 from ctxpolicy._lifetime import handover
+from tests.policies import collect_garbage
 from tests.programs import run_program
 
 name = contextvars.ContextVar("name", default=None)
@@ -55,6 +55,7 @@ class TestWithoutALoopRunningHere:
             first, second = block_on(where()), block_on(where())
             assert first is second is asyncio.get_event_loop()
             resolver.clear()
+            collect_garbage()
         assert first.is_closed()
 
     def test_a_loop_is_leased_whatever_the_policy_does_about_missing_ones(self):
@@ -291,7 +292,7 @@ class TestWithALoopRunningHere:
                 block_on(where())
 
         asyncio.run(main())
-        gc.collect()
+        collect_garbage()
 
     def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(self, outer_factory):
         async def main():
@@ -400,6 +401,24 @@ class TestWithALoopRunningHere:
                 ctxpolicy.run(main(), loop_factory="asyncio")
         """
         assert run_program(textwrap.dedent(program)) == "caught"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_for_it(error, caplog):
+    async def leave():
+        raise error
+
+    async def main():
+        with pytest.raises(error):
+            block_on(leave(), nested="isolated")
+
+    with ctxpolicy.install() as installation:
+        with pytest.raises(error):
+            block_on(leave())
+        asyncio.run(main())
+        installation.policy.resolver.clear()
+    collect_garbage()
+    assert caplog.messages == []
 
 
 def test_what_is_no_awaitable_is_refused():

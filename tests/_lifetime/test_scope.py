@@ -9,6 +9,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ContextResolver, LoopFactoryError, NoCurrentLoopError, ScopeError, fresh_loop
 from ctxpolicy._asyncio import host
+from tests.policies import in_thread
 
 
 @pytest.fixture
@@ -190,27 +191,58 @@ def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
         assert outer_loop.is_closed()
 
 
-@pytest.mark.parametrize("elsewhere", ["thread", "context"])
-def test_a_scope_left_in_another_context_is_told_so_and_stays_where_it_was_entered(elsewhere):
+def in_a_task(function):
+    async def main():
+        function()
+
+    asyncio.run(main())
+
+
+ELSEWHERE = {
+    "another thread": in_thread,
+    "another contextvars context": lambda function: contextvars.Context().run(function),
+    "a task": in_a_task,
+    "a copy of the context": lambda function: contextvars.copy_context().run(function),
+    "a copy of the context in another thread": lambda function: in_thread(contextvars.copy_context().run, function),
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_scope_left_elsewhere_is_told_so_and_stays_where_it_was_entered(where):
     errors = []
 
     def leave():
-        try:
+        with pytest.raises(ScopeError, match="was entered in another context or thread") as caught:
             scope.__exit__(None, None, None)
-        except ScopeError as error:
-            errors.append(str(error))
+        errors.append(caught.type)
 
-    with ctxpolicy.install("thread" if elsewhere == "thread" else "contextvar"):
+    with ctxpolicy.install():
         scope = fresh_loop()
         loop = scope.__enter__()
-        if elsewhere == "thread":
-            thread = threading.Thread(target=leave)
-            thread.start()
-            thread.join()
-        else:
-            contextvars.Context().run(leave)
-        assert "entered in another context" in errors[0]
+        ELSEWHERE[where](leave)
+        assert errors == [ScopeError]
         assert asyncio.get_event_loop() is loop
+        loop.run_until_complete(asyncio.sleep(0))
+        scope.__exit__(None, None, None)
+    assert loop.is_closed()
+
+
+@pytest.mark.parametrize("resolver", [ctxpolicy.ThreadResolver(), ctxpolicy.ProcessResolver()])
+def test_nor_can_it_be_left_in_another_thread_where_that_is_another_or_the_same_context(resolver):
+    with ctxpolicy.install(resolver):
+        scope = fresh_loop()
+        loop = scope.__enter__()
+        with pytest.raises(ScopeError, match="another context or thread"):
+            in_thread(scope.__exit__, None, None, None)
+        assert asyncio.get_event_loop() is loop
+        scope.__exit__(None, None, None)
+    assert loop.is_closed()
+
+
+def test_where_the_context_is_the_thread_any_code_of_it_may_leave_the_scope():
+    with ctxpolicy.install("thread"):
+        scope = fresh_loop()
+        loop = contextvars.copy_context().run(scope.__enter__)
         scope.__exit__(None, None, None)
     assert loop.is_closed()
 

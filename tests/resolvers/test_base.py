@@ -171,12 +171,12 @@ def test_a_scope_is_entered_and_left(plain):
     loop = lease.open(StandInLoop)
     former = plain.enter(lease)
     assert plain.get() is loop
-    assert plain.holds(lease)
+    assert plain.holds(lease, former)
     plain.set(None)  # as asyncio.run() ends
-    assert plain.holds(lease)
+    assert plain.holds(lease, former)
     plain.set(StandInLoop("another"))
-    assert not plain.holds(lease)
-    assert in_new_thread(lambda: plain.holds(lease)) is False
+    assert not plain.holds(lease, former)
+    assert in_new_thread(lambda: plain.holds(lease, former)) is False
     plain.leave(former)
     assert plain.get() is before
     loop.close()

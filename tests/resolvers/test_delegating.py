@@ -72,9 +72,9 @@ def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
     loop = lease.open(StandInLoop)
     former = around.enter(lease)
     assert first.get() is loop
-    assert around.holds(lease)
+    assert around.holds(lease, former)
     around.resolver = ThreadResolver()
-    assert not around.holds(lease)
+    assert not around.holds(lease, former)
     around.leave(former)
     assert first.get() is before
     loop.close()

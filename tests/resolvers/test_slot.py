@@ -162,11 +162,11 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
         loop = lease.open(StandInLoop)
         former = one.enter(lease)
         assert one.get() is loop
-        assert one.holds(lease)
+        assert one.holds(lease, former)
         one.set(StandInLoop())
-        assert one.holds(lease)
+        assert one.holds(lease, former)
         one.leave(former)
-        assert not one.holds(lease)
+        assert not one.holds(lease, former)
         loop.close()
 
     in_new_thread(elsewhere)
@@ -175,7 +175,7 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
 
 def test_an_empty_slot_is_restored_as_empty(one):
     lease = Lease("a scope")
-    assert not one.holds(lease)
+    assert not one.holds(lease, None)
     lease.open(StandInLoop)
     one.leave(one.enter(lease))
     assert one.slot is None

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["JOBS", "nothing_piles_up"]
+__all__ = ["FORKS", "JOBS", "nothing_piles_up"]
 
 # Seconds' worth by default; the full number is asked for: CTXPOLICY_STRESS_JOBS=100000.
 JOBS: Final = int(os.environ.get("CTXPOLICY_STRESS_JOBS", "1000"))
+# Likewise, by CTXPOLICY_STRESS_FORKS=1000.
+FORKS: Final = int(os.environ.get("CTXPOLICY_STRESS_FORKS", "140"))
 
 # What the interpreter and asyncio keep for themselves (caches, free lists) and what the test itself does; far less than
 # one object a job.

@@ -1,0 +1,212 @@
+"""Fork again and again in one state: ``python -W error -m tests.stress.forking STATE END COUNT``.
+
+Each child must find nothing bound and be able to run loops at once. Whatever it does and however it ends, the parent's
+loops must be woken from another thread after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import ctxpolicy
+from ctxpolicy import ContextPolicy, block_on, fresh_loop, isolate
+from ctxpolicy._asyncio import host, running_loop
+
+__all__ = ["ENDS", "STATES"]
+
+# Far more than a wake-up takes: a loop that misses it would wait for ever.
+_PATIENCE: Final = 60
+# Of these the parent may have as many as it likes; fork() warns of them from Python 3.12 on.
+_OTHER_THREADS: Final = r".*multi-threaded, use of fork\(\)"
+
+parents_loops: list[AbstractEventLoop] = []
+
+
+def child(end: str, number: int, in_task: bool) -> None:
+    """Be the child: see that nothing is there, drop what is the parent's (every other child), run loops, and end."""
+    try:
+        assert running_loop() is None
+        assert in_force().resolver.get() is None, "a binding of the parent's"
+        if number % 2:
+            parents_loops.clear()
+            gc.collect()
+        for loop in parents_loops:
+            assert asyncio.get_event_loop() is not loop
+        assert asyncio.run(isolate(max, 1, 2)) == 2
+        assert block_on(asyncio.sleep(0, "done")) == "done"
+        with fresh_loop() as loop:
+            loop.run_until_complete(asyncio.sleep(0))
+        in_force().resolver.clear()
+    except BaseException:  # noqa: BLE001 - whatever it is, this child must go no further
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    if end == "os._exit":
+        os._exit(0)
+    if in_task and sys.version_info >= (3, 14):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio complains of the task that it cannot leave
+    sys.exit(0)
+
+
+def in_force() -> ContextPolicy:
+    policy = host.in_force()
+    assert isinstance(policy, ContextPolicy)
+    return policy
+
+
+class Forks:
+    """Forks, and counts."""
+
+    def __init__(self, end: str, count: int) -> None:
+        self._end = end
+        self._count = count
+        self._number = 0
+
+    def more(self) -> bool:
+        return self._number < self._count
+
+    def fork(self) -> None:
+        """Fork, and wait for the child's good end."""
+        self._number += 1
+        in_task = running_loop() is not None
+        pid = os.fork()
+        if pid == 0:
+            child(self._end, self._number, in_task)
+        _, status = os.waitpid(pid, 0)
+        assert status == 0, f"child number {self._number} ended with {status}"
+
+    async def awaken(self, loop: AbstractEventLoop) -> None:
+        """See that the running loop is woken by another thread."""
+        woken = loop.create_future()
+        thread = threading.Thread(target=loop.call_soon_threadsafe, args=[woken.set_result, None])
+        thread.start()
+        await asyncio.wait_for(woken, _PATIENCE)
+        thread.join()
+
+
+def between_runs(forks: Forks) -> None:
+    """A loop is bound by hand, and does not run."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    parents_loops.append(loop)
+    while forks.more():
+        forks.fork()
+        loop.run_until_complete(forks.awaken(loop))
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def in_a_running_loop(forks: Forks) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        parents_loops.append(loop)
+        while forks.more():
+            forks.fork()
+            await forks.awaken(loop)
+
+    asyncio.run(main())
+
+
+def under_a_loop_in_another_thread(forks: Forks) -> None:
+    loop = asyncio.new_event_loop()
+    parents_loops.append(loop)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    while forks.more():
+        forks.fork()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(_PATIENCE)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def with_leases_open(forks: Forks) -> None:
+    """One lease in this context, one in another thread."""
+    with ThreadPoolExecutor(1) as executor:
+        loops = [asyncio.get_event_loop(), executor.submit(asyncio.get_event_loop).result()]
+        parents_loops.extend(loops)
+        while forks.more():
+            forks.fork()
+            loops[0].run_until_complete(forks.awaken(loops[0]))
+            executor.submit(loops[1].run_until_complete, forks.awaken(loops[1])).result()
+
+
+def in_scopes(forks: Forks) -> None:
+    with fresh_loop() as outer, fresh_loop() as inner:
+        parents_loops.extend([outer, inner])
+        while forks.more():
+            forks.fork()
+            for loop in outer, inner:
+                loop.run_until_complete(forks.awaken(loop))
+
+
+def with_isolated_calls_in_the_air(forks: Forks) -> None:
+    """Of the threads of isolate() some are idle and one is busy."""
+
+    async def main() -> None:
+        loop, over = asyncio.get_running_loop(), threading.Event()
+        parents_loops.append(loop)
+        await asyncio.gather(*(isolate(asyncio.sleep, 0) for _ in range(3)))
+        busy = asyncio.ensure_future(isolate(over.wait))
+        while forks.more():
+            await isolate(asyncio.sleep, 0)
+            forks.fork()
+            await forks.awaken(loop)
+        over.set()
+        await busy
+
+    asyncio.run(main())
+
+
+def under_a_nested_run(forks: Forks) -> None:
+    """In a loop that runs under another one."""
+
+    async def inner() -> None:
+        loop = asyncio.get_running_loop()
+        parents_loops.append(loop)
+        forks.fork()
+        await forks.awaken(loop)
+
+    async def outer() -> None:
+        loop = asyncio.get_running_loop()
+        parents_loops.append(loop)
+        while forks.more():
+            block_on(inner(), nested="isolated")
+            await forks.awaken(loop)
+
+    asyncio.run(outer())
+
+
+STATES: Final[dict[str, Callable[[Forks], None]]] = {
+    state.__name__: state
+    for state in (
+        between_runs,
+        in_a_running_loop,
+        under_a_loop_in_another_thread,
+        with_leases_open,
+        in_scopes,
+        with_isolated_calls_in_the_air,
+        under_a_nested_run,
+    )
+}
+ENDS: Final = ("os._exit", "sys.exit")
+
+
+def main(state: str, end: str, count: str) -> None:
+    warnings.filterwarnings("ignore", _OTHER_THREADS, DeprecationWarning)
+    with ctxpolicy.install(missing="create"):
+        STATES[state](Forks(end, int(count)))
+    ctxpolicy.close_isolate_pool()
+    print(f"{count} forks")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
