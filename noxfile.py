@@ -17,6 +17,7 @@ ONE_PYTHON = "3.11"
 # Between them (and the emulated 3.16) they take every way through the code that depends on the Python.
 MEASURED = ("3.10", "3.13", "3.15")
 NO_TEST_PACKAGE = 77  # what tests/cpython/run.py exits with where a Python comes without its tests
+TYPED = ("ctxpolicy", "_ctxpolicy_pytest.py", "tests/typing")
 TYPED_FOR = (CPYTHONS[0], CPYTHONS[-1])
 
 nox.needs_version = ">=2025.5.1"
@@ -42,6 +43,16 @@ def emulated_316(session: nox.Session) -> None:
     """Run the tests on an asyncio without policies, as 3.16 has it."""
     session.install("-e", ".[tests]")
     session.run("coverage", "run", "-m", "pytest", "-p", "tests.emulated_316.plugin", "-n", "auto", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def plugin_alone(session: nox.Session) -> None:
+    """Run the tests of what authors of resolvers and tests use, beside pytest, hypothesis and pytest-xdist only."""
+    session.install("-e", ".[testing]", "pytest-xdist>=3.8")
+    there = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
+    session.run("python", "-c", f"import importlib.util, sys; sys.exit({there} or None)")
+    tests = ["tests/pytest_plugin", "tests/testing", "tests/contract"]
+    session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 
 
 @nox.session(python=ONE_PYTHON)
@@ -72,7 +83,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the package, of a typed use of it, and that its public face is typed throughout."""
     session.install("-e", ".[tests]", *group("types"))
     for version in TYPED_FOR:
-        session.run("mypy", "--python-version", version, "ctxpolicy", "tests/typing")
+        session.run("mypy", "--python-version", version, *TYPED)
     session.run("pyright")
     session.run("pyright", "--verifytypes", "ctxpolicy", "--ignoreexternal")
 

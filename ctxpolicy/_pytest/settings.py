@@ -8,14 +8,13 @@ from typing import Any, Final
 
 import pytest
 
-__all__ = ["FACTORY_FIXTURE", "FIXTURES", "LOOP_FIXTURE", "MARKER", "Settings", "add_options", "of_item", "of_session"]
+from _ctxpolicy_pytest import LEAKS, MARKER, MISSING, asks
+from ctxpolicy._loops import loop_factory
+from ctxpolicy._registry import shared_resolver
+from ctxpolicy.errors import CtxPolicyError
 
-MARKER: Final = "ctxpolicy"
-FACTORY_FIXTURE: Final = "ctxpolicy_loop_factory"
-LOOP_FIXTURE: Final = "ctxpolicy_loop"
-FIXTURES: Final = frozenset({"ctxpolicy_policy", "ctxpolicy_resolver", LOOP_FIXTURE, FACTORY_FIXTURE})
-_LEAKS: Final = ("error", "warn", "ignore")
-_MISSING: Final = ("asyncio", "error", "create")
+__all__ = ["Settings", "of_item", "of_session"]
+
 _MARKER_OPTIONS: Final = ("resolver", "missing", "loop_factory", "leaks")
 
 
@@ -53,24 +52,6 @@ class Settings:
         return replace(self, factories=[factory])
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    group = parser.getgroup("ctxpolicy", "isolate tests from each other's event loops")
-    group.addoption("--ctxpolicy", metavar="RESOLVER", help="isolate all tests by this resolver, such as contextvar")
-    group.addoption("--ctxpolicy-leaks", choices=_LEAKS, help="what to do about what a test leaves behind")
-    strings = {
-        "ctxpolicy": "isolate all tests by this resolver, such as contextvar",
-        "ctxpolicy_missing": f"what get_event_loop() does where there is no loop: {', '.join(_MISSING)}",
-        "ctxpolicy_leaks": f"what to do about what a test leaves behind: {', '.join(_LEAKS)}",
-    }
-    for name, text in strings.items():
-        parser.addini(name, text, default="")
-    factories = "loop factories by name: run each test that uses ctxpolicy_loop with each"
-    parser.addini("ctxpolicy_loop_factories", factories, type="args", default=[])
-    loops = "have pytest-asyncio make its loops by ctxpolicy_loop_factories"
-    parser.addini("ctxpolicy_pytest_asyncio", loops, type="bool", default=False)
-
-
 def of_session(config: pytest.Config) -> Settings:
     """Return what holds for all tests.
 
@@ -95,8 +76,7 @@ def of_item(item: pytest.Item, session: Settings) -> Settings:
     """
     markers = list(item.iter_markers(MARKER))
     if not markers:
-        asked = FIXTURES & set(getattr(item, "fixturenames", ()))
-        return session.asked_for() if asked else session
+        return session.asked_for() if asks(item) else session
     given: dict[str, Any] = {}
     for marker in reversed(markers):  # the closest one last
         _check_marker(marker, item.nodeid)
@@ -118,8 +98,8 @@ def _check_marker(marker: pytest.Mark, where: str) -> None:
 
 def _checked(settings: Settings, where: str) -> Settings:
     for name, value, choices in (
-        ("missing", settings.missing, _MISSING),
-        ("leaks", settings.leaks, _LEAKS),
+        ("missing", settings.missing, MISSING),
+        ("leaks", settings.leaks, LEAKS),
     ):
         if value not in choices:
             raise pytest.UsageError(f"{where}: ctxpolicy's {name} must be one of {', '.join(choices)}, not {value!r}")
@@ -129,11 +109,6 @@ def _checked(settings: Settings, where: str) -> Settings:
 
 
 def _check_names(settings: Settings, where: str) -> None:
-    # Imported here, for the runs that ask for nothing: it takes asyncio along.
-    from ctxpolicy._loops import loop_factory
-    from ctxpolicy._registry import shared_resolver
-    from ctxpolicy.errors import CtxPolicyError
-
     try:
         for factory in settings.factories:
             loop_factory(factory)

@@ -12,19 +12,25 @@ Inner = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
-    """Run pytest on ``source`` with the ini lines ``ini``, with our plugin and ``plugins`` and no others."""
+    """Run pytest on ``source`` with the ini lines ``ini``, with ``plugins`` and our own, and no others."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each takes its time to load
 
-    def run(source: str, *args: str, ini: str = "", plugins: tuple[str, ...] = (), **modules: str) -> pytest.RunResult:
+    def run(
+        source: str,
+        *args: str,
+        ini: str = "",
+        plugins: tuple[str, ...] = (),
+        ours: str = "ctxpolicy",
+        **modules: str,
+    ) -> pytest.RunResult:
         modules["test_it"] = source
         pytester.makepyfile(**{name: textwrap.dedent(text) for name, text in modules.items()})
         lines = textwrap.dedent(ini)
         if "asyncio" in plugins:
             lines += "\nasyncio_default_fixture_loop_scope = function\n"
         pytester.makeini("[pytest]\n" + lines)
-        # Ours last: it imports asyncio, and pytest warns where what -p names is imported already.
-        loaded = [option for name in (*plugins, "ctxpolicy") for option in ("-p", name)]
+        loaded = [option for name in (*plugins, ours) for option in ("-p", name)]
         return pytester.runpytest_subprocess(*loaded, "-p", "no:cacheprovider", *args, timeout=300)
 
     return run

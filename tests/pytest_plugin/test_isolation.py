@@ -51,31 +51,6 @@ def test_the_command_line_asks_for_it_too_and_goes_before_the_ini_file(inner: In
     inner(source, "--ctxpolicy=task", ini="ctxpolicy = thread").assert_outcomes(passed=1)
 
 
-def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> None:
-    source = """
-        import asyncio, sys
-        from asyncio import base_events, events
-
-        former = getattr(events, "_event_loop_policy", None)
-        init = base_events.BaseEventLoop.__init__
-
-        def test_leaves():
-            asyncio.set_event_loop(asyncio.new_event_loop())
-
-        def test_finds():
-            asyncio.get_event_loop().close()
-            asyncio.set_event_loop(None)
-
-        def test_nothing_is_installed():
-            policy = getattr(events, "_event_loop_policy", None)
-            assert former is None or policy is former
-            assert "ctxpolicy" not in type(policy).__module__
-            assert base_events.BaseEventLoop.__init__ is init
-            assert "ctxpolicy._pytest.session" not in sys.modules
-    """
-    inner(source, "-W", "error").assert_outcomes(passed=3)
-
-
 def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
     conftest = """
         import asyncio

@@ -1,8 +1,6 @@
-"""With pytest-asyncio, anyio's plugin, pytest-xdist and unittest: each as without ours, and isolated."""
+"""With pytest-asyncio, anyio's plugin and unittest: each as without ours, and isolated."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -268,53 +266,3 @@ def test_unittests_async_cases_work_and_are_isolated(inner: Inner) -> None:
     result = inner(source, "-W", "error::DeprecationWarning", ini=ISOLATED)
     result.assert_outcomes(passed=3, errors=1)
     result.stdout.fnmatch_lines(["*::test_leaks left behind:", "*made at *test_it.py:*was left open*"])
-
-
-WORKERS = """
-    import asyncio
-    import pytest
-    from ctxpolicy import _asyncio
-
-    @pytest.fixture(scope="class")
-    def loop():
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        yield loop
-        loop.close()
-
-    class Isolated:
-        @pytest.mark.parametrize("turn", range(4))
-        def test_it(self, turn, loop, ctxpolicy_resolver):
-            assert ctxpolicy_resolver.get() is None
-            asyncio.set_event_loop(loop)
-            assert loop.run_until_complete(asyncio.sleep(0, turn)) == turn
-
-        def test_leak(self):
-            asyncio.set_event_loop(asyncio.new_event_loop())
-
-    class TestOne(Isolated):
-        pass
-
-    class TestTwo(Isolated):
-        pass
-"""
-
-
-@pytest.mark.parametrize("how", ["load", "loadscope"])
-def test_each_worker_of_pytest_xdist_is_isolated(inner: Inner, how: str) -> None:
-    pytest.importorskip("xdist", reason="needs the package pytest-xdist, which is not installed")
-    arguments = ["-n", "2", "--dist", how, "--ctxpolicy=contextvar"]
-    result = inner(WORKERS, *arguments, ini="ctxpolicy_missing = error", plugins=("xdist",))
-    result.assert_outcomes(passed=10, warnings=2)
-    result.stdout.fnmatch_lines(["*CtxPolicyLeakWarning: *made at *test_it.py:* was left open*"])
-
-
-def test_the_entry_point_loads_it_and_no_name_of_it_is_another_plugins(
-    inner: Inner, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
-    result = pytester.runpytest_subprocess("--fixtures", "--markers", "-p", "no:cacheprovider", timeout=300)
-    markers = pytester.runpytest_subprocess("--markers", "-p", "no:cacheprovider", timeout=300)
-    result.stdout.fnmatch_lines(["*ctxpolicy*"])
-    markers.stdout.fnmatch_lines(["@pytest.mark.ctxpolicy(resolver=*"])
-    assert Path(pytester.path).exists()

@@ -25,7 +25,7 @@ KINDS = {"contextvars": contextvars_context, "thread": thread_context, "task": t
 @pytest.fixture(params=[*KINDS, "greenlet"])
 def kind(request):
     if request.param == "greenlet":
-        pytest.importorskip("greenlet")
+        pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
         return greenlet_context
     return KINDS[request.param]
 
@@ -108,7 +108,7 @@ def test_tasks_made_in_a_task_share_its_loop_to_the_end_of_the_last():
 
 
 def test_a_greenlet_is_one_greenlet_and_cannot_be_entered_in_another_thread():
-    greenlet = pytest.importorskip("greenlet")
+    greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
     with greenlet_context() as run:
         context = run(greenlet.getcurrent)
         assert run(greenlet.getcurrent) is context is not greenlet.getcurrent()

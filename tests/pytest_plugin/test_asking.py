@@ -1,0 +1,158 @@
+"""The plugin is there for who asks, in whichever way, and costs nobody else anything."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.pytest_plugin.conftest import Inner
+
+
+def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> None:
+    source = """
+        import asyncio, sys
+        from asyncio import base_events, events
+
+        former = getattr(events, "_event_loop_policy", None)
+        init = base_events.BaseEventLoop.__init__
+
+        def test_leaves():
+            asyncio.set_event_loop(asyncio.new_event_loop())
+
+        def test_finds():
+            asyncio.get_event_loop().close()
+            asyncio.set_event_loop(None)
+
+        def test_nothing_is_installed():
+            policy = getattr(events, "_event_loop_policy", None)
+            assert former is None or policy is former
+            assert base_events.BaseEventLoop.__init__ is init
+            assert "ctxpolicy" not in sys.modules
+    """
+    inner(source, "-W", "error").assert_outcomes(passed=3)
+
+
+def test_a_run_that_asks_for_nothing_imports_neither_asyncio_nor_ctxpolicy(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others import asyncio
+    pytester.makepyfile("def test_it(): pass")
+    program = """
+        import sys
+        before = {"asyncio", "ctxpolicy"} & sys.modules.keys()  # some Pythons are made to begin with one
+        import pytest
+        assert pytest.main(["-q", "-p", "ctxpolicy", "-p", "no:cacheprovider"]) == 0
+        assert "_ctxpolicy_pytest" in sys.modules
+        print("imported:", {"asyncio", "ctxpolicy"} & sys.modules.keys() - before or "nothing")
+    """
+    path = pytester.makepyfile(program=program)
+    result = pytester.run(sys.executable, path)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["imported: nothing"])
+
+
+ASKED = """
+    import asyncio, unittest
+    import pytest
+
+    def isolated():
+        from ctxpolicy import _asyncio
+        return hasattr(_asyncio.host.in_force(), "resolver")
+
+    def test_before():
+        assert not isolated()
+
+    {asking}
+
+    def test_after():
+        assert not isolated()
+"""
+ASKING = {
+    "a marker": """
+    @pytest.mark.ctxpolicy
+    def test_it():
+        assert isolated()
+    """,
+    "a fixture": """
+    def test_it(ctxpolicy_resolver):
+        assert isolated()
+    """,
+    "a fixture of a fixture": """
+    @pytest.fixture
+    def mine(ctxpolicy_loop):
+        return ctxpolicy_loop
+
+    def test_it(mine):
+        assert isolated()
+        assert asyncio.get_event_loop() is mine
+    """,
+    "a fixture asked for in the test": """
+    def test_it(request):
+        assert not isolated()
+        loop = request.getfixturevalue("ctxpolicy_loop")
+        assert isolated()
+        assert asyncio.get_event_loop() is loop
+    """,
+    "a marker in unittest": """
+    @pytest.mark.ctxpolicy
+    class Case(unittest.TestCase):
+        def test_it(self):
+            assert isolated()
+    """,
+    "a fixture in unittest": """
+    class Case(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def resolver(self, ctxpolicy_resolver):
+            self.resolver = ctxpolicy_resolver
+
+        def test_it(self):
+            assert isolated()
+            assert self.resolver.get() is None
+    """,
+    "a marker put on by a conftest": """
+    def test_it():
+        assert isolated()
+    """,
+}
+
+
+@pytest.mark.parametrize("way", ASKING)
+def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_asks(inner: Inner, way: str) -> None:
+    late = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            if item.name == "test_it":
+                item.add_marker("ctxpolicy")
+    """
+    conftest = late if way == "a marker put on by a conftest" else ""
+    result = inner(ASKED.replace("{asking}", ASKING[way]), "-W", "error", conftest=conftest)
+    result.assert_outcomes(passed=3)
+
+
+def test_the_modules_name_does_where_no_entry_point_names_it(inner: Inner) -> None:
+    source = """
+        def test_it(ctxpolicy_resolver):
+            assert type(ctxpolicy_resolver).__name__ == "TaskResolver"
+    """
+    result = inner(source, "--ctxpolicy=task", ours="ctxpolicy.pytest_plugin")
+    result.assert_outcomes(passed=1)
+
+
+def test_it_can_be_kept_out(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    pytester.makeini("[pytest]\nctxpolicy = contextvar")
+    pytester.makepyfile("""
+        import sys
+
+        def test_it(request):
+            assert "_ctxpolicy_pytest" not in sys.modules
+            assert not hasattr(request.config.option, "ctxpolicy")
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:ctxpolicy", "-p", "no:cacheprovider", timeout=300)
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*PytestConfigWarning: Unknown config option: ctxpolicy*"])
