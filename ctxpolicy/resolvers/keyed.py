@@ -59,16 +59,20 @@ class KeyedResolver(SlotResolver):
             return super().lease(factory)
 
     def release(self, key: Hashable) -> None:
-        """Forget ``key``, in all threads; a loop that was leased for it is closed.
+        """Forget ``key``, in all threads, and end the leases of it: :meth:`~ctxpolicy.Lease.release` says how.
 
-        May be called in any thread. Does nothing where the key is not known.
+        May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
+        its last reference is gone, or at interpreter exit.
         """
         with self._lock:
             everywhere = list(self._all)
         if self._shared is not None:
             everywhere.append(self._shared)
-        for slots in everywhere:
-            slots.bindings.pop(key, None)
+        forgotten = [slots.bindings.pop(key, None) for slots in everywhere]
+        leases = [binding.lease for binding in forgotten if binding is not None and binding.lease is not None]
+        for lease in leases:
+            if lease.loop is not None and not lease.loop.is_running():
+                lease.release()
 
     def applies(self) -> bool:
         """Tell whether there is a key here."""

@@ -103,11 +103,35 @@ def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
     with thread_context() as run:
         mine, hers = policy.get_event_loop(), run(policy.get_event_loop)
         assert (mine is hers) is shared
+        kept = resolver.binding()  # what others still refer to, or PyPy has not reclaimed, ends too
         in_new_thread(lambda: resolver.release("a"))
-        collect()
+        assert kept.loop is mine
         assert mine.is_closed()
         assert hers.is_closed()
         assert resolver.get() is run(resolver.get) is None
+
+
+def test_release_in_the_thread_that_leased_the_loop_shuts_it_down(key):
+    resolver = KeyedResolver(key)
+    loop = resolver.lease(asyncio.new_event_loop)
+    task = loop.create_task(asyncio.sleep(3600))
+    resolver.release("a")
+    assert task.cancelled()
+    assert loop.is_closed()
+
+
+def test_release_of_a_key_whose_loop_is_running_leaves_the_loop_to_its_runner(key):
+    async def main():
+        resolver.release("a")
+        return resolver.get()
+
+    resolver = KeyedResolver(key)
+    loop = resolver.lease(asyncio.new_event_loop)
+    lease = resolver.binding().lease
+    assert loop.run_until_complete(main()) is None
+    assert not loop.is_closed()
+    lease.release()
+    assert loop.is_closed()
 
 
 def test_release_of_an_unknown_key_does_nothing(key):
