@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from typing import Final
 
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.testing._description import Description
@@ -17,6 +18,8 @@ _DIFFERENT = (
     "Keep what is bound per context. (Does new_context() enter the same context twice? Is there only one? "
     "Then say one_context = True.)"
 )
+
+_IN_FORCE: Final = "installed() and uninstalled() are told of the policy only, and must bind and unbind nothing."
 
 
 class BindingLaws(Description):
@@ -63,6 +66,16 @@ class BindingLaws(Description):
             applies: object = context.run(lambda: play.answer("applies", play.resolver.applies))
             if not isinstance(applies, bool):
                 play.broken(f"applies() returned {applies!r} in {context.name}", "Return True or False.")
+
+    @law(0)
+    def test_methods_installed_and_uninstalled_leave_what_is_bound(self, play: Scenario) -> None:
+        """A policy goes in and out of force, and another one with the same resolver inside of that: all stays."""
+        for loop in None, play.loop():
+            for hook in [play.resolver.installed] * 2 + [play.resolver.uninstalled] * 2:
+                play.here.set(loop)
+                play.note(f"in {play.here.name}: {hook.__name__}()")
+                play.answer(hook.__name__, hook)
+                play.here.expect(loop, "which was bound there before", _IN_FORCE)
 
     @law(1)
     def test_law_1_what_is_set_is_got_until_the_next_set(self, play: Scenario) -> None:

@@ -20,6 +20,7 @@ from ctxpolicy.testing._standins import StandInLoop
 __all__ = ["OwnerLaws"]
 
 _OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
+_OR_SAY_SO: Final = f"{_OWNER} (Or is it meant to be handed out there? Then say any_thread = True.)"
 _FORK: Final = "Keep os.getpid() with the loop, or forget what is bound in after_fork(), as SlotResolver does."
 _ENOUGH: Final = 50_000
 _IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
@@ -38,7 +39,7 @@ class OwnerLaws(Description):
         if any_thread and found is not loop:
             play.lie(f"it says any_thread = True, but another thread in {context.name} is not handed the loop")
         if not any_thread and found not in (None, NOT_ENTERED):
-            play.broken(f"another thread that entered {context.name} was handed {found!r}", _OWNER)
+            play.broken(f"another thread that entered {context.name} was handed {found!r}", _OR_SAY_SO)
         context.expect(loop, "which was set there; another thread was there since, and set nothing")
 
     @law(4)
@@ -53,7 +54,7 @@ class OwnerLaws(Description):
             found = in_new_thread(lambda: copied.run(play.ask))  # noqa: B023 - called at once
             play.note(f"in another thread with a copy of the contextvars context of {context.name}: {found!r}")
             if found is not None:
-                play.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OWNER)
+                play.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OR_SAY_SO)
 
     @law(4)
     def test_law_4_a_reused_id_is_no_loop(self, play: Scenario) -> None:

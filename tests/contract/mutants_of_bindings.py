@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 
 from ctxpolicy import ContextResolver
 from ctxpolicy.testing import StandInLoop, task_context
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfThreads, Slots, Threads
+from tests.contract.right import (
+    ContextVars,
+    OfContextVars,
+    OfSlots,
+    OfTasks,
+    OfThreads,
+    Slots,
+    Threads,
+    present_task,
+)
 
 # The methods
 
@@ -53,6 +63,37 @@ class NewBinds(OfThreads):
             return loop
 
 
+class SaysNothing(OfThreads):
+    """describe() returns an empty string"""
+
+    breaks = 0
+
+    class Resolver(Threads):
+        def describe(self):
+            return ""
+
+
+class UnbindsWhenUninstalled(OfContextVars):
+    """uninstalled() unbinds what was bound before the installation"""
+
+    breaks = 0
+
+    class Resolver(ContextVars):
+        def uninstalled(self):
+            self.set(None)
+
+
+class IsMadeOnce(OfContextVars):
+    """make_resolver() returns the same resolver each time"""
+
+    breaks = 0
+    also = (6,)
+    made = ContextVars()
+
+    def make_resolver(self):
+        return self.made
+
+
 # Law 1
 
 
@@ -60,7 +101,7 @@ class Forgets(OfThreads):
     """get() hands a loop out once, and forgets it"""
 
     breaks = 1
-    also = (2, 4, 5, 7, ALL_LAWS)
+    also = (0, 2, 4, 5, 7, ALL_LAWS)
 
     class Resolver(Threads):
         def get(self):
@@ -226,6 +267,35 @@ class InheritsWithoutTheLease(OfContextVars):
 
     def new_context(self):
         return task_context()
+
+
+class InheritsWhatWasUnset(OfTasks):
+    """a new task starts with the last loop that was set in its parent, though it was unset since"""
+
+    breaks = 3
+    also = (6,)
+    sometimes = (ALL_LAWS,)
+    inherits = True
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._last = contextvars.ContextVar("last", default=(None, 0, 0))
+
+        def get(self):
+            if (task := present_task()) is None:
+                return super().get()
+            loop, *owner = getattr(task, "bound", None) or self._last.get()
+            return loop if owner == [threading.get_ident(), os.getpid()] else None
+
+        def set(self, loop):
+            bound = (loop, threading.get_ident(), os.getpid())
+            if loop is not None:
+                self._last.set(bound)
+            if task := present_task():
+                task.bound = bound
+            else:
+                super().set(loop)
 
 
 # Law 5

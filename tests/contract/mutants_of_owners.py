@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import os
 import threading
 import time
 import weakref
 from asyncio import AbstractEventLoop
+from typing import ClassVar
 
 from ctxpolicy import Binding, ContextResolver
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads
+from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads, present_task
 
 # Law 4
 
@@ -58,17 +58,15 @@ class KeysByIdOfTask(OfTasks):
             self._loops[self._key()] = (loop, os.getpid(), threading.get_ident())
 
         def _key(self):
-            try:
-                return id(asyncio.current_task())
-            except RuntimeError:
-                return threading.get_ident()
+            task = present_task()
+            return threading.get_ident() if task is None else id(task)
 
 
 class KeepsOwnersByIdOfLoop(OfThreads):
     """the thread that a loop belongs to is kept in a dictionary by the loop's id()"""
 
     breaks = 4
-    sometimes = (1, 5, 7, ALL_LAWS)
+    sometimes = (1, 2, 3, 5, 7, ALL_LAWS)
 
     class Resolver(Threads):
         def __init__(self):
@@ -133,22 +131,44 @@ class PinsItsKeys(OfTasks):
             self._loops = weakref.WeakKeyDictionary()
 
         def get(self):
-            return self._loops.get(task) if (task := self._task()) else super().get()
+            return self._loops.get(task) if (task := present_task()) else super().get()
 
         def set(self, loop):
-            if task := self._task():
+            if task := present_task():
                 self._loops[task] = loop
             else:
                 super().set(loop)
 
-        def _task(self):
-            try:
-                return asyncio.current_task()
-            except RuntimeError:
-                return None
-
         def after_fork(self):
             self._loops.clear()
+
+
+class KeepsEveryLease(OfSlots):
+    """a history of all bindings, and so of the leases in them"""
+
+    breaks = 6
+
+    class Resolver(Slots):
+        def __init__(self):
+            super().__init__()
+            self._history = []
+
+        def store(self, binding):
+            self._history.append(binding)
+            super().store(binding)
+
+
+class RegistersItself(OfThreads):
+    """a list of all resolvers that were made, for a hook after a fork"""
+
+    breaks = 6
+
+    class Resolver(Threads):
+        made: ClassVar[list] = []
+
+        def __init__(self):
+            super().__init__()
+            self.made.append(self)
 
 
 class MakesAVariableASet(OfContextVars):
@@ -193,3 +213,16 @@ class RacesInGet(OfSlots):
             self.found = super().load()
             time.sleep(0)
             return self.found
+
+
+class LeaksIntoNewThreads(OfContextVars):
+    """any thread that enters a context is handed its loop, as is said, and so is a new thread, which is not"""
+
+    breaks = 7
+    needs = "thread_inherit_context"
+    any_thread = True
+
+    class Resolver(ContextVars):
+        def get(self):
+            loop, _, process = self._bound.get()
+            return loop if process == os.getpid() else None

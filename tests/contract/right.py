@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import os
 import threading
@@ -10,6 +11,14 @@ from typing import Any, ClassVar
 
 from ctxpolicy import Binding, ContextResolver, SlotResolver, TaskResolver
 from ctxpolicy.testing import ResolverContract, contextvars_context, task_context, thread_context
+
+
+def present_task() -> Any:
+    """Return the asyncio task that runs here, if one does."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 class Threads(ContextResolver):
@@ -59,6 +68,8 @@ class OfThreads(ResolverContract):
     # The other laws whose tests catch it too: every time, and on some Pythons or at some turns of chance.
     also: ClassVar[tuple[int, ...]] = ()
     sometimes: ClassVar[tuple[int, ...]] = ()
+    # What it needs to be broken: a flag of sys.flags, not set.
+    needs: ClassVar[str] = ""
 
     def make_resolver(self) -> ContextResolver:
         return self.Resolver()

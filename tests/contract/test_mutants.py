@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from hypothesis.errors import Flaky
 
-from ctxpolicy.testing import LAWS
-from tests.contract.mutants import MUTANTS, RIGHT, OfThreads, caught_by, table
+from ctxpolicy.testing import LAWS, THREADS_INHERIT_CONTEXT, BrokenLawError, ResolverContract, _law
+from tests.contract.mutants import CAUGHT, MUTANTS, RIGHT, OfThreads, caught_by, mutant, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "contract-mutants.md"
 
@@ -25,8 +27,16 @@ def no_shrinking() -> Iterator[None]:
     settings.load_profile("before the mutants")
 
 
+def skip_where_it_cannot_be_broken(mutant: type[OfThreads]) -> None:
+    if mutant.needs and not hasattr(sys.flags, mutant.needs):
+        pytest.skip(f"it takes -X {mutant.needs}, which this Python does not have, to show what is wrong with it")
+    if mutant.needs and THREADS_INHERIT_CONTEXT:
+        pytest.skip(f"this Python is free-threaded, where {mutant.needs} is the default: another law's tests catch it")
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_the_law_that_a_mutant_breaks_catches_it(mutant: type[OfThreads]) -> None:
+    skip_where_it_cannot_be_broken(mutant)
     caught, always = caught_by(mutant), {mutant.breaks, *mutant.also}
     assert always <= caught <= {*always, *mutant.sometimes}
 
@@ -40,5 +50,19 @@ def test_every_law_is_broken_by_some_mutant() -> None:
     assert {mutant.breaks for mutant in MUTANTS} == set(range(len(LAWS) - 1))
 
 
-def test_the_table_of_the_docs_is_up_to_date() -> None:
-    assert PAGE.read_text() == table()
+def test_each_test_of_the_contract_has_a_resolver_to_catch() -> None:
+    assert CAUGHT.keys() == _law.tests_of(ResolverContract).keys()
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_each_test_of_the_contract_catches_what_breaks_its_law(name: str) -> None:
+    broken = mutant(CAUGHT[name])
+    skip_where_it_cannot_be_broken(broken)
+    test = _law.tests_of(broken)[name]
+    assert _law.law_of(test) in (broken.breaks, len(LAWS) - 1)
+    with pytest.raises((BrokenLawError, Flaky)):
+        test(broken())
+
+
+def test_the_page_of_the_docs_is_up_to_date() -> None:
+    assert PAGE.read_text() == page()

@@ -221,6 +221,7 @@ def test_a_context_that_another_thread_can_enter():
     message = broken(Mine, "test_law_4_another_thread_is_not_handed_the_loop", OfContextVars)
     assert "another thread that entered context A was handed loop 1" in message
     assert "Keep threading.get_ident() with the loop" in message
+    assert "Or is it meant to be handed out there? Then say any_thread = True" in message
 
 
 class InVariable(SlotResolver):
