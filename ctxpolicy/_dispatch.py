@@ -38,7 +38,7 @@ class DispatchPolicy(ContextPolicy):
 
     def kind_of_loops(self) -> LoopFactory | None:
         """Return what makes the loops of a policy that takes this one's place: what makes the former policy's."""
-        return self._inherited_factory
+        return self._answers.inherited_factory
 
     def borrow_watcher(self, former: Any) -> None:
         """Leave the child watcher where it is; this policy has the former one's methods for it."""
@@ -51,9 +51,6 @@ class DispatchPolicy(ContextPolicy):
     @_watcher.setter
     def _watcher(self, watcher: Any) -> None:
         pass  # asyncio's __init__ says that there is none
-
-    def _attaching(self, set_loop: Callable[[Any], None]) -> Callable[[Any], None]:
-        return self._attaching_any(set_loop) if HAS_CHILD_WATCHERS else set_loop
 
     def new_event_loop(self) -> AbstractEventLoop:
         """Return a new loop: the former policy's, where the chosen resolver has no kind of its own."""

@@ -7,7 +7,9 @@ import contextlib
 import contextvars
 import os
 import sys
+import threading
 import warnings
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,12 +149,34 @@ def test_children_of_loops_in_several_contexts_of_the_main_thread_are_waited_for
         assert contextvars.copy_context().run(asyncio.run, child(status)) == status
 
 
+async def told_child(status: int, started: threading.Event, told: threading.Event) -> int:
+    process = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"read line; exit {status}", stdin=PIPE)
+    started.set()
+    told.wait()
+    await process.communicate(b"end\n")
+    return await process.wait()
+
+
 async def in_threads(*statuses: int) -> list[int]:
-    """Run a child for each status, each in the loop of another thread."""
-    jobs = [asyncio.ensure_future(asyncio.to_thread(asyncio.run, child(status))) for status in statuses]
-    while not all(job.done() for job in jobs):
-        # Not only awaited: the kernel may tell another thread of a signal, whose handler then waits for this thread.
+    """Run a child for each status, each in the loop of another thread; they end when they are told to, in order.
+
+    Else two of the watchers now and then say 255, under plain asyncio too: SafeChildWatcher and MultiLoopChildWatcher,
+    when given a child, ask at once and in the loop's thread whether it has ended, as the main thread does meanwhile;
+    and MultiLoopChildWatcher asks in a signal handler, which the end of another child interrupts.
+    """
+    events = [(threading.Event(), threading.Event()) for _ in statuses]
+    jobs = [
+        asyncio.ensure_future(asyncio.to_thread(asyncio.run, told_child(status, *its)))
+        for status, its in zip(statuses, events)
+    ]
+    # Here too nothing is only awaited: the kernel may tell another thread of a signal, whose handler waits for this
+    # thread.
+    while not all(started.is_set() or job.done() for job, (started, _) in zip(jobs, events)):
         await asyncio.sleep(0)
+    for job, (_, told) in zip(jobs, events):
+        told.set()
+        while not job.done():
+            await asyncio.sleep(0)
     return [job.result() for job in jobs]
 
 

@@ -250,7 +250,7 @@ def test_it_is_not_kept_alive_and_not_leased():
         loop.close()
         del loop, context
         collect_garbage()
-        assert policy._legacy_loop() is None
+        assert policy._answers._legacy_loop() is None
 
 
 class Proxy:
