@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "start"]
 
 _BAD_INPUT: Final = 2
+_READER_LEFT: Final = 128 + 13  # what a shell says of a program that SIGPIPE has ended
 
 
 class _BadInputError(Exception):
@@ -37,14 +38,11 @@ def main(argv: list[str] | None = None) -> int:
         the exit status; 2 for bad input. What a program raises that is run passes through.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if name in ("-h", "--help"):
-        print(_help())
-        return 0
-    if name in ("-V", "--version"):
-        print(f"ctxpolicy {__version__}")
-        return 0
     try:
-        return _call(name, arguments)
+        if name == "run":  # what reads or does not read its output is a matter of the program's
+            return _call(name, arguments)
+        with _reader_may_leave():
+            return _answer(name, arguments)
     except _BadInputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return _BAD_INPUT
@@ -69,6 +67,31 @@ class _Command(NamedTuple):
     summary: str
     add_arguments: Callable[[ArgumentParser], None]
     main: Callable[[Namespace], int]
+
+
+def _answer(name: str, arguments: list[str]) -> int:
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name in ("-V", "--version"):
+        print(f"ctxpolicy {__version__}")
+        return 0
+    return _call(name, arguments)
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End without a word, as other programs do, when nobody reads on what is written: ``ctxpolicy list | head -1``."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:  # it was closed from the start
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes it once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_READER_LEFT)
 
 
 def _call(name: str, arguments: list[str]) -> int:

@@ -6,6 +6,9 @@ import contextvars
 import importlib
 import json
 import os
+import shlex
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy._asyncio import host
 from ctxpolicy._cli import main
+from tests.programs import environment
 from tests.python_runs import Runs
 
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
@@ -277,6 +281,38 @@ def test_the_console_script_is_the_same_as_the_module(runs):
     done = runs.python("-c", command, "run", "fails.py", "a")
     assert done == runs.python("fails.py", "a")
     assert runs.python("-c", command, "--version").out == f"ctxpolicy {ctxpolicy.__version__}\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "args", ["--help", "--version", "list", "list --json", "explain", "check --help", "check x.py --json"]
+)
+def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, runs):
+    """As in ``ctxpolicy list | head -1``."""
+    runs.write("x.py", "pass")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "ctxpolicy", *args.split()],
+        cwd=runs.folder,
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write_end)
+    # argparse passes over it where it is what writes
+    expected = 0 if args == "check --help" and unbuffered else 128 + signal.SIGPIPE
+    assert (done.returncode, done.stderr) == (expected, "")
+
+
+def test_nothing_is_said_where_there_is_no_output_at_all(runs):
+    command = shlex.join([sys.executable, "-m", "ctxpolicy", "list"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} >&-"], env=environment(), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_importing_the_module_does_nothing(capsys):
