@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from contextvars import ContextVar, Token
-    from typing import Any, Generic, ParamSpec, TypeVar
+    from typing import Any, Generic, TypeVar
 
-    P = ParamSpec("P")
     R = TypeVar("R")
     T = TypeVar("T")
 
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
 
         def __call__(self, **values: Any) -> AbstractContextManager[Any]: ...
 
-    def bind_to_empty_context(fn: Callable[P, R]) -> Callable[P, R]: ...
-    def bind_to_snapshot_context(fn: Callable[P, R]) -> Callable[P, R]: ...
+    # Both take functions of arguments, but what the second one of 0.7.0 returns loses the positional ones.
+    def bind_to_empty_context(fn: Callable[[], R]) -> Callable[[], R]: ...
+    def bind_to_snapshot_context(fn: Callable[[], R]) -> Callable[[], R]: ...
 
 else:
     from contextvars_extras import ContextVarExt, ContextVarsRegistry

@@ -12,6 +12,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ContextPolicy, ThreadResolver
 from ctxpolicy._asyncio import HAS_CHILD_WATCHERS, platform_loop
+from tests.programs import run_program
 
 
 @pytest.fixture
@@ -71,3 +72,31 @@ def test_a_method_of_a_policy_works_when_the_policy_is_gone():
     put(None)
     assert get() is loop
     other.close()
+
+
+# --- where using() is never called, nothing of it is on the way ---------------------------------------------------------
+
+FRAMES = """
+import asyncio, sys, ctxpolicy
+
+def frames_of(call, *args):
+    frames = []
+    sys.setprofile(lambda frame, event, _: frames.append(frame.f_code.co_name) if event == "call" else None)
+    call(*args)
+    sys.setprofile(None)
+    return len(frames)
+
+with ctxpolicy.install() as installation:
+    policy, loop = installation.policy, asyncio.new_event_loop()
+    print(*(frames_of(policy.set_event_loop, which) for which in (loop, None, loop)), frames_of(policy.get_event_loop))
+    with ctxpolicy.using("contextvar"):
+        pass
+    print(frames_of(policy.get_event_loop))
+    loop.close()
+"""
+
+
+def test_a_hit_and_a_set_are_one_frame_until_using_is_first_called():
+    never, ever = run_program(FRAMES).splitlines()
+    assert never == "1 1 1 1"
+    assert int(ever) > 1

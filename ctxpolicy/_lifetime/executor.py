@@ -42,7 +42,6 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Schedule ``fn(*args, **kwargs)``; as ``ThreadPoolExecutor.submit()``."""
         job = Work(within=self._all_jobs)
-        # Without arguments: what bind_to_snapshot_context() of 0.7.0 returns loses the positional ones.
         bound = self._bind(_doing(job, functools.partial(fn, *args, **kwargs)))
         # In an empty contextvars context, for where new threads start in a copy of it (-X thread_inherit_context=1).
         future: Future[T] = contextvars.Context().run(super().submit, bound)
