@@ -74,7 +74,7 @@ def test_a_method_of_a_policy_works_when_the_policy_is_gone():
     other.close()
 
 
-# --- where using() is never called, nothing of it is on the way ---------------------------------------------------------
+# --- where using() is never called, nothing of it is on the way -------------------------------------------------------
 
 FRAMES = """
 import asyncio, sys, ctxpolicy
