@@ -225,10 +225,6 @@ _NAMES_OF_CASES = {
     "chain": "`chain` of `task`, `thread`",
 }
 _PAGE = """\
----
-orphan: true
----
-
 # What a child of a context starts with
 
 <!-- Made by `python -m tests.resolvers.inheritance`; the tests compare it with what is so. -->
