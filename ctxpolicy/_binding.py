@@ -33,6 +33,7 @@ class Binding(NamedTuple):
         lease: the lease that stands in this context, whether its loop is the one bound now or not.
         where: ``file:line in function`` of the call that bound it; recorded for leases always, for the rest only in
             asyncio's debug mode.
+        scope: the lease of the innermost scope of this context, as long as the scope is open.
     """
 
     loop: AbstractEventLoop | None
@@ -40,6 +41,7 @@ class Binding(NamedTuple):
     process: int
     lease: Lease | None = None
     where: str | None = None
+    scope: Lease | None = None
 
 
 @final
@@ -82,9 +84,9 @@ class Lease:
         """Tell whether the loop is open, of this process, and still to be closed by this lease."""
         return self.loop is not None and self.process == process.id and not self.loop.is_closed()
 
-    def binding(self) -> Binding:
-        """Return the binding of the leased loop to the context that it was made for."""
-        return Binding(self.loop, self.thread, self.process, self, self.where)
+    def binding(self, scope: Lease | None = None) -> Binding:
+        """Return the binding of the leased loop to the context that it was made for, in ``scope``."""
+        return Binding(self.loop, self.thread, self.process, self, self.where, scope)
 
     def release(self) -> None:
         """End the lease now. Does nothing where it has ended, or is another process's.

@@ -39,10 +39,11 @@ def test_a_lease_tells_its_owner_and_where_it_was_needed(lease):
 
 
 def test_its_binding_is_that_of_its_loop(lease):
-    loop, thread, pid, same, where = lease.binding()
+    loop, thread, pid, same, where, scope = lease.binding()
     assert loop is lease.loop
     assert same is lease
-    assert (thread, pid, where) == (lease.thread, lease.process, lease.where)
+    assert (thread, pid, where, scope) == (lease.thread, lease.process, lease.where, None)
+    assert lease.binding(scope=lease).scope is lease
 
 
 def test_a_lease_stands_from_its_opening_to_the_end_of_its_loop():

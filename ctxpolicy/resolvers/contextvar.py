@@ -19,10 +19,12 @@ from ctxpolicy.resolvers.slot import SlotResolver
 __all__ = ["ContextVarResolver"]
 
 # What the variable holds where nothing was ever stored. As everything that the closures below store it is a plain tuple
-# of the loop and its thread, and the lease has a variable of its own, which is set only where there is one: to carry it
-# over here made a set 1.90 times asyncio's on 3.14 (so 1.65), a get 0.93 (so 0.88), and a Binding is slower still.
+# of the loop and its thread, and lease and scope have a variable of their own, set only where there are any: to
+# carry a lease over here made a set 1.90 times asyncio's on 3.14 (so 1.65), a get 0.93 (so 0.88); a Binding is slower.
 _EMPTY: Final = (None, 0)
 _UNBOUND: Final = (*_EMPTY,)  # another object: here a loop was bound, and unbound again
+_Kept = tuple[Lease | None, Lease | None]  # the lease that stands, and that of the innermost scope
+_NOTHING: Final = (None, None)
 
 
 class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have no slots but empty ones
@@ -36,7 +38,7 @@ class _Entered:
 
     __slots__ = ("binding", "token")
 
-    def __init__(self, binding: Binding | None, token: Token[Lease | None]) -> None:
+    def __init__(self, binding: Binding | None, token: Token[_Kept | None]) -> None:
         self.binding = binding
         self.token = token
 
@@ -64,28 +66,30 @@ class ContextVarResolver(SlotResolver):
         if slot is _EMPTY:
             return None
         loop, thread = slot
-        return Binding(loop, thread, self._process, self._lease.get_raw(), getattr(slot, "where", None))
+        lease, scope = self._kept.get_raw() or _NOTHING
+        return Binding(loop, thread, self._process, lease, getattr(slot, "where", None), scope)
 
     def store(self, binding: Binding | None) -> None:
         """Keep ``binding`` in this contextvars context."""
         self._variable.set(_EMPTY if binding is None else _slot(binding))
-        lease = None if binding is None else binding.lease
-        if lease is not self._lease.get_raw():
-            self._lease.set(lease)
+        kept = None if binding is None else _kept(binding)
+        if kept != self._kept.get_raw():
+            self._kept.set(kept)
 
     def enter(self, lease: Lease) -> _Entered:
         """Bind the loop of ``lease`` for a scope, and note which contextvars context that is."""
-        return _Entered(super().enter(lease), self._lease.set(lease))
+        return _Entered(super().enter(lease), self._kept.set((lease, lease)))
 
     def holds(self, lease: Lease, former: _Entered) -> bool:
         """Tell whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
         if not super().holds(lease, former):
             return False
+        kept = self._kept.get_raw()
         try:
-            self._lease.reset(former.token)  # to the same lease, as enter() has set it twice
+            self._kept.reset(former.token)
         except ValueError:
             return False
-        former.token = self._lease.set(lease)
+        former.token = self._kept.set(kept)
         return True
 
     def leave(self, former: _Entered) -> None:
@@ -115,13 +119,13 @@ class ContextVarResolver(SlotResolver):
         """Return a closure over the variable."""
         if self.traced or self._overrides(ContextVarResolver, "bind", "set", "load", "store"):
             return super().setter(other)
-        put, lease = self._variable.set, self._lease.get_raw
+        put, kept = self._variable.set, self._kept.get_raw
         ident, kind, unbound = get_ident, AbstractEventLoop, _UNBOUND
 
         def set_event_loop(loop: Any) -> None:
             if isinstance(loop, kind):
                 put((loop, ident()))
-            elif loop is None and lease() is None:  # so asyncio.run() ends: by bind() that took 4 % of a run
+            elif loop is None and kept() is None:  # so asyncio.run() ends: by bind() that took 4 % of a run
                 put(unbound)
             else:
                 other(loop)
@@ -141,7 +145,12 @@ class ContextVarResolver(SlotResolver):
     def _renew(self) -> None:
         self._process = process.id
         self._variable: ContextVarExt[Any] = ContextVarExt("ctxpolicy.current_loop", default=_EMPTY)
-        self._lease: ContextVarExt[Lease | None] = ContextVarExt("ctxpolicy.lease", default=None)
+        self._kept: ContextVarExt[_Kept | None] = ContextVarExt("ctxpolicy.lease", default=None)
+
+
+def _kept(binding: Binding) -> _Kept | None:
+    kept = binding.lease, binding.scope
+    return None if kept == _NOTHING else kept
 
 
 def _slot(binding: Binding) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from ctxpolicy._binding import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
 from ctxpolicy.resolvers.base import LoopFactory
-from ctxpolicy.resolvers.slot import SlotResolver
+from ctxpolicy.resolvers.slot import SlotResolver, emptied
 
 __all__ = ["KeyedResolver"]
 
@@ -62,13 +62,13 @@ class KeyedResolver(SlotResolver):
         """Forget ``key``, in all threads, and end the leases of it: :meth:`~ctxpolicy.Lease.release` says how.
 
         May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
-        its last reference is gone, or at interpreter exit.
+        its last reference is gone, or at interpreter exit. A scope that is open there is still to be left.
         """
         with self._lock:
             everywhere = list(self._all)
         if self._shared is not None:
             everywhere.append(self._shared)
-        forgotten = [slots.bindings.pop(key, None) for slots in everywhere]
+        forgotten = [slots.forget(key) for slots in everywhere]
         leases = [binding.lease for binding in forgotten if binding is not None and binding.lease is not None]
         for lease in leases:
             if lease.loop is not None and not lease.loop.is_running():
@@ -117,6 +117,13 @@ class _Slots:
 
     def __init__(self) -> None:
         self.bindings: dict[Hashable, Binding] = {}
+
+    def forget(self, key: Hashable) -> Binding | None:
+        binding = self.bindings.pop(key, None)
+        left = emptied(binding)
+        if left is not None:
+            self.bindings[key] = left
+        return binding
 
 
 class _ThreadSlots(threading.local):

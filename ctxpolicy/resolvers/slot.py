@@ -14,7 +14,7 @@ from ctxpolicy._frames import where
 from ctxpolicy._inherited import keep_inherited
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 
-__all__ = ["SlotResolver"]
+__all__ = ["SlotResolver", "emptied"]
 
 
 class SlotResolver(ContextResolver):
@@ -49,15 +49,15 @@ class SlotResolver(ContextResolver):
     def set(self, loop: AbstractEventLoop | None) -> None:
         """Bind ``loop``; ``None`` unbinds what was bound by hand, and a lease that stands shows again."""
         replaced = self._replaced()
-        lease = replaced.lease if replaced is not None else None
+        lease, scope = (None, None) if replaced is None else (replaced.lease, replaced.scope)
         if lease is not None and not lease.stands():
             lease = None
         if loop is not None:
-            self.store(Binding(loop, get_ident(), process.id, lease, where() if self.traced else None))
+            self.store(Binding(loop, get_ident(), process.id, lease, where() if self.traced else None, scope))
         elif lease is not None:
-            self.store(lease.binding())
+            self.store(lease.binding(scope))
         else:
-            self.store(Binding(None, 0, process.id))
+            self.store(Binding(None, 0, process.id, scope=scope))
 
     def binding(self) -> Binding | None:
         """Return the binding of the present context, one made in another thread included (which :meth:`get` hides)."""
@@ -70,27 +70,26 @@ class SlotResolver(ContextResolver):
         """Lease a loop for the present context, or return the one that is bound; the lease ends with the slot."""
         loop = self.get()
         if loop is None:
-            self._replaced()
+            replaced = self._replaced()
             lease = Lease(self.describe())
             loop = lease.open(factory)
-            self.store(lease.binding())
+            self.store(lease.binding(None if replaced is None else replaced.scope))
         return loop
 
     def clear(self) -> None:
-        """Empty the slot of the present context."""
-        self._replaced()
-        self.store(None)
+        """Empty the slot of the present context, but for an open scope, which is still to be left."""
+        self.store(emptied(self._replaced()))
 
     def enter(self, lease: Lease) -> Any:
         """Bind the loop of ``lease`` for a scope; return the former binding, that of another thread included."""
         former = self._replaced()
-        self.store(lease.binding())
+        self.store(lease.binding(scope=lease))
         return former
 
     def holds(self, lease: Lease, former: Any) -> bool:
-        """Tell whether ``lease`` is of this thread, and the one that stands in the present context's slot."""
+        """Tell whether ``lease`` is of this thread, and that of the innermost scope of the present context."""
         binding = self.load()
-        return lease.thread == get_ident() and binding is not None and binding.lease is lease
+        return lease.thread == get_ident() and binding is not None and binding.scope is lease
 
     def leave(self, former: Any) -> None:
         """Restore the former binding."""
@@ -118,3 +117,10 @@ class SlotResolver(ContextResolver):
             keep_inherited(binding)
             return None
         return binding
+
+
+def emptied(binding: Binding | None) -> Binding | None:
+    """Return what is left of ``binding`` where it is let go of: a scope that is open."""
+    if binding is None or binding.scope is None:
+        return None
+    return Binding(None, 0, process.id, scope=binding.scope)

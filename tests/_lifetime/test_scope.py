@@ -191,6 +191,45 @@ def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
         assert outer_loop.is_closed()
 
 
+def close_it(loop, resolver):
+    loop.close()
+
+
+def close_it_and_run(loop, resolver):
+    loop.close()
+    asyncio.run(asyncio.sleep(0))
+
+
+def end_its_lease_and_need_another(loop, resolver):
+    resolver.binding().lease.release()
+    asyncio.set_event_loop(None)
+    assert asyncio.get_event_loop() is not loop
+
+
+def clear_the_context(loop, resolver):
+    resolver.clear()
+    assert resolver.get() is None
+
+
+@pytest.mark.parametrize("end", [close_it, close_it_and_run, end_its_lease_and_need_another, clear_the_context])
+def test_a_scope_whose_loop_has_ended_before_it_is_left_as_ever(end, resolver):
+    with ctxpolicy.install(resolver, missing="create"), fresh_loop() as outer:
+        with fresh_loop() as loop:
+            end(loop, resolver)
+        assert loop.is_closed()
+        assert asyncio.get_event_loop() is outer
+
+
+def test_a_key_released_in_a_scope_of_it_does_not_keep_the_scope_from_being_left():
+    resolver = ctxpolicy.KeyedResolver(lambda: "acme")
+    with ctxpolicy.install(resolver, missing="error"):
+        with fresh_loop() as loop:
+            resolver.release("acme")
+            with pytest.raises(NoCurrentLoopError):
+                asyncio.get_event_loop()
+        assert loop.is_closed()
+
+
 def in_a_task(function):
     async def main():
         function()

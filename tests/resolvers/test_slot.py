@@ -44,7 +44,7 @@ def collect() -> None:
 def test_a_binding_knows_its_loop_thread_and_process(one):
     loop = StandInLoop()
     one.set(loop)
-    assert one.slot == (loop, threading.get_ident(), os.getpid(), None, None)
+    assert one.slot == (loop, threading.get_ident(), os.getpid(), None, None, None)
     assert one.binding() is one.slot
 
 
