@@ -193,6 +193,8 @@ def import_object(value: str, what: str) -> Any:
         found = importlib.import_module(module.strip())
         for part in attribute.strip().split("."):
             found = getattr(found, part)
+    except PluginError:
+        raise  # the module says itself what it needs
     except (Exception, SystemExit) as error:
         raise PluginError(f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}") from error
     return found

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ctxpolicy._registry import get_resolver, import_object
-from ctxpolicy.errors import CtxPolicyError, OptionError
+from ctxpolicy._registry import get_resolver, import_object, resolvers
+from ctxpolicy.errors import CtxPolicyError, OptionError, PluginError
 from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["SYNTAX", "resolver_from"]
@@ -47,6 +47,11 @@ def resolver_from(spec: str) -> ContextResolver:
 def _made(name: str, options: dict[str, Any]) -> ContextResolver:
     try:
         return get_resolver(name, **options)
+    except PluginError as error:
+        first, _, rest = name.partition(":")
+        if rest and first in resolvers():
+            raise OptionError(f"{error}. If {rest!r} is an option of the resolver {first!r}: write {SYNTAX}") from error
+        raise
     except CtxPolicyError:
         raise
     except Exception as error:  # a plugin's factory may raise anything, about an option's value for one

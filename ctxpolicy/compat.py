@@ -119,10 +119,9 @@ def _names() -> dict[str, Any]:
 
 def _add() -> list[tuple[ModuleType, str]]:
     added = []
-    for module, names in (
-        (asyncio, _names()),
-        (events, {**_names(), "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy}),
-    ):
+    public = _names()
+    of_events = {**public, "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy}
+    for module, names in ((asyncio, public), (events, of_events)):
         for name, value in names.items():
             setattr(module, name, value)
             added.append((module, name))

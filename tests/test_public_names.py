@@ -102,11 +102,13 @@ def test_without_the_optional_packages_all_else_works_and_each_says_what_to_inst
         "print([name for name in ctxpolicy.resolvers() if ctxpolicy.resolvers()[name].error])\n"
         "with ctxpolicy.install(missing='create'): pass\n"
         "install = lambda: ctxpolicy.install(loop_factory='uvloop')\n"
-        "for attempt in (lambda: ctxpolicy.get_resolver('greenlet'), install):\n"
+        "resolver = lambda name: lambda: ctxpolicy.get_resolver(name)\n"
+        "for attempt in (resolver('greenlet'), resolver('trio'), install):\n"
         "    try: attempt()\n"
-        "    except ctxpolicy.OptionError as error: print(error)"
+        "    except ctxpolicy.CtxPolicyError as error: print(error)"
     ).splitlines() == [
         "['trio']",
         "the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'",
+        "the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'",
         "the loop factory 'uvloop' needs a package: pip install 'ctxpolicy[uvloop]'",
     ]

@@ -122,6 +122,16 @@ def test_an_unknown_name_is_refused():
         resolver_from("nosuch:x=1")
 
 
+def test_an_option_without_its_value_is_taken_for_a_place_and_answered_with_how_options_are_written():
+    with pytest.raises(OptionError) as caught:
+        resolver_from("task:shared")
+    said = str(caught.value)
+    assert said.startswith("the resolver cannot be loaded from 'task:shared': ")
+    assert said.endswith("If 'shared' is an option of the resolver 'task': write NAME[:option=value,...]")
+    with pytest.raises(PluginError, match="cannot be loaded from 'nosuch:shared'"):
+        resolver_from("nosuch:shared")
+
+
 def test_a_wrong_option_is_refused():
     with pytest.raises(OptionError, match="got an unexpected keyword argument 'size'"):
         resolver_from("thread:size=1")

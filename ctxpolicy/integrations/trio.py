@@ -5,15 +5,16 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from typing import Any
 
+from ctxpolicy.errors import NewLoopRefusedError, PluginError, ResolverError
+
 try:
     import trio
 except ImportError as _error:
-    raise ImportError("the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'") from _error
+    raise PluginError("the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'") from _error
 
 from ctxpolicy._binding import Binding
 from ctxpolicy._contextvars import ContextVarExt
 from ctxpolicy._threads import thread_name
-from ctxpolicy.errors import NewLoopRefusedError, ResolverError
 from ctxpolicy.resolvers.slot import SlotResolver
 
 __all__ = ["TrioResolver"]

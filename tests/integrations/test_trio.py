@@ -172,7 +172,7 @@ def test_a_loop_leased_inside_a_trio_run_ends_with_its_task() -> None:
 
 def test_without_trio_it_says_what_to_install() -> None:
     done = run_python("-c", "import sys; sys.modules['trio'] = None; import ctxpolicy.integrations.trio")
-    assert "ImportError: the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'" in done.stderr
+    assert "PluginError: the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'" in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
