@@ -58,11 +58,14 @@ def emulated_316(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def plugin_alone(session: nox.Session) -> None:
-    """Run the tests of what authors of resolvers and tests use, beside pytest, hypothesis and pytest-xdist only."""
+    """Run the tests of what authors of tests use, beside pytest, hypothesis and pytest-xdist only.
+
+    On one Python those of what authors of resolvers use too.
+    """
     session.install("-e", ".[testing]", "pytest-xdist>=3.8")
     there = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
     session.run("python", "-c", f"import importlib.util, sys; sys.exit({there} or None)")
-    tests = ["tests/pytest_plugin", "tests/testing", "tests/contract"]
+    tests = ["tests/pytest_plugin", *(["tests/testing", "tests/contract"] if session.python == ONE_PYTHON else [])]
     session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
 
 
