@@ -126,7 +126,7 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(python=ONE_PYTHON)
 def resolver_package(session: nox.Session) -> None:
-    """Build the example package of a resolver and ctxpolicy, install both wheels and nothing else, and use them."""
+    """Build the tutorial's package and ctxpolicy, install both wheels and nothing else, and run the page's commands."""
     session.install(*group("wheel"))
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
@@ -136,22 +136,13 @@ def resolver_package(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "uninstall", "-qy", "build", "pyproject_hooks", "packaging")
     ours, theirs = (next(dist.glob(f"{name}-*.whl")) for name in ("ctxpolicy", "ctxpolicy_notebook"))
     session.install("--force-reinstall", f"{ours}[testing]", str(theirs))
-    session.chdir(dist)
-    session.run("python", "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", str(example / "tests"))
-    listed = session.run("python", "-m", "ctxpolicy", "list", silent=True) or ""
-    if "notebook" not in listed:
-        session.error(f"the resolver of the example package is not listed:\n{listed}")
-    program = dist / "kernel.py"
-    program.write_text(
-        "import asyncio\n"
-        "from ctxpolicy_notebook import Session\n"
-        "one, other = Session('one'), Session('other')\n"
-        "for session in (one, other):\n"
-        "    session.run_cell('import asyncio; loop = asyncio.get_event_loop()')\n"
-        "assert one.names['loop'] is not other.names['loop']\n",
-        encoding="utf-8",
-    )
-    session.run("python", "-m", "ctxpolicy", "run", "--resolver", "notebook", "--missing", "create", str(program))
+    away = dist.parent / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    shutil.copytree(example, away, ignore=shutil.ignore_patterns("src"))
+    session.chdir(away)
+    page = ROOT / "docs" / "write-your-own-resolver.md"
+    session.run("python", "-W", "error", str(ROOT / "tests" / "docs" / "run_console.py"), str(page))
+    session.run("python", "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "tests")
 
 
 @nox.session(python="3.12")

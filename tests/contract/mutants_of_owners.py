@@ -184,6 +184,9 @@ class MakesAVariableASet(OfContextVars):
 
 # Law 7
 
+# Seconds in which another thread goes first, for sure: with 0 the same one may go on, on a busy machine to the end.
+WINDOW = 0.0001
+
 
 class Races(OfThreads):
     """set() hands the loop on through an attribute that all threads share"""
@@ -196,7 +199,7 @@ class Races(OfThreads):
 
         def set(self, loop):
             self.handed_on = loop
-            time.sleep(0)  # lets another thread go first
+            time.sleep(WINDOW)
             super().set(self.handed_on)
 
 
@@ -211,7 +214,7 @@ class RacesInGet(OfSlots):
 
         def load(self):
             self.found = super().load()
-            time.sleep(0)
+            time.sleep(WINDOW)
             return self.found
 
 

@@ -36,3 +36,9 @@ class Session:
         with self._one_cell_at_a_time:
             self.names.clear()
             self.binding = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.close()
