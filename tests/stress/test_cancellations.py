@@ -1,0 +1,120 @@
+"""Whatever of ours is awaited, cancelled at any point: nothing is lost, made twice or left."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+
+import pytest
+
+from ctxpolicy import LoopLocal, block_on, close_isolate_pool, fresh_loop, install, isolate
+from tests.stress.counting import JOBS, nothing_piles_up
+
+
+class Client:
+    """Takes a while to be made and to be closed; counts how many are open, whatever becomes of those who wait."""
+
+    opened = closed = 0
+    lock = threading.Lock()
+
+    @classmethod
+    async def open(cls) -> Client:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        with cls.lock:
+            cls.opened += 1
+        return cls()
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(0)
+        with self.lock:
+            Client.closed += 1
+
+
+clients = LoopLocal(Client.open, close=Client.aclose)
+
+
+def in_a_scope(number: int) -> int:
+    with fresh_loop() as loop:
+        return loop.run_until_complete(asyncio.sleep(0, number))
+
+
+async def use_the_client(number: int) -> int:
+    assert await clients.get() is await clients.get()
+    return number
+
+
+async def block_elsewhere(number: int) -> int:
+    """Have a worker thread wait for this loop, for a while or to the end."""
+    limit = 0.0005 if number % 3 == 0 else None
+    return await asyncio.to_thread(lambda: block_on(asyncio.sleep(0.001 if limit else 0, number), timeout=limit))
+
+
+async def block_here(number: int) -> int:
+    return block_on(use_the_client(number), nested="isolated")
+
+
+async def scope_elsewhere(number: int) -> int:
+    return await asyncio.to_thread(in_a_scope, number)
+
+
+async def isolated(number: int) -> int:
+    return await isolate(use_the_client, number)
+
+
+WAYS = [use_the_client, block_elsewhere, block_here, scope_elsewhere, isolated]
+
+
+async def storm(jobs: int, rng: random.Random) -> None:
+    """Await it all, twenty at a time, and cancel a part of it at random points."""
+    for start in range(0, jobs, 20):
+        tasks = [asyncio.ensure_future(rng.choice(WAYS)(number)) for number in range(start, start + 20)]
+        for task in rng.sample(tasks, 8):
+            for _ in range(rng.randrange(4)):
+                await asyncio.sleep(0)
+            task.cancel()
+        for number, outcome in enumerate(await asyncio.gather(*tasks, return_exceptions=True), start):
+            assert outcome == number or isinstance(outcome, (asyncio.CancelledError, asyncio.TimeoutError)), outcome
+        assert asyncio.current_task() is not None
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_whatever_is_cancelled_at_whatever_point_nothing_is_left(kind: str):
+    if kind == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+
+    def run(jobs: int, seed: int) -> None:
+        asyncio.run(storm(jobs, random.Random(seed)))
+        close_isolate_pool()
+
+    with install(loop_factory=kind):
+        run(40, seed=1)
+        with nothing_piles_up():
+            run(JOBS, seed=2)
+    assert Client.opened == Client.closed > 0
+
+
+def test_nor_from_many_threads_at_once():
+    failures: list[BaseException] = []
+
+    def work(seed: int, jobs: int) -> None:
+        try:
+            asyncio.run(storm(jobs, random.Random(seed)))
+        except BaseException as error:  # noqa: BLE001 - it is to be seen in the test's thread
+            failures.append(error)
+
+    def in_threads(jobs: int) -> None:
+        threads = [threading.Thread(target=work, args=[seed, jobs]) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        close_isolate_pool()
+
+    with install():
+        in_threads(20)
+        with nothing_piles_up():
+            in_threads(JOBS // 4)
+    assert failures == []
+    assert Client.opened == Client.closed > 0
