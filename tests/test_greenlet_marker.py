@@ -325,6 +325,7 @@ def test_without_greenlet_it_says_what_to_install() -> None:
 GEVENT = """
 import asyncio
 import gevent
+import greenlet
 import ctxpolicy
 
 def job(number):
@@ -337,16 +338,33 @@ def job(number):
         return number
     return asyncio.run(main())
 
-with ctxpolicy.install(ctxpolicy.GreenletResolver(running=True)):
+def sync_job(number):
+    first = asyncio.get_event_loop()
+    gevent.sleep(0)
+    doubled = first.run_until_complete(asyncio.sleep(0, 2 * number))
+    gevent.sleep(0)
+    return doubled, asyncio.get_event_loop() is first, id(first)
+
+with ctxpolicy.install(ctxpolicy.GreenletResolver(running=True), missing="create"):
     jobs = [gevent.spawn(job, number) for number in range(5)]
     gevent.joinall(jobs, raise_error=True)
     print([each.value for each in jobs])
+    jobs = [gevent.spawn(sync_job, number) for number in range(3)]
+    gevent.joinall(jobs, raise_error=True)
+    print([each.value[:2] for each in jobs], len({each.value[2] for each in jobs}))
+    print(asyncio.run(asyncio.sleep(0, "main")))
+print(greenlet.gettrace())
 """
 
 
 def test_loops_run_side_by_side_in_gevents_greenlets() -> None:
     pytest.importorskip("gevent", reason="needs the package gevent, which is not installed")
-    assert run_program(GEVENT, flags=()) == "[0, 1, 2, 3, 4]"
+    assert run_program(GEVENT, flags=()).splitlines() == [
+        "[0, 1, 2, 3, 4]",
+        "[(0, True), (2, True), (4, True)] 3",
+        "main",
+        "None",
+    ]
 
 
 def test_a_marker_without_a_task_is_kept_too() -> None:

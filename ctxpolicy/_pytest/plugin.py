@@ -28,6 +28,11 @@ _NOT_THEIR_LOOPS: Final = (
     "the marker's loop_factory does not reach pytest-asyncio, which makes this test's loop: set the option "
     "ctxpolicy_pytest_asyncio = true"
 )
+_TWO_HOOKS: Final = (
+    "the hook pytest_asyncio_loop_factories is implemented by {others} too, and pytest-asyncio asks one of them only: "
+    "remove that one, and name its loop factories by the option ctxpolicy_loop_factories or the marker's loop_factory, "
+    "or remove the option ctxpolicy_pytest_asyncio"
+)
 
 
 class CtxPolicyLeakWarning(pytest.PytestWarning):
@@ -72,6 +77,8 @@ class Plugin:
         settings = of_item(item, self.settings)
         if settings.resolver is not None:
             self._begin(item, _with_parameter(item, settings))
+        if settings.asyncio and _is_pytest_asyncios(item):
+            self._warn_of_other_hooks(item)
         result = yield
         self._schedule()
         return result
@@ -151,6 +158,13 @@ class Plugin:
         # pytest-asyncio's own fixture is the first definition; a second one is somebody's.
         if len(item.session._fixturemanager.getfixturedefs(_POLICY_FIXTURE, item) or ()) > 1:
             self._warn_once(item, _TWO_POLICIES)
+
+    def _warn_of_other_hooks(self, item: pytest.Item) -> None:
+        found = item.ihook.pytest_asyncio_loop_factories.get_hookimpls()
+        others = [each.plugin for each in found if not isinstance(each.plugin, _AsyncioLoops)]
+        if others:
+            names = ", ".join(getattr(each, "__file__", None) or repr(each) for each in others)
+            self._warn_once(item, _TWO_HOOKS.format(others=names))
 
     def _warn_once(self, item: pytest.Item, text: str) -> None:
         if text not in self._warned:

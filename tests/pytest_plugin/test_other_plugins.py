@@ -119,6 +119,11 @@ LOOPS = """
     @pytest.mark.ctxpolicy(loop_factory=["selector", make])
     async def test_several(request):
         assert ("make" in request.node.name) == isinstance(asyncio.get_running_loop(), Loop)
+
+    @pytest.mark.ctxpolicy(loop_factory=["selector", make])
+    @pytest.mark.asyncio(loop_factories=["make"])
+    async def test_one_of_several(request):
+        assert isinstance(asyncio.get_running_loop(), Loop)
 """
 
 
@@ -127,7 +132,7 @@ LOOPS = """
 def test_pytest_asyncio_makes_its_loops_by_our_factories_where_asked(inner: Inner, factories: str) -> None:
     ini = ISOLATED + factories + "ctxpolicy_pytest_asyncio = true\nasyncio_mode = auto"
     result = inner(LOOPS, "-W", "error", ini=ini, plugins=("asyncio",))
-    result.assert_outcomes(passed=5 if factories else 4)
+    result.assert_outcomes(passed=6 if factories else 5)
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
@@ -145,6 +150,32 @@ def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_told_so_on
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(
         ["*CtxPolicyLeakWarning: *does not reach pytest-asyncio*ctxpolicy_pytest_asyncio = true*"]
+    )
+
+
+@pytest.mark.usefixtures("needs_pytest_asyncio")
+def test_another_hook_for_loop_factories_beside_ours_gets_one_clear_warning_with_the_fix(inner: Inner) -> None:
+    conftest = """
+        import asyncio
+
+        def pytest_asyncio_loop_factories(config, item):
+            return {"theirs": asyncio.SelectorEventLoop}
+    """
+    source = """
+        import pytest
+
+        @pytest.mark.parametrize("turn", range(2))
+        async def test_it(turn):
+            pass
+
+        def test_sync():
+            pass
+    """
+    ini = "ctxpolicy_pytest_asyncio = true\nasyncio_mode = auto"
+    result = inner(source, ini=ini, plugins=("asyncio",), conftest=conftest)
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*pytest_asyncio_loop_factories is implemented by *conftest.py too*: remove that one, and name*"]
     )
 
 

@@ -94,6 +94,19 @@ def test_in_unittest_too_by_name_or_as_a_program(suite, command):
     assert f"Ran {len(_law.tests_of(ResolverContract))} tests" in told
 
 
+def test_with_no_optional_package_at_all_only_the_random_steps_say_what_they_need(suite):
+    path = suite(", unittest.TestCase")
+    for name in ("pytest", "hypothesis", "greenlet", "trio", "uvloop", "anyio", "tornado"):
+        (path.parent / f"{name}.py").write_text(f"raise ModuleNotFoundError('kept out', name={name!r})")
+    status, told = run(path, "-m", "unittest", "test_suite_of_an_author.TestRight")
+    assert status == 1
+    assert f"Ran {len(_law.tests_of(ResolverContract))} tests" in told
+    assert told.count("\nERROR: ") == 1
+    assert "\nERROR: test_model_random_steps_do_what_a_plain_model_does" in told
+    assert "ImportError: this test needs hypothesis: pip install 'ctxpolicy[testing]'" in told
+    assert "FAIL: " not in told
+
+
 def test_ctxpolicy_imports_neither_the_contract_nor_what_it_needs():
     program = """
         import sys, ctxpolicy
