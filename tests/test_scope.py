@@ -16,7 +16,7 @@ def test_nothing_is_wrapped_before_the_first_block_of_a_process():
         "import ctxpolicy, asyncio\n"
         "from ctxpolicy import _scope\n"
         "policy = ctxpolicy.ContextPolicy('contextvar')\n"
-        "ways = lambda: (policy.get_event_loop.__qualname__.split('.')[0], policy._scoped, _scope.in_use())\n"
+        "ways = lambda: (policy.get_event_loop.__qualname__.split('.')[0], policy._answers.scoped, _scope.in_use())\n"
         "with ctxpolicy.install(policy):\n"
         "    print(*ways())\n"
         "    with ctxpolicy.using('task'): print(*ways())\n"
@@ -26,7 +26,7 @@ def test_nothing_is_wrapped_before_the_first_block_of_a_process():
 
 def test_a_policy_that_is_made_after_the_first_block_heeds_them_from_the_start():
     _scope.start_use()
-    assert ContextPolicy()._scoped
+    assert ContextPolicy()._answers.scoped
 
 
 def test_a_choice_holds_in_its_contextvars_context_and_its_copies():
