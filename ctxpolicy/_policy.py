@@ -122,13 +122,11 @@ class ContextPolicy(WatchingPolicy):
             self.scope()
 
     def _keep_kind_of_loops(self, former: Any) -> None:
-        if former is self:
-            return
         if _asyncio.is_asyncios_own(former):
             kind = None
         else:
             kind = former.kind_of_loops() if isinstance(former, ContextPolicy) else former.new_event_loop
-        # Not this policy's own method: former may have taken it over, and each would ask the other.
+        # Not this policy's own method, which it would call for ever: former may be this one, or have taken it over.
         self._answers.inherit(None if getattr(kind, "__self__", None) is self else kind)
 
     def scope(self) -> None:

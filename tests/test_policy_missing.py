@@ -190,7 +190,7 @@ def test_a_factory_that_binds_a_loop_itself_does_not_confuse_it():
         assert asyncio.get_event_loop() is loop
 
 
-def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set():
+def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or_unset():
     class Plain(ContextResolver):
         loop = None
 
@@ -210,6 +210,9 @@ def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set():
         asyncio.set_event_loop(None)
         assert not other.is_closed()  # it was not made by us
         other.close()
+        another = asyncio.get_event_loop()
+        asyncio.set_event_loop(None)
+        assert another.is_closed()
 
 
 # --- "asyncio": what is inherited, and from whom ----------------------------------------------------------------------
