@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
@@ -53,7 +54,7 @@ class Plugin:
         self._warned: set[str] = set()
         config.add_cleanup(self.close)
         if self.settings.asyncio:
-            if not config.pluginmanager.hasplugin("asyncio"):
+            if not _pytest_asyncio_is_active(config):
                 raise pytest.UsageError(
                     "ctxpolicy_pytest_asyncio is set, but pytest-asyncio is not installed or not active: remove the "
                     "option"
@@ -187,7 +188,13 @@ class _AsyncioLoops:
 
 def _is_pytest_asyncios(item: pytest.Item) -> bool:
     """Tell whether pytest-asyncio runs ``item``: in its auto mode it marks what it runs, too."""
-    return item.config.pluginmanager.hasplugin("asyncio") and item.get_closest_marker("asyncio") is not None
+    return _pytest_asyncio_is_active(item.config) and item.get_closest_marker("asyncio") is not None
+
+
+def _pytest_asyncio_is_active(config: pytest.Config) -> bool:
+    # Not by a plugin's name, which is another one where -p names the module.
+    module = sys.modules.get("pytest_asyncio.plugin")
+    return module is not None and config.pluginmanager.is_registered(module)
 
 
 def _with_parameter(item: pytest.Item, settings: Settings) -> Settings:

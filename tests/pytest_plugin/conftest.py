@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import Callable
 
 import pytest
 
+# Not the entry point's name, asyncio: a module of that name may be imported already, and pytest warns of that.
+PYTEST_ASYNCIO = "pytest_asyncio.plugin"
+WITH_POLICIES = "tests.pytest_plugin.with_policies"
+HAS_POLICIES = hasattr(asyncio.events, "_event_loop_policy")
 Inner = Callable[..., pytest.RunResult]
 
 
@@ -27,10 +32,14 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
         modules["test_it"] = source
         pytester.makepyfile(**{name: textwrap.dedent(text) for name, text in modules.items()})
         lines = textwrap.dedent(ini)
-        if "asyncio" in plugins:
+        if PYTEST_ASYNCIO in plugins:
             lines += "\nasyncio_default_fixture_loop_scope = function\n"
         pytester.makeini("[pytest]\n" + lines)
-        loaded = [option for name in (*plugins, ours) for option in ("-p", name)]
+        loaded = [option for name in (*plugins, ours, *_also(plugins)) for option in ("-p", name)]
         return pytester.runpytest_subprocess(*loaded, "-p", "no:cacheprovider", *args, timeout=300)
 
     return run
+
+
+def _also(plugins: tuple[str, ...]) -> list[str]:
+    return [WITH_POLICIES] if PYTEST_ASYNCIO in plugins and not HAS_POLICIES else []

@@ -157,6 +157,7 @@ def test_it_can_be_kept_out(pytester: pytest.Pytester, monkeypatch: pytest.Monke
             assert "_ctxpolicy_pytest" not in sys.modules
             assert not hasattr(request.config.option, "ctxpolicy")
     """)
-    result = pytester.runpytest_subprocess("-p", "no:ctxpolicy", "-p", "no:cacheprovider", timeout=300)
+    kept_out = [option for name in ("ctxpolicy", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")]
+    result = pytester.runpytest_subprocess(*kept_out, timeout=300)
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*PytestConfigWarning: Unknown config option: ctxpolicy*"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pytest_plugin.conftest import Inner
+from tests.pytest_plugin.conftest import PYTEST_ASYNCIO, Inner
 
 ISOLATED = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing = error\n"
 
@@ -72,7 +72,7 @@ def test_pytest_asyncios_tests_and_fixtures_of_every_scope_work_and_none_is_a_le
         def test_sync_at_last(ctxpolicy_resolver):
             assert unbound(ctxpolicy_resolver)
     """
-    result = inner(source, "-W", "error", ini=ISOLATED + "asyncio_mode = auto", plugins=("asyncio",))
+    result = inner(source, "-W", "error", ini=ISOLATED + "asyncio_mode = auto", plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=8)
 
 
@@ -95,7 +95,7 @@ def test_one_marked_test_among_pytest_asyncios_own_is_isolated_and_the_others_ar
         async def test_after():
             assert not hasattr(_asyncio.host.in_force(), "resolver")
     """
-    result = inner(source, "-W", "error", ini="asyncio_mode = auto", plugins=("asyncio",))
+    result = inner(source, "-W", "error", ini="asyncio_mode = auto", plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=3)
 
 
@@ -131,7 +131,7 @@ LOOPS = """
 @pytest.mark.parametrize("factories", ["", "ctxpolicy_loop_factories = selector asyncio\n"])
 def test_pytest_asyncio_makes_its_loops_by_our_factories_where_asked(inner: Inner, factories: str) -> None:
     ini = ISOLATED + factories + "ctxpolicy_pytest_asyncio = true\nasyncio_mode = auto"
-    result = inner(LOOPS, "-W", "error", ini=ini, plugins=("asyncio",))
+    result = inner(LOOPS, "-W", "error", ini=ini, plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=6 if factories else 5)
 
 
@@ -146,7 +146,7 @@ def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_told_so_on
         async def test_marked(turn):
             pass
     """
-    result = inner(source, ini="asyncio_mode = auto", plugins=("asyncio",))
+    result = inner(source, ini="asyncio_mode = auto", plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(
         ["*CtxPolicyLeakWarning: *does not reach pytest-asyncio*ctxpolicy_pytest_asyncio = true*"]
@@ -172,7 +172,7 @@ def test_another_hook_for_loop_factories_beside_ours_gets_one_clear_warning_with
             pass
     """
     ini = "ctxpolicy_pytest_asyncio = true\nasyncio_mode = auto"
-    result = inner(source, ini=ini, plugins=("asyncio",), conftest=conftest)
+    result = inner(source, ini=ini, plugins=(PYTEST_ASYNCIO,), conftest=conftest)
     result.assert_outcomes(passed=3, warnings=1)
     result.stdout.fnmatch_lines(
         ["*pytest_asyncio_loop_factories is implemented by *conftest.py too*: remove that one, and name*"]
@@ -202,7 +202,7 @@ def test_a_policy_fixture_of_pytest_asyncio_gets_one_clear_warning_with_the_fix(
             assert _asyncio.host.in_force() is ctxpolicy_policy is not event_loop_policy
     """
     result = inner(
-        source, "-W", "ignore:Overriding", ini="ctxpolicy = contextvar\nasyncio_mode = auto", plugins=("asyncio",)
+        source, "-W", "ignore:Overriding", ini="ctxpolicy = contextvar\nasyncio_mode = auto", plugins=(PYTEST_ASYNCIO,)
     )
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(
@@ -271,7 +271,7 @@ def test_our_fixtures_and_marker_work_with_both_plugins_there(inner: Inner) -> N
         def anyio_backend():
             return "asyncio"
     """
-    inner(source, "-W", "error", ini=ISOLATED, plugins=("asyncio", "anyio")).assert_outcomes(passed=3)
+    inner(source, "-W", "error", ini=ISOLATED, plugins=(PYTEST_ASYNCIO, "anyio")).assert_outcomes(passed=3)
 
 
 def test_unittests_async_cases_work_and_are_isolated(inner: Inner) -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.pytest_plugin.conftest import Inner
+from tests.pytest_plugin.conftest import HAS_POLICIES, PYTEST_ASYNCIO, WITH_POLICIES, Inner
 
 NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # a plugin's name, and the package that brings it
 
@@ -15,8 +15,9 @@ NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # a plugin's name, and
 @pytest.fixture
 def all_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Have pytest find its plugins by itself."""
+    also = "" if HAS_POLICIES else f"-p {WITH_POLICIES} "
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"{also}-p no:cacheprovider")
     pytester.makeini("[pytest]\nctxpolicy = contextvar\nctxpolicy_leaks = error\n")
     return pytester
 
@@ -91,7 +92,8 @@ def test_workers_of_pytest_xdist_run_the_tests_of_other_plugins(inner: Inner, pl
     source = ASYNC.replace("PLUGIN", plugin).replace("PACKAGE", NEEDED[plugin])
     ini = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing = error\n"
     # pytest-asyncio warns of sync tests that bear its mark.
-    result = inner(source, "-n", "2", "-W", "ignore:.*is marked with", ini=ini, plugins=("xdist", plugin))
+    plugins = ("xdist", PYTEST_ASYNCIO if plugin == "asyncio" else plugin)
+    result = inner(source, "-n", "2", "-W", "ignore:.*is marked with", ini=ini, plugins=plugins)
     result.assert_outcomes(passed=8)
 
 
