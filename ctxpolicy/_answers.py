@@ -7,6 +7,7 @@ then go by the garbage collector, which finalizes in no sure order, now and then
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import warnings
 import weakref
@@ -19,6 +20,7 @@ from ctxpolicy import _asyncio, _scope
 from ctxpolicy._frames import caller
 from ctxpolicy._loops import make_loop
 from ctxpolicy._origin import note_origin
+from ctxpolicy._spares import Reusing
 from ctxpolicy._threads import thread_name
 from ctxpolicy._watchers import Watch
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
@@ -131,6 +133,13 @@ class Answers:
         """Make a loop, and note where."""
         return note_origin(self.make())
 
+    def leased_factory(self) -> LoopFactory:
+        """Return what makes the loops that are leased in the present context."""
+        unasked = not self._may_be_asked or self._factory_asked_for() is None
+        if unasked and self._factory_unasked is asyncio.SelectorEventLoop:
+            return Reusing(self._factory_unasked, self.new_event_loop)
+        return self.new_event_loop
+
     def factory_in_use(self) -> LoopFactory:
         """Return what :meth:`make` calls in the present context."""
         asked_for = self._factory_asked_for()
@@ -153,10 +162,10 @@ class Answers:
         Args:
             asked: the policy, where it may make and set loops in a way of its own.
         """
-        asked = self if asked is None else asked
         remedy = self.remedy()
         if remedy == "lease":
-            return self.resolver.lease(asked.new_event_loop)
+            return self.resolver.lease(self.leased_factory() if asked is None else asked.new_event_loop)
+        asked = self if asked is None else asked
         if remedy == "legacy":
             asked.set_event_loop(self._make_legacy_loop(asked))
             loop = self.resolver.get()

@@ -1,7 +1,7 @@
 """The hosts: how a policy is hooked into this Python's asyncio.
 
-This module and :mod:`ctxpolicy._seam` are the only ones that know Python versions and asyncio's private names. What is
-done is chosen by what asyncio offers, not by the version alone:
+This module, :mod:`ctxpolicy._seam` and :mod:`ctxpolicy._inside` are the only ones that know Python versions and
+asyncio's private names. What is done is chosen by what asyncio offers, not by the version alone:
 
 * asyncio has policies (Python 3.10 to 3.15): a policy is set as asyncio's own, without the warnings of 3.14.
 * asyncio has none (3.16): the policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
@@ -15,12 +15,12 @@ import contextlib
 import signal
 import sys
 import threading
-from asyncio import AbstractEventLoop, base_events, coroutines, events, selector_events, tasks
+from asyncio import AbstractEventLoop, coroutines, events, tasks
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ctxpolicy._inside import leftovers
 from ctxpolicy._seam import DefaultEventLoopPolicy, SeamHost
 from ctxpolicy.errors import InstallationError
 
@@ -40,18 +40,14 @@ __all__ = [
     "current_task",
     "debug_mode",
     "decides_as_asyncio",
-    "default_executor",
-    "detach",
     "enter_running",
     "forget_after_fork",
     "host",
     "is_asyncios_own",
     "kept_loop",
     "leave_running",
-    "leftovers",
     "platform_loop",
     "running_loop",
-    "settle",
     "shut_down",
     "stepped_out",
     "would_create",
@@ -246,70 +242,6 @@ def shut_down(loop: AbstractEventLoop) -> None:
         runner = Runner(loop_factory=lambda: loop)
         runner.get_loop()
         runner.close()
-
-
-def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
-    """Give a selector loop inherited by a forked child a selector and a self-pipe of its own.
-
-    Whatever else it watched is the parent's alone from then on.
-
-    Args:
-        runs_here: the fork was made inside the loop. From 3.14 on the child then cannot come out of the task that it is
-            in, as asyncio has cleared the running marker: the loop is stopped, where it would wait for ever otherwise.
-
-    Returns:
-        whether it could be done: not with loops of other kinds.
-    """
-    if not isinstance(loop, selector_events.BaseSelectorEventLoop):
-        return False
-    if loop.is_closed():
-        return True
-    shared: Any = loop._selector  # type: ignore[attr-defined]
-    kernel_object: Any = getattr(shared, "_selector", None)
-    if hasattr(kernel_object, "close"):
-        kernel_object.close()  # this process's descriptor of it only, before anything is unregistered
-    shared._fd_to_key.clear()
-    loop._selector = type(shared)()  # type: ignore[attr-defined]
-    for end in (loop._ssock, loop._csock):  # type: ignore[attr-defined]
-        end.close()
-    loop._internal_fds -= 1  # type: ignore[attr-defined]
-    loop._make_self_pipe()  # type: ignore[attr-defined]
-    if not runs_here:
-        loop._thread_id = None  # type: ignore[attr-defined]  # the thread that ran it is not there
-    elif sys.version_info >= (3, 14):
-        loop.stop()
-    return True
-
-
-def settle(loop: AbstractEventLoop) -> None:
-    """Have a loop of asyncio's, which is not running, do what is ready, and forget timers that were cancelled."""
-    if loop._ready:  # type: ignore[attr-defined]
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-    timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
-    if timers and all(timer.cancelled() for timer in timers):
-        timers.clear()
-        loop._timer_cancelled_count = 0  # type: ignore[attr-defined]
-
-
-def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:
-    """Say what of ``loop`` would be lost if it were only closed: tasks, asynchronous generators, default executor.
-
-    Args:
-        unknown: whether to count what a loop that is not asyncio's own does not tell.
-    """
-    found = [repr(task) for task in tasks.all_tasks(loop)]
-    if not isinstance(loop, base_events.BaseEventLoop):
-        return [*found, "asynchronous generators and a default executor, perhaps"] if unknown else found
-    found += [repr(agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
-    executor = loop._default_executor  # type: ignore[attr-defined]
-    return found if executor is None else [*found, f"the default executor {executor!r}"]
-
-
-def default_executor(loop: AbstractEventLoop) -> Executor | None:
-    """Return the default executor of ``loop`` where it has one; ``None`` also where a loop of another kind hides it."""
-    executor: Executor | None = getattr(loop, "_default_executor", None)
-    return executor
 
 
 def debug_mode() -> bool:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import atexit
 import contextvars
-import itertools
-import warnings
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from threading import get_ident
 from typing import Final, NamedTuple, final
 
-from ctxpolicy._asyncio import leftovers, shut_down
+from ctxpolicy._as_new import references
+from ctxpolicy._asyncio import shut_down
+from ctxpolicy._ending import close_leased, end_leased, unclosed
 from ctxpolicy._fork import process
-from ctxpolicy._frames import where as caller_place
-from ctxpolicy._inherited import keep_inherited
+from ctxpolicy._frames import caller_place, in_words
+from ctxpolicy._spares import Reusing, Spare, spares
 
-__all__ = ["Binding", "Lease"]
+__all__ = ["Binding", "Lease", "open_leases"]
 
 
 class Binding(NamedTuple):
@@ -49,23 +49,32 @@ class Lease:
     """A loop that ctxpolicy made for a context, closed when the lease ends.
 
     It ends when its last reference is gone, at :meth:`release`, or at interpreter exit. Make the lease before its loop
-    (:meth:`open`), else the garbage collector finalizes the loop first when both go at once.
+    (:meth:`open`), else the garbage collector finalizes the loop first when both go at once. A loop of asyncio's that a
+    policy leases is kept for the next lease instead, where nobody could tell.
 
     Attributes:
         loop: the loop; ``None`` before :meth:`open` and after the end.
+        slot: the loop and its thread, as the resolver of contextvars contexts binds it. Here, so that it is there to
+            the end: who refers to the loop is counted then.
         context: what the resolver called the context.
         thread, process: the owner.
-        where: ``file:line in function`` of the call that needed the loop.
     """
 
-    __slots__ = ("__weakref__", "context", "loop", "process", "thread", "where")
+    __slots__ = ("__weakref__", "_place", "_spare", "context", "loop", "process", "slot", "thread")
 
     def __init__(self, context: str) -> None:
         self.loop: AbstractEventLoop | None = None
+        self.slot: tuple[AbstractEventLoop | None, int] | None = None
         self.context: str = context
         self.thread: int = get_ident()
         self.process: int = process.id
-        self.where: str = caller_place()
+        self._place = caller_place()
+        self._spare: Spare | None = None
+
+    @property
+    def where(self) -> str:
+        """``file:line in function`` of the call that needed the loop."""
+        return in_words(self._place)
 
     def open(self, factory: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
         """Make the loop, in an empty contextvars context.
@@ -76,9 +85,21 @@ class Lease:
         Returns:
             the loop.
         """
-        self.loop = contextvars.Context().run(factory)
-        _open[next(_serial)] = self
-        return self.loop
+        if isinstance(factory, Reusing):
+            self._open_spare(spares.take(factory))
+        else:
+            self.loop = contextvars.Context().run(factory)
+            self.slot = (self.loop, self.thread)
+        _open[weakref.ref(self, _drop)] = None
+        return self.loop  # type: ignore[return-value]
+
+    def _open_spare(self, spare: Spare) -> None:
+        self.loop = spare.loop
+        self.slot = (self.loop, self.thread)
+        if spare.look is None:
+            spare.look_at(self)
+        spare.let(self._place, self.context)
+        self._spare = spare
 
     def stands(self) -> bool:
         """Tell whether the loop is open, of this process, and still to be closed by this lease."""
@@ -102,53 +123,68 @@ class Lease:
             return
         if loop.is_running():
             raise RuntimeError(f"{self!r} cannot end while its loop is running")
-        self.loop = None
+        self._forget()
         if self.thread == get_ident():
             shut_down(loop)
         else:
-            self._close(loop)
+            close_leased(loop, self._place, self.context)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.loop!r} for {self.context}, from {self.where}>"
 
     def __del__(self) -> None:
-        loop, self.loop = self.loop, None
-        if loop is None:
-            return
-        if self.process != process.id:
-            keep_inherited(loop)
-        elif loop.is_running():
-            # close() would raise, and a finalizer may not stop what another frame or thread is running.
-            _unclosed.append(loop)
-            self._warn(loop, "is still running at the end of its lease, and will be closed at interpreter exit")
-        else:
-            self._close(loop)
+        spare = self._spare
+        if spare is not None:
+            if spare.loop is None:  # it was released, or the collector has finalized the spare before
+                return
+            # Nobody refers to the lease any more. That is not so where the collector finds it in a cycle: it may have
+            # found the loop too, and would go on to finalize it.
+            if references is not None and references(self) <= _WHEN_UNREACHABLE and self._may_keep(spare):
+                return
+        loop = self.loop
+        if loop is not None:
+            self._forget()
+            end_leased(loop, self.process, self._place, self.context)
 
-    def _close(self, loop: AbstractEventLoop) -> None:
-        # A finalizer may run in any thread, also while a loop runs in this one: it may close a loop, never run one.
-        left = [] if loop.is_closed() else leftovers(loop)
-        try:
-            loop.close()
-        except (OSError, ValueError):
-            pass  # the collector has finalized the loop's own sockets and selector before this lease
-        if left:
-            self._warn(loop, f"was closed at the end of its lease with something left in it: {', '.join(left)}")
+    def _may_keep(self, spare: Spare) -> bool:
+        look = spare.look
+        return look is not None and self.process == process.id and look.still(self) and spares.keep(spare)
 
-    def _warn(self, loop: AbstractEventLoop, what: str) -> None:
-        message = f"the loop leased at {self.where} for {self.context} {what}: {loop!r}"
-        warnings.warn(message, ResourceWarning, stacklevel=2, source=loop)
+    def _forget(self) -> None:
+        self.loop = self.slot = None
+        if self._spare is not None:
+            self._spare.loop = None
 
 
-_serial: Final = itertools.count()
-_open: Final[weakref.WeakValueDictionary[int, Lease]] = weakref.WeakValueDictionary()
-_unclosed: Final[list[AbstractEventLoop]] = []
+def _references_when_unreachable() -> int:
+    """Return how many references to an object are counted in its finalizer after the last one is gone."""
+    counted = []
+
+    class Probe:
+        def __del__(self) -> None:
+            counted.append(references(self))
+
+    if references is not None:
+        Probe()
+    return counted[0] if counted else 0
+
+
+_WHEN_UNREACHABLE: Final = _references_when_unreachable()
+# The leases that were opened, in that order. A WeakValueDictionary does in Python what this does in C.
+_open: Final[dict[weakref.ref[Lease], None]] = {}
+_drop: Final = _open.pop
+
+
+def open_leases() -> list[Lease]:
+    """Return the leases that were opened and are alive, the oldest first."""
+    return [lease for lease in (reference() for reference in list(_open)) if lease is not None]
 
 
 @atexit.register
 def _close_all() -> None:
-    for lease in reversed(list(_open.values())):  # the youngest first: it may use what an older one has made
+    for lease in reversed(open_leases()):  # the youngest first: it may use what an older one has made
         if lease.loop is not None and not lease.loop.is_running():
             lease.release()
-    for loop in _unclosed:
+    for loop in unclosed:
         if not loop.is_running():
             loop.close()

@@ -6,12 +6,14 @@ import sys
 from asyncio import runners
 from types import CodeType, FrameType
 
-__all__ = ["caller", "maker", "place", "starter", "where"]
+__all__ = ["Place", "caller", "caller_place", "in_words", "maker", "starter", "where"]
 
 _RUNNERS = vars(runners)
 # Above maker(), note_origin(), the policy's new_event_loop() and asyncio's.
 _RUNNER_IS_AT = 4
-_OURS = ("asyncio", "ctxpolicy", "asyncio.", "ctxpolicy.")
+_OURS = ("asyncio.", "ctxpolicy.")
+# Where a piece of code is. Not a string: that is made for every loop and lease, and read for few.
+Place = tuple[CodeType, int]
 
 
 def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
@@ -35,44 +37,60 @@ def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
     return frame, level
 
 
-def maker() -> FrameType | None:
+def caller_place() -> Place | None:
+    """Find the code that called into asyncio or ctxpolicy; return where it is, ``None`` where there is none."""
+    return _place_of(_outside(sys._getframe(1)))
+
+
+def maker() -> Place | None:
     """Find the code that has a loop made, above the functions that call this one.
 
     Returns:
-        ``None`` where it is asyncio's runner: what called that is on the stack as long as the loop runs (see
-        :func:`starter`), and to look for it at each start takes 4 % of an ``asyncio.run()``.
+        where it is; ``None`` where it is asyncio's runner: what called that is on the stack as long as the loop runs
+        (see :func:`starter`), and to look for it at each start takes 4 % of an ``asyncio.run()``.
     """
     try:
         if sys._getframe(_RUNNER_IS_AT).f_globals is _RUNNERS:
             return None
     except ValueError:
         pass  # the stack is not that deep
-    frame, _ = caller()
-    return frame
+    return _place_of(_outside(sys._getframe(1)))
 
 
-def starter(loop: object) -> FrameType | None:
+def starter(loop: object) -> Place | None:
     """Find the code that runs ``loop``, in whatever thread; ``None`` where it is not running."""
     for frame in sys._current_frames().values():
         here: FrameType | None = frame
         while here is not None and not _is_run_of(loop, here):
             here = here.f_back
-        while here is not None and _is_ours(here):
-            here = here.f_back
-        if here is not None:
-            return here
+        outside = _outside(here)
+        if outside is not None:
+            return _place_of(outside)
     return None
 
 
 def where() -> str:
     """Say where the caller is: ``file:line in function``."""
-    frame, _ = caller()
-    return "an unknown place" if frame is None else place(frame.f_code, frame.f_lineno)
+    return in_words(_place_of(_outside(sys._getframe(1))))
 
 
-def place(code: CodeType, line: int) -> str:
-    """Return ``file:line in function``."""
+def in_words(place: Place | None) -> str:
+    """Return ``file:line in function``, ``"an unknown place"`` for ``None``."""
+    if place is None:
+        return "an unknown place"
+    code, line = place
     return f"{code.co_filename}:{line} in {code.co_name}"
+
+
+def _outside(frame: FrameType | None) -> FrameType | None:
+    """Return the first frame from ``frame`` on that is neither asyncio's nor ours."""
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _place_of(frame: FrameType | None) -> Place | None:
+    return None if frame is None else (frame.f_code, frame.f_lineno)
 
 
 def _is_on_stack(code: CodeType | None, frame: FrameType | None) -> bool:
@@ -89,4 +107,4 @@ def _is_run_of(loop: object, frame: FrameType) -> bool:
 
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and (name in _OURS[:2] or name.startswith(_OURS[2:]))
+    return isinstance(name, str) and f"{name}.".startswith(_OURS)

@@ -14,7 +14,8 @@ import weakref
 from asyncio import AbstractEventLoop
 from typing import Final
 
-from ctxpolicy._asyncio import detach, running_loop
+from ctxpolicy._asyncio import running_loop
+from ctxpolicy._inside import detach
 
 __all__ = ["keep_inherited", "watch", "watched"]
 

@@ -13,6 +13,7 @@ from ctxpolicy._fork import HOST, renew_after_fork
 from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._registry import shared_resolver
+from ctxpolicy._spares import spares
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
 from ctxpolicy.resolvers.base import ContextResolver
@@ -76,6 +77,7 @@ class Installation:
             self._check()
             _state.stack.remove(self)
             host.force(self._former)
+            spares.close()
             try:
                 self.policy.return_watcher(self._former)
                 self.policy.own_resolver.uninstalled()

@@ -99,6 +99,11 @@ class ContextPolicy(WatchingPolicy):
         """
         return note_origin(self._answers.make())
 
+    def leased_factory(self) -> LoopFactory:
+        """Return what makes the loops that are leased in the present context."""
+        makes_its_own = type(self) is not ContextPolicy or "new_event_loop" in vars(self)
+        return self.new_event_loop if makes_its_own else self._answers.leased_factory()
+
     def factory_in_use(self) -> LoopFactory:
         """Return what :meth:`new_event_loop` calls in the present context."""
         return self._answers.factory_in_use()

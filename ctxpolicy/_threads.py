@@ -15,8 +15,7 @@ def thread_name(ident: int | None = None) -> str:
     """
     if ident is None:
         ident = threading.get_ident()
-    # Not current_thread(): in a finalizer at a thread's end it makes a dummy thread (Python 3.10 to 3.13).
-    for thread in threading.enumerate():
-        if thread.ident == ident:
-            return repr(thread.name)
-    return f"with ident {ident}"
+    # Not current_thread(): in a finalizer at a thread's end it makes a dummy thread (Python 3.10 to 3.13). Nor
+    # enumerate(), which takes a lock and 1 us more, for each loop that is leased.
+    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    return f"with ident {ident}" if thread is None else repr(thread.name)

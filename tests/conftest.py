@@ -113,4 +113,4 @@ def _mend_leases(former: set[Lease]) -> list[str]:
 
 
 def _standing_leases() -> set[Lease]:
-    return {lease for lease in list(_binding._open.values()) if lease.stands()}
+    return {lease for lease in _binding.open_leases() if lease.stands()}

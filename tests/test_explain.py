@@ -68,9 +68,9 @@ def come_true() -> tuple[Explanation, AbstractEventLoop | None]:
 @pytest.fixture(autouse=True)
 def leases_end_with_the_test() -> Iterator[None]:
     """End what is leased here: the collector would, in an order of its own."""
-    before = list(_binding._open.values())
+    before = _binding.open_leases()
     yield
-    for lease in list(_binding._open.values()):
+    for lease in _binding.open_leases():
         if lease not in before:
             lease.release()
 

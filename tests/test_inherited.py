@@ -12,7 +12,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import _inherited
-from ctxpolicy._asyncio import detach
+from ctxpolicy._inside import detach
 from ctxpolicy._origin import note_origin, origin
 from tests.programs import run_program
 

@@ -106,7 +106,7 @@ def _context_loop() -> AbstractEventLoop | None:
     elsewhere = policy.resolver.binding()
     if elsewhere is not None and elsewhere.loop is not None and elsewhere.loop.is_running():
         return elsewhere.loop
-    return policy.resolver.lease(policy.new_event_loop)
+    return policy.resolver.lease(policy.leased_factory())
 
 
 def _new_loop() -> AbstractEventLoop:

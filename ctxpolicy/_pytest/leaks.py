@@ -12,12 +12,14 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ctxpolicy._asyncio import default_executor, host, running_loop, shut_down
+from ctxpolicy._asyncio import host, running_loop, shut_down
 from ctxpolicy._inherited import watched
+from ctxpolicy._inside import default_executor
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.births import birthplace
 from ctxpolicy._pytest.marker import PutAside
+from ctxpolicy._spares import spares
 
 __all__ = ["Owned", "Watch"]
 
@@ -76,6 +78,7 @@ class Watch:
 
     def clean_up(self) -> list[str]:
         """Return a line for each thing that the test has left, after making it harmless."""
+        spares.close()  # which are nobody's leak
         loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
         left = [*self._policy_replaced(), *self._marker_left()]
         self._policy.resolver.clear()  # leases end by this, as they should

@@ -67,6 +67,8 @@ class ContextVarResolver(SlotResolver):
             return None
         loop, thread = slot
         lease, scope = self._kept.get_raw() or _NOTHING
+        if lease is not None and lease.slot is slot:
+            return lease.binding(scope)
         return Binding(loop, thread, self._process, lease, getattr(slot, "where", None), scope)
 
     def store(self, binding: Binding | None) -> None:
@@ -154,6 +156,9 @@ def _kept(binding: Binding) -> _Kept | None:
 
 
 def _slot(binding: Binding) -> tuple[Any, ...]:
+    lease = binding.lease
+    if lease is not None and lease.slot is not None and binding.loop is lease.loop and binding.thread == lease.thread:
+        return lease.slot
     if binding.where is None:
         return binding[:2]
     slot = _Traced(binding[:2])

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ctxpolicy._spares import spares
+
 __all__ = ["FORKS", "JOBS", "nothing_piles_up"]
 
 # Seconds' worth by default; the full number is asked for: CTXPOLICY_STRESS_JOBS=100000.
@@ -42,6 +44,7 @@ def nothing_piles_up() -> Iterator[None]:
 
 
 def _count() -> _Count:
+    spares.close()  # which are kept on purpose, and are few
     objects = _live_objects()
     while (fewer := _live_objects()) < objects:  # what has finalizers goes in several rounds on PyPy, link by link
         objects = fewer
