@@ -112,7 +112,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=ONE_PYTHON)
 def examples(session: nox.Session) -> None:
     """Run every example program of the docs; a warning is an error."""
-    session.install(".[greenlet,trio,uvloop]")
+    session.install(".[greenlet,trio,uvloop]", "aiohttp>=3.13")  # shared_client.py needs aiohttp
     for example in sorted(Path("docs/examples").glob("*.py")):
         session.run("python", "-W", "error", str(example))
 

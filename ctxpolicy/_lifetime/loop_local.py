@@ -112,7 +112,8 @@ class _Keeper:
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self.name = f"{loop!r}, made at {origin(loop)}"
+        # Not its repr, which says that it is running.
+        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {origin(loop)},"
         self.entries: dict[LoopLocal[Any], _Entry] = {}
         self.made: list[tuple[LoopLocal[Any], _Entry]] = []
         self.closed = False

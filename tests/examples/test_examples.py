@@ -26,7 +26,8 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_every_example_is_tested_here() -> None:
-    tested = {"off_set_event_loop_policy", "own_resolver", "tasks", "tenants", "worker_threads", "wrap_a_policy"}
+    tested = {"off_set_event_loop_policy", "own_resolver", "shared_client", "tasks", "tenants", "worker_threads"}
+    tested |= {"wrap_a_policy"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -104,6 +105,20 @@ def test_worker_threads_shows_the_error_and_what_mends_it() -> None:
         "                   dog.png, resized",
         "each job its own:  owl.png, resized",
         "cat and dog shared a loop: True; owl had another: True; all closed: True",
+    ]
+
+
+def test_shared_client_shows_the_error_and_a_client_for_each_run_closed_with_it() -> None:
+    pytest.importorskip("aiohttp", reason="needs the package aiohttp, which is not installed")
+    assert output("shared_client").splitlines() == [
+        "a global, 1st run:  ada",
+        "a global, 2nd run:  RuntimeError: Event loop is closed",
+        "LoopLocal:          ada",
+        "LoopLocal:          bob",
+        "LoopLocal:          cleo",
+        "many in one run:    dan, eve, fay",
+        "from sync code:     gus",
+        "5 clients for 7 requests, 5 of them closed",
     ]
 
 
