@@ -15,6 +15,7 @@ from ctxpolicy._asyncio import shut_down
 from ctxpolicy._ending import close_leased, end_leased, unclosed
 from ctxpolicy._fork import process
 from ctxpolicy._frames import caller_place, in_words
+from ctxpolicy._room import Room
 from ctxpolicy._spares import Reusing, Spare, spares
 
 __all__ = ["Binding", "Lease", "open_leases"]
@@ -91,6 +92,8 @@ class Lease:
             self.loop = contextvars.Context().run(factory)
             self.slot = (self.loop, self.thread)
         _open[weakref.ref(self, _drop)] = None
+        if references is None:
+            _room.make(_open)
         return self.loop  # type: ignore[return-value]
 
     def _open_spare(self, spare: Spare) -> None:
@@ -173,6 +176,7 @@ _WHEN_UNREACHABLE: Final = _references_when_unreachable()
 # The leases that were opened, in that order. A WeakValueDictionary does in Python what this does in C.
 _open: Final[dict[weakref.ref[Lease], None]] = {}
 _drop: Final = _open.pop
+_room: Final = Room()
 
 
 def open_leases() -> list[Lease]:

@@ -11,8 +11,9 @@ import weakref
 
 import pytest
 
-from ctxpolicy import Lease, _inherited
+from ctxpolicy import Lease, _binding, _inherited
 from ctxpolicy._fork import process
+from ctxpolicy._room import Room
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.programs import run_program
 
@@ -166,6 +167,32 @@ def test_a_lease_ends_though_its_loop_refers_back_to_it():
     del lease, loop
     collect()
     assert closed() is None
+
+
+def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(_binding, "references", None)  # as on PyPy
+    monkeypatch.setattr(_binding, "_room", Room())
+    most = 0
+    gc.disable()
+    try:
+        for _ in range(500):
+            lease = Lease("a job")
+            lease.open(StandInLoop).refers_to = lease  # a cycle
+            del lease
+            most = max(most, len(_binding._open))
+    finally:
+        gc.enable()
+        collect()
+    assert most <= 128
+
+
+def test_and_those_that_somebody_has_are_not_looked_at_each_time(monkeypatch):
+    collected = []
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(1))
+    room = Room()
+    for count in range(1, 1001):
+        room.make(range(count))
+    assert len(collected) == 4  # at 64, 128, 256 and 512
 
 
 def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_exit():
