@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from ctxpolicy import ContextResolver
+from ctxpolicy import ContextResolver, GreenletResolver
 from ctxpolicy.testing import (
     THREADS_INHERIT_CONTEXT,
     ResolverContract,
@@ -74,6 +74,11 @@ class TestGreenlet(ResolverContract):
 
     def new_context(self) -> AbstractContextManager[Run]:
         return greenlet_context()
+
+
+class TestGreenletRunning(TestGreenlet):
+    def make_resolver(self) -> ContextResolver:
+        return GreenletResolver(running=True)
 
 
 class TestProcess(ResolverContract):
