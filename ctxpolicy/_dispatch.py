@@ -10,7 +10,7 @@ from ctxpolicy import _scope
 from ctxpolicy._asyncio import HAS_CHILD_WATCHERS, Policy, is_asyncios_own
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._threads import thread_name
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["DispatchPolicy"]
 
@@ -36,10 +36,6 @@ class DispatchPolicy(ContextPolicy):
         """The policy that was there."""
         return self._former  # type: ignore[no-any-return]
 
-    def kind_of_loops(self) -> LoopFactory | None:
-        """Return what makes the loops of a policy that takes this one's place: what makes the former policy's."""
-        return self._answers.inherited_factory
-
     def borrow_watcher(self, former: Any) -> None:
         """Leave the child watcher where it is; this policy has the former one's methods for it."""
 
@@ -51,13 +47,6 @@ class DispatchPolicy(ContextPolicy):
     @_watcher.setter
     def _watcher(self, watcher: Any) -> None:
         pass  # asyncio's __init__ says that there is none
-
-    def new_event_loop(self) -> AbstractEventLoop:
-        """Return a new loop: the former policy's, where the chosen resolver has no kind of its own."""
-        if _scope.chosen() is None:
-            loop: AbstractEventLoop = self._former.new_event_loop()
-            return loop
-        return super().new_event_loop()
 
     def __repr__(self) -> str:
         return f"<the policy of using() over {self._former!r}>"

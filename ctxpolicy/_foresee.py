@@ -224,7 +224,7 @@ def _is_nowhere(resolver: ContextResolver) -> bool:
 
 
 def _factory(policy: ContextPolicy) -> Callable[[], Any]:
-    overridden = type(policy).new_event_loop not in (ContextPolicy.new_event_loop, DispatchPolicy.new_event_loop)
+    overridden = type(policy).new_event_loop is not ContextPolicy.new_event_loop
     return policy.new_event_loop if overridden else policy.factory_in_use()
 
 

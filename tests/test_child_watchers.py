@@ -321,6 +321,18 @@ def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(
     assert watcher.done == [loop, None]
 
 
+def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher(own_policy):
+    watcher, loop, outside = watching(), asyncio.new_event_loop(), contextvars.copy_context()
+    set_watcher(watcher)
+    with using("thread"):
+        outside.run(asyncio.set_event_loop, loop)
+        assert watcher.done == [loop]
+        asyncio.set_event_loop(loop)
+        assert watcher.done == [loop, loop]
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
 def test_a_policy_without_watchers_lends_none():
     with in_force(uvloops_own()), install("thread") as installation:
         assert installation.policy._lent_watcher is None

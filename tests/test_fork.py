@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from ctxpolicy import _fork
+from ctxpolicy._asyncio import CREATES_IMPLICITLY
 from tests.programs import run_program
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -102,3 +103,105 @@ def test_a_forked_child_has_an_id_and_resolvers_of_its_own():
         assert resolver.get() is not None
     """
     assert run_program(textwrap.dedent(program)) == "renewed True None"
+
+
+@needs_fork
+def test_the_methods_of_a_policy_in_force_find_nothing_of_the_parents_in_a_forked_child(resolver_case):
+    program = """
+        import asyncio, os, sys
+        import ctxpolicy
+        from tests.resolver_cases import CASES
+
+        with ctxpolicy.install(CASES[sys.argv[1]].make(), missing="error"):
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            child = os.fork()
+            if child == 0:
+                try:
+                    said = asyncio.get_event_loop()
+                except RuntimeError:
+                    said = "nothing"
+                asyncio.run(asyncio.sleep(0))
+                print(said, flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            assert asyncio.get_event_loop() is loop
+            asyncio.set_event_loop(None)
+            loop.close()
+    """
+    assert run_program(textwrap.dedent(program), resolver_case.name) == "nothing"
+
+
+@needs_fork
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+def test_the_loop_that_was_made_unasked_in_the_parent_is_not_handed_out_in_a_forked_child():
+    program = """
+        import asyncio, os, warnings
+        import ctxpolicy
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with ctxpolicy.install("contextvar"):
+            loop = asyncio.get_event_loop()
+            child = os.fork()
+            if child == 0:
+                print(asyncio.get_event_loop() is loop, flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            assert asyncio.get_event_loop() is loop
+            loop.close()
+    """
+    assert run_program(textwrap.dedent(program)) == "False"
+
+
+@needs_fork
+def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked_child():
+    """It shares kernel objects with the parent's; asyncio has only the policy in force forget it."""
+    program = """
+        import asyncio, gc, os
+        import ctxpolicy
+
+        class Loop(asyncio.SelectorEventLoop):
+            def close(self):
+                print("closed", flush=True)
+                super().close()
+
+        asyncio.set_event_loop(Loop())
+        with ctxpolicy.install():
+            child = os.fork()
+            if child == 0:
+                gc.collect()
+                print("child ends", flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+        asyncio.get_event_loop().close()
+    """
+    assert run_program(textwrap.dedent(program), flags=("-W", "ignore")).splitlines() == ["child ends", "closed"]
+
+
+@needs_fork
+def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just_doing_so():
+    program = """
+        import os, signal, threading
+        import ctxpolicy
+        from ctxpolicy import _install
+
+        def hold():
+            with _install._state.lock:
+                held.set()
+                forked.wait()
+
+        held, forked = threading.Event(), threading.Event()
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # where it would wait for ever
+            ctxpolicy.install("thread").uninstall()
+            print("done", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        forked.set()
+        thread.join()
+    """
+    assert run_program(textwrap.dedent(program), flags=("-W", "ignore")) == "done"  # 3.12 warns of threads at a fork
