@@ -137,6 +137,17 @@ def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_ask
     result.assert_outcomes(passed=3)
 
 
+def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
+    source = """
+        async def test_it(ctxpolicy_loop):
+            raise AssertionError("it was run")
+    """
+    result = inner(source, ini="ctxpolicy = contextvar")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
+    assert "it was run" not in "".join(line for line in result.outlines if line.startswith("E "))
+
+
 def test_the_modules_name_does_where_no_entry_point_names_it(inner: Inner) -> None:
     source = """
         def test_it(ctxpolicy_resolver):
