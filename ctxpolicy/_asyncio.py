@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ctxpolicy._inside import leftovers
-from ctxpolicy._seam import DefaultEventLoopPolicy, SeamHost
+from ctxpolicy._seam import DefaultEventLoopPolicy, NativeLocal, OwnWay, SeamHost
 from ctxpolicy.errors import InstallationError
 
 if sys.version_info >= (3, 11):
@@ -44,6 +44,7 @@ __all__ = [
     "forget_after_fork",
     "host",
     "is_asyncios_own",
+    "is_own_way",
     "kept_loop",
     "leave_running",
     "platform_loop",
@@ -111,6 +112,8 @@ elif _HAS_POLICIES:
 else:
     PolicyBase = DefaultEventLoopPolicy
 
+_OwnWay: Final = PolicyBase if _HAS_POLICIES else OwnWay
+
 
 def platform_loop() -> AbstractEventLoop:
     """Make a loop of this platform's default kind."""
@@ -119,8 +122,13 @@ def platform_loop() -> AbstractEventLoop:
 
 
 def is_asyncios_own(policy: object) -> bool:
-    """Tell whether ``policy`` is asyncio's default one (``None``: not made yet), no subclass of it."""
-    return policy is None or type(policy) is PolicyBase
+    """Tell whether ``policy`` is asyncio's default one (``None``: not made yet) or compat's, no subclass of it."""
+    return policy is None or type(policy) in (PolicyBase, _OwnWay)
+
+
+def is_own_way(policy: object) -> bool:
+    """Tell whether ``policy`` does about a missing loop what asyncio of this Python does by itself."""
+    return type(policy) is _OwnWay
 
 
 def forget_after_fork(policy: Any) -> object:
@@ -130,6 +138,8 @@ def forget_after_fork(policy: Any) -> object:
         where it kept them.
     """
     kept: object = getattr(policy, "_local", None)
+    if isinstance(kept, NativeLocal):
+        return None  # which asyncio has made anew
     if kept is not None and hasattr(events, "on_fork"):
         policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
     return kept
@@ -160,7 +170,7 @@ def kept_loop(policy: Any) -> AbstractEventLoop | None:
 
 def would_create(policy: Any) -> bool:
     """Tell whether such a policy would make a loop if it keeps none for this thread."""
-    if policy is None:
+    if policy is None or is_own_way(policy):
         creates = CREATES_IMPLICITLY
     else:
         creates = _inherits_from_asyncio(policy) and (CREATES_IMPLICITLY or not _HAS_POLICIES)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ctxpolicy import _scope
-from ctxpolicy._asyncio import HAS_CHILD_WATCHERS, Policy, is_asyncios_own
+from ctxpolicy._asyncio import HAS_CHILD_WATCHERS, Policy, is_own_way
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
@@ -24,7 +24,7 @@ class DispatchPolicy(ContextPolicy):
 
     def __init__(self, former: Policy) -> None:
         self._former: Any = former
-        super().__init__(_AsynciosResolver(former) if is_asyncios_own(former) else _ForwardingResolver(former))
+        super().__init__(_AsynciosResolver(former) if is_own_way(former) else _ForwardingResolver(former))
         self.scope()
         if HAS_CHILD_WATCHERS:
             # The methods themselves: from 3.12 on they blame their warning on whoever calls them.

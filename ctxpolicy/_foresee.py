@@ -14,6 +14,7 @@ from ctxpolicy._asyncio import (
     CREATION_WARNS,
     decides_as_asyncio,
     is_asyncios_own,
+    is_own_way,
     kept_loop,
     would_create,
 )
@@ -112,7 +113,7 @@ def view(policy: Any) -> View:
         return replace(
             former,
             policy=f"{former.policy}, which the one of using() blocks passes on to",
-            answer=_answer_of_ours(policy)[0] if is_asyncios_own(policy.former) else former.answer,
+            answer=_answer_of_ours(policy)[0] if is_own_way(policy.former) else former.answer,
         )
     if isinstance(policy, ContextPolicy):
         return _view_of_ours(policy)

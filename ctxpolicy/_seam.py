@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 
 from ctxpolicy._frames import caller
 
-__all__ = ["AbstractEventLoopPolicy", "BaseDefaultEventLoopPolicy", "CurrentLoop", "DefaultEventLoopPolicy", "SeamHost"]
+__all__ = [
+    "AbstractEventLoopPolicy",
+    "BaseDefaultEventLoopPolicy",
+    "CurrentLoop",
+    "DefaultEventLoopPolicy",
+    "NativeLocal",
+    "OwnWay",
+    "SeamHost",
+]
 
 
 class AbstractEventLoopPolicy:
@@ -93,6 +101,13 @@ class DefaultEventLoopPolicy(BaseDefaultEventLoopPolicy):
     _loop_factory = getattr(asyncio, "EventLoop", None)
 
 
+class OwnWay(DefaultEventLoopPolicy):
+    """What asyncio 3.16 does by itself, as a policy: nothing is made unasked for."""
+
+    def _may_create(self) -> bool:
+        return False
+
+
 class CurrentLoop:
     """Looks like asyncio's thread-local ``_Local``, and stands over a policy.
 
@@ -121,9 +136,39 @@ class CurrentLoop:
         self._write(loop)
 
 
-class _Natives(NamedTuple):
+class NativeLocal:
+    """asyncio's own thread-local, also where a policy stands in front of it, and the fresh one of a forked child.
+
+    Args:
+        present: returns it.
+    """
+
+    __slots__ = ("_present",)
+
+    def __init__(self, present: Callable[[], Any]) -> None:
+        object.__setattr__(self, "_present", present)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_present")(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(object.__getattribute__(self, "_present")(), name, value)
+
+
+class _Parts(NamedTuple):
+    """The two parts of asyncio that a policy takes the place of."""
+
     local: Any
     new_event_loop: Callable[[], AbstractEventLoop]
+
+
+def _parts() -> _Parts:
+    return _Parts(events._local, events.new_event_loop)  # type: ignore[attr-defined]
+
+
+def _put(parts: _Parts) -> None:
+    events._local = parts.local  # type: ignore[attr-defined]
+    events.new_event_loop = asyncio.new_event_loop = parts.new_event_loop
 
 
 class SeamHost:
@@ -133,47 +178,55 @@ class SeamHost:
 
     def __init__(self) -> None:
         self._policy: Any = None
-        self._seam: CurrentLoop | None = None
-        self._natives = _Natives(events._local, events.new_event_loop)  # type: ignore[attr-defined]
-        self._own = DefaultEventLoopPolicy()
-        self._own._local = self._natives.local
+        self._ours: _Parts | None = None
+        self._native = _parts()
+        self._parents: list[object] = []
+        self._own = OwnWay()
+        self._own._local = NativeLocal(self._native_local)
 
     def in_force(self) -> Any:
         """Return the policy in force, ``None`` for asyncio's own way."""
-        return self._policy if self._seam is not None and self._seam is _local() else None
+        return self._policy if self._stands() else None
 
     def force(self, policy: Any) -> None:
         """Put ``policy`` in force; ``None``: asyncio's own way."""
-        if self.in_force() is None:
-            self._natives = _Natives(_local(), events.new_event_loop)
-            self._own._local = self._natives.local
+        if not self._stands():
+            self._native = self._found()
         self._policy = policy
-        if policy is None:
-            self._seam = None
-            self._put(*self._natives)
-        else:
-            # Looked up at each call: a policy may bind its methods anew.
-            self._seam = CurrentLoop(lambda: policy.get_event_loop(), lambda loop: policy.set_event_loop(loop))
-            self._put(self._seam, policy.new_event_loop)
+        self._ours = None if policy is None else _behind(policy)
+        _put(self._ours or self._native)
 
-    def own(self) -> DefaultEventLoopPolicy:
-        """Return asyncio's own way as a policy: that of 3.13, over asyncio's own thread-local."""
-        if self.in_force() is None:
-            self._own._local = _local()
+    def own(self) -> OwnWay:
+        """Return asyncio's own way as a policy, over asyncio's own thread-local."""
         return self._own
 
     def after_fork(self) -> None:
         """Be there again: asyncio has put a fresh thread-local into ``_local``."""
-        if self._seam is not None:
-            self._natives = self._natives._replace(local=_local())
-            self._own._local = self._natives.local
-            self._put(self._seam, self._policy.new_event_loop)
+        if self._ours is not None:
+            self._parents.append(self._native.local)  # to drop a loop is to close it, and the parent has it open
+            self._native = self._native._replace(local=_parts().local)
+            _put(self._ours)
 
-    @staticmethod
-    def _put(local: Any, new_event_loop: Callable[[], AbstractEventLoop]) -> None:
-        events._local = local  # type: ignore[attr-defined]
-        events.new_event_loop = asyncio.new_event_loop = new_event_loop
+    def _stands(self) -> bool:
+        return self._ours is not None and self._ours.local is _parts().local
+
+    def _found(self) -> _Parts:
+        """Return what somebody else has put in asyncio; what is ours there still is not."""
+        found = _parts()
+        ours = self._ours is not None and self._ours.new_event_loop is found.new_event_loop
+        return found._replace(new_event_loop=self._native.new_event_loop) if ours else found
+
+    def _native_local(self) -> Any:
+        return self._native.local if self._stands() else _parts().local
 
 
-def _local() -> Any:
-    return events._local  # type: ignore[attr-defined]
+def _behind(policy: Any) -> _Parts:
+    # Its methods are looked up at each call: a policy may bind them anew.
+    def new_event_loop() -> AbstractEventLoop:
+        """Return a new event loop, as the policy in force makes them."""
+        loop: AbstractEventLoop = policy.new_event_loop()
+        return loop
+
+    return _Parts(
+        CurrentLoop(lambda: policy.get_event_loop(), lambda loop: policy.set_event_loop(loop)), new_event_loop
+    )

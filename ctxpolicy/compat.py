@@ -16,7 +16,9 @@ from types import ModuleType, TracebackType
 from typing import Any, Final, final
 
 from ctxpolicy import _seam
-from ctxpolicy._asyncio import host
+from ctxpolicy._asyncio import forget_after_fork, host
+from ctxpolicy._fork import HOST, renew_after_fork
+from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy.errors import InstallationError
 
@@ -55,10 +57,12 @@ class Restoration:
 
     def _begin(self) -> None:
         self._former = host.in_force()
+        own: Any = host.own()
+        _default._local = own._local
+        if self._former is None:
+            host.force(_default)
         self._added = _add()
         self._active = True
-        if self._former is None:
-            host.force(host.own())
 
     def _check(self) -> None:
         now = host.in_force()
@@ -66,7 +70,21 @@ class Restoration:
             raise InstallationError(f"{now!r} was put in force after restore_policies(): uninstall that one first")
 
 
+class _Restored:
+    """What the policy in force must do anew in a forked child, where asyncio up to 3.15 did it."""
+
+    def after_fork(self) -> None:
+        policy = host.in_force()
+        ours = isinstance(policy, ContextPolicy)  # which sees to it itself
+        if not ours and vars(asyncio).get("set_event_loop_policy") is set_event_loop_policy:
+            keep_inherited(forget_after_fork(policy))  # to drop a loop is to close it, and the parent has it open
+
+
 _lock: Final = threading.RLock()
+# That of 3.13, over asyncio's own thread-local: what is bound to the threads stays bound.
+_default: Final = _seam.DefaultEventLoopPolicy()
+_restored: Final = _Restored()
+renew_after_fork(_restored, HOST)
 
 
 def restore_policies() -> Restoration:
@@ -87,7 +105,7 @@ def restore_policies() -> Restoration:
 
 def get_event_loop_policy() -> _seam.AbstractEventLoopPolicy:
     """Return the policy in force."""
-    policy: Any = host.in_force() or host.own()
+    policy: Any = host.in_force() or _default
     return policy  # type: ignore[no-any-return]  # anything that a library has set
 
 
@@ -99,7 +117,7 @@ def set_event_loop_policy(policy: _seam.AbstractEventLoopPolicy | None) -> None:
     """
     if policy is not None and not isinstance(policy, _seam.AbstractEventLoopPolicy):
         raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")
-    host.force(policy or host.own())
+    host.force(policy or _default)
 
 
 def _names() -> dict[str, Any]:
@@ -125,9 +143,11 @@ def _add() -> list[tuple[ModuleType, str]]:
         for name, value in names.items():
             setattr(module, name, value)
             added.append((module, name))
+        vars(module)["__all__"] = (*vars(module)["__all__"], *names)
     return added
 
 
 def _remove(added: list[tuple[ModuleType, str]]) -> None:
     for module, name in added:
         delattr(module, name)
+        vars(module)["__all__"] = tuple(other for other in vars(module)["__all__"] if other != name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import threading
 import warnings
 from asyncio import AbstractEventLoop
@@ -14,10 +15,14 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from ctxpolicy._asyncio import PolicyBase, host
+from ctxpolicy.compat import restore_policies
+from ctxpolicy.errors import NotALoopError
 
 __all__ = [
+    "NOT_A_LOOP",
     "Journal",
     "Note",
+    "asyncio_alone",
     "asyncios_own",
     "collect_garbage",
     "in_force",
@@ -26,6 +31,10 @@ __all__ = [
     "tornados_own",
     "uvloops_own",
 ]
+
+
+# What asyncio.set_event_loop() raises under a policy of ours. That of 3.16 checks before it asks anybody else.
+NOT_A_LOOP: type[Exception] = NotALoopError if hasattr(asyncio.events, "_event_loop_policy") else TypeError
 
 
 def set_policy(policy: Any) -> None:
@@ -50,8 +59,25 @@ def in_force(policy: Any) -> Iterator[Any]:
 
 
 def asyncios_own() -> Any:
-    """Return a fresh instance of asyncio's default policy."""
+    """Return a fresh instance of asyncio's default policy; where it has none, of the one that compat puts back."""
     return PolicyBase()
+
+
+@contextlib.contextmanager
+def asyncio_alone() -> Iterator[Any]:
+    """Leave asyncio to itself for the block, with nothing bound anywhere; yield its own way as a policy."""
+    events: Any = asyncio.events
+    if hasattr(events, "_event_loop_policy"):
+        with in_force(asyncios_own()) as policy:
+            yield policy
+        return
+    with in_force(None):
+        local = events._local
+        events._local = type(local)()
+        try:
+            yield host.own()
+        finally:
+            events._local = local
 
 
 def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
@@ -145,23 +171,26 @@ class Journal:
 
 def uvloops_own() -> Any:
     """Return a fresh instance of uvloop's policy; where there is none, skip the test."""
-    uvloop = pytest.importorskip("uvloop")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # from 3.14 on
-        try:
-            return uvloop.EventLoopPolicy()
-        except AttributeError:  # asyncio without policies
-            pytest.skip("uvloop has no policy on this Python")
+    uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
+    if sys.version_info >= (3, 16):
+        pytest.skip("uvloop has no policy on this Python, whatever asyncio has")
+    with _policies():
+        return uvloop.EventLoopPolicy()
 
 
 def tornados_own() -> Any:
     """Return a fresh instance of tornado's policy for any thread; where there is none, skip the test."""
-    pytest.importorskip("tornado")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from tornado.platform.asyncio import AnyThreadEventLoopPolicy
+    module = pytest.importorskip("tornado.platform.asyncio", reason="needs the package tornado, which is not installed")
+    with _policies():
+        return module.AnyThreadEventLoopPolicy()
 
-        return AnyThreadEventLoopPolicy()
+
+@contextlib.contextmanager
+def _policies() -> Iterator[None]:
+    """Let a library make its policy, without the warnings of 3.14, and also where asyncio has no policies."""
+    with restore_policies(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def collect_garbage() -> None:

@@ -20,6 +20,7 @@ from ctxpolicy._asyncio import (
     platform_loop,
     running_loop,
 )
+from ctxpolicy._seam import NativeLocal
 from tests.policies import asyncios_own, in_force, in_thread
 from tests.programs import run_program
 
@@ -121,6 +122,13 @@ def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
     forgets = hasattr(asyncio.events, "on_fork")
     assert (policy._local._loop is None) is forgets
     loop.close()
+
+
+def test_a_policy_over_asyncios_own_local_stays_over_it_as_asyncio_makes_that_anew():
+    policy = asyncios_own()
+    policy._local = native = NativeLocal(lambda: None)
+    assert forget_after_fork(policy) is None
+    assert policy._local is native
 
 
 def test_what_keeps_no_loops_has_nothing_to_forget():

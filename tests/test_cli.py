@@ -268,6 +268,27 @@ def test_asyncios_policy_api_is_put_back_first_if_asked_for(runs):
     assert (done.status, done.out) == (0, "ContextPolicy\n")
 
 
+def test_a_program_that_sets_a_policy_of_its_own_is_under_that_one(runs):
+    runs.options = ["--restore-policies", "--missing", "create"]
+    runs.flags = ("-W", "error", "-W", "ignore:'asyncio.:DeprecationWarning")
+    runs.write(
+        "mine.py",
+        """
+import asyncio
+
+class MyPolicy(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        print("made")
+        return super().new_event_loop()
+
+asyncio.set_event_loop_policy(MyPolicy())
+asyncio.run(asyncio.sleep(0))
+print(type(asyncio.get_event_loop_policy()).__name__)
+""",
+    )
+    assert runs.ours("mine.py") == (0, "made\nMyPolicy\n", "")
+
+
 def test_what_a_program_raises_is_no_bad_input_though_it_be_ours(runs):
     runs.write("raises.py", "import ctxpolicy\nraise ctxpolicy.OptionError('mine')")
     done = runs.both("raises.py")

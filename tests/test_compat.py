@@ -122,7 +122,10 @@ def test_undoing_takes_everything_away_again():
 
         before = dict(vars(asyncio)), dict(vars(events))
         with restore_policies():
-            asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+            exec("from asyncio import *; set_event_loop_policy(DefaultEventLoopPolicy())")
+            exec("from asyncio.events import *; assert get_event_loop_policy() is not None")
+            restore_policies().undo()  # the second one has changed nothing, and undoes nothing
+            assert type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy
         assert (dict(vars(asyncio)), dict(vars(events))) == before
         with ctxpolicy.install("task") as installation:
             with restore_policies():
@@ -131,6 +134,72 @@ def test_undoing_takes_everything_away_again():
         print("ok")
     """
     assert emulated(program) == "ok"
+
+
+@without_policies
+def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstalling_says_so():
+    program = """
+        import asyncio, ctxpolicy
+        from ctxpolicy.compat import restore_policies
+
+        with restore_policies():
+            installation = ctxpolicy.install("task")
+            asyncio.set_event_loop_policy(theirs := asyncio.DefaultEventLoopPolicy())
+            try:
+                installation.uninstall()
+            except ctxpolicy.InstallationError as error:
+                print("has taken its place since" in str(error), asyncio.get_event_loop_policy() is theirs)
+            asyncio.set_event_loop_policy(installation.policy)
+            installation.uninstall()
+    """
+    assert emulated(program) == "True True"
+
+
+@without_policies
+def test_outside_of_using_blocks_the_default_policy_goes_on_making_loops_as_that_of_3_13_does():
+    program = """
+        import asyncio, contextvars, ctxpolicy, warnings
+        from ctxpolicy.compat import restore_policies
+
+        restore_policies()
+        outside = contextvars.copy_context()
+        with ctxpolicy.using("thread"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                asyncio.get_event_loop()
+            except ctxpolicy.NoCurrentLoopError:
+                print("none in the block")
+            loop = outside.run(asyncio.get_event_loop)
+            print(*[(warning.category.__name__, warning.filename) for warning in caught])
+        assert asyncio.get_event_loop() is loop
+        loop.close()
+    """
+    assert emulated(program).splitlines() == ["none in the block", "('DeprecationWarning', '<string>')"]
+
+
+@without_policies
+@pytest.mark.parametrize("policy", ["asyncio.get_event_loop_policy()", "asyncio.DefaultEventLoopPolicy()"])
+def test_in_a_forked_child_the_policy_in_force_has_forgotten_the_loops_of_the_parent(policy):
+    program = f"""
+        import asyncio, os, weakref
+        from ctxpolicy.compat import restore_policies
+
+        with restore_policies():
+            asyncio.set_event_loop_policy({policy})
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            parents = weakref.ref(asyncio.get_event_loop())
+            if (child := os.fork()) == 0:
+                try:
+                    asyncio.get_event_loop()
+                except DeprecationWarning:  # it would make one
+                    asyncio.run(asyncio.sleep(0))
+                    os._exit(0 if parents() and not parents().is_closed() else 7)
+                os._exit(8)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            assert asyncio.get_event_loop() is parents()
+            asyncio.get_event_loop().close()
+    """
+    assert emulated(program) == "0"
 
 
 @without_policies
@@ -204,43 +273,17 @@ def test_uvloops_policy_works_where_uvloop_still_has_it():
         restore_policies()
         import uvloop
 
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-
         async def main():
             return type(asyncio.get_running_loop()).__module__
 
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        print(asyncio.run(main()))
+        asyncio.set_event_loop_policy(None)
+        print(asyncio.run(main()))
+        uvloop.install()
         print(asyncio.run(main()))
     """
-    assert emulated(program) == "uvloop"
-
-
-@without_policies
-def test_pytest_asyncio_runs_its_tests(tmp_path):
-    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
-    (tmp_path / "conftest.py").write_text("from ctxpolicy.compat import restore_policies\nrestore_policies()\n")
-    (tmp_path / "test_it.py").write_text(
-        textwrap.dedent(
-            """
-            import asyncio
-            import pytest
-
-            @pytest.mark.asyncio
-            async def test_async():
-                assert asyncio.get_running_loop()
-
-            def test_sync():
-                pass
-            """
-        )
-    )
-    program = """
-        import subprocess, sys
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        done = subprocess.run([*command, "-o", "asyncio_default_fixture_loop_scope=function", sys.argv[1]],
-                              capture_output=True, text=True)
-        print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stdout)
-    """
-    assert emulated(program, str(tmp_path)).startswith("2 passed")
+    assert emulated(program).split() == ["uvloop", "asyncio.unix_events", "uvloop"]
 
 
 class TestWithoutAnEmulation:
@@ -272,12 +315,14 @@ class TestWithoutAnEmulation:
     def test_the_names_come_and_go(self, no_policies):
         with restore_policies() as restoration:
             assert all(hasattr(asyncio, name) and hasattr(events, name) for name in NAMES)
-            assert asyncio.get_event_loop_policy() is no_policies.default
+            default = asyncio.get_event_loop_policy()
+            assert type(default) is asyncio.DefaultEventLoopPolicy
+            assert default._local is no_policies.own()._local
             policy = asyncio.DefaultEventLoopPolicy()
             asyncio.set_event_loop_policy(policy)
             assert asyncio.get_event_loop_policy() is policy
             asyncio.set_event_loop_policy(None)
-            assert asyncio.get_event_loop_policy() is no_policies.default
+            assert asyncio.get_event_loop_policy() is default
             with pytest.raises(TypeError, match="policy must be an instance"):
                 asyncio.set_event_loop_policy(42)
         assert not any(hasattr(asyncio, name) or hasattr(events, name) for name in NAMES)
@@ -294,3 +339,19 @@ class TestWithoutAnEmulation:
         no_policies.now = former
         restoration.undo()
         assert no_policies.now is former
+
+    def test_in_a_forked_child_a_policy_that_was_set_forgets_the_parents_loops_and_ours_sees_to_it_itself(
+        self, no_policies, monkeypatch
+    ):
+        monkeypatch.setattr(events, "on_fork", None, raising=False)  # on 3.10 and 3.11 asyncio forgets nothing
+        policy = compat._seam.DefaultEventLoopPolicy()
+        local = policy._local
+        no_policies.now = policy
+        compat._restored.after_fork()
+        assert policy._local is local
+        with restore_policies():
+            compat._restored.after_fork()
+            assert policy._local is not local
+            no_policies.now = ctxpolicy.ContextPolicy()
+            compat._restored.after_fork()
+            no_policies.now = policy

@@ -11,7 +11,7 @@ import pytest
 from ctxpolicy import ContextPolicy, ThreadResolver, using
 from ctxpolicy._asyncio import CREATES_IMPLICITLY, PolicyBase, host
 from ctxpolicy._dispatch import DispatchPolicy
-from tests.policies import asyncios_own, in_force, in_thread, set_policy
+from tests.policies import asyncio_alone, asyncios_own, in_force, in_thread, set_policy
 
 
 class Kept:
@@ -121,7 +121,7 @@ def test_a_policy_that_takes_its_place_goes_on_making_the_former_policys_kind(fo
 
 
 def test_over_asyncios_own_policy_what_is_bound_and_that_it_was_is_asyncios():
-    with in_force(asyncios_own()) as former:
+    with asyncio_alone() as former:
         with using("task"):
             outside = host.in_force()
             assert outside.former is former
@@ -146,7 +146,7 @@ def bind_and_keep(former) -> asyncio.AbstractEventLoop:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_in_a_forked_child_it_is_asyncios_own_fresh_start():
-    with in_force(asyncios_own()), using("task"):
+    with asyncio_alone(), using("task"):
         loop = in_thread(bind_in_the_main_thread_and_fork)
     loop.close()
 

@@ -29,7 +29,7 @@ def test_every_error_is_public():
         assert getattr(ctxpolicy, name) is getattr(errors, name)
 
 
-@pytest.mark.parametrize("name", set(errors.__all__) - {"CtxPolicyError"})
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"CtxPolicyError"}))
 def test_every_error_is_caught_by_the_root(name):
     with pytest.raises(errors.CtxPolicyError):
         raise getattr(errors, name)("message")

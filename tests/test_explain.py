@@ -32,7 +32,7 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio import CREATES_IMPLICITLY, PolicyBase, host
-from tests.policies import asyncios_own, in_force, in_thread
+from tests.policies import asyncio_alone, asyncios_own, in_force, in_thread, uvloops_own
 
 MISSING = ("asyncio", "error", "create")
 
@@ -173,8 +173,9 @@ def test_before_any_policy_was_made_it_makes_none():
             loop.close()
 
 
-def test_asyncios_own_policy_is_foretold_in_every_state(loop):
-    with in_force(asyncios_own()):
+@pytest.mark.parametrize("own", [asyncio_alone, lambda: in_force(asyncios_own())], ids=["alone", "default policy"])
+def test_asyncios_own_policy_is_foretold_in_every_state(loop, own):
+    with own():
         assert in_thread(come_true)[0].answer.kind == "error"
         _, made = come_true()
         if made is not None:
@@ -202,20 +203,13 @@ def test_a_policy_that_answers_as_asyncios_own_is_foretold_too(loop):
 
 
 def test_uvloops_policy_is_foretold_too():
-    uvloop = pytest.importorskip("uvloop")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            policy = uvloop.EventLoopPolicy()
-        except AttributeError as error:  # asyncio without policies
-            pytest.skip(str(error))
-    with in_force(policy):
+    with in_force(uvloops_own()):
         told, loop = come_true()
         assert told.policy.startswith("uvloop.")
         assert told.loop_factory == f"{told.policy}.new_event_loop"
         assert in_thread(come_true)[0].answer.kind == "error"
         if loop is not None:
-            assert type(loop) is uvloop.Loop
+            assert type(loop).__module__ == "uvloop"
             loop.close()
 
 
@@ -340,7 +334,7 @@ def test_inside_a_using_block_its_resolver_is_shown():
 
 
 def test_a_using_block_without_installation_is_shown_where_it_holds_and_passed_by_elsewhere():
-    with in_force(asyncios_own()), using(TaskResolver()):
+    with asyncio_alone(), using(TaskResolver()):
         told, loop = come_true()
         assert (told.policy, told.resolver) == ("the one of using() blocks", "TaskResolver, chosen by using()")
         if loop is not None:

@@ -19,7 +19,7 @@ from ctxpolicy import (
     ThreadResolver,
 )
 from ctxpolicy._asyncio import PolicyBase, host, platform_loop
-from tests.policies import asyncios_own, in_force, in_thread, set_policy
+from tests.policies import NOT_A_LOOP, asyncios_own, in_force, in_thread, set_policy
 
 
 @pytest.fixture
@@ -107,10 +107,13 @@ def test_every_resolver_serves_a_whole_program(resolver):
 
 @pytest.mark.parametrize("wrong", [5, "loop", asyncio.SelectorEventLoop, object()])
 def test_what_is_no_loop_is_refused_and_the_binding_stays(resolver, loops, wrong):
-    with in_force(ContextPolicy(resolver, missing="error")):
+    with in_force(ContextPolicy(resolver, missing="error")) as policy:
         asyncio.set_event_loop(loops[0])
-        with pytest.raises(NotALoopError) as caught:
+        with pytest.raises(NOT_A_LOOP, match="^loop must be an instance of AbstractEventLoop or None, not '"):
             asyncio.set_event_loop(wrong)
+        assert asyncio.get_event_loop() is loops[0]
+        with pytest.raises(NotALoopError) as caught:
+            policy.set_event_loop(wrong)
         assert asyncio.get_event_loop() is loops[0]
         asyncio.set_event_loop(None)
     assert str(caught.value) == (

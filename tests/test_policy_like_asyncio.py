@@ -9,259 +9,39 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxpolicy
-from ctxpolicy import ContextPolicy, ContextResolver, ThreadResolver
-from tests.policies import Journal, Note, asyncios_own, in_force, in_thread
+from ctxpolicy import ContextPolicy, ContextResolver, ThreadResolver, _seam
+from ctxpolicy._asyncio import host
+from tests.asyncio_programs import PROGRAMS, Program, assert_alike, asyncios_notes, get, notes_of
+from tests.policies import Journal, asyncio_alone, asyncios_own, in_force
 from tests.resolver_cases import CASES
-
-Program = Callable[[Journal], None]
-PROGRAMS: dict[str, Program] = {}
-
-
-def program(function: Program) -> Program:
-    PROGRAMS[function.__name__] = function
-    return function
-
-
-def get() -> asyncio.AbstractEventLoop:
-    return asyncio.get_event_loop()
-
-
-@program
-def asks_twice(journal: Journal) -> None:
-    journal.note(get)
-    journal.note(get)
-
-
-@program
-def asks_from_a_line_of_its_own(journal: Journal) -> None:
-    journal.note(lambda: asyncio.get_event_loop())
-
-
-@program
-def asks_without_a_frame_of_its_own(journal: Journal) -> None:
-    journal.note(asyncio.get_event_loop)
-
-
-@program
-def asks_from_a_module_whose_name_starts_like_asyncios(journal: Journal) -> None:
-    for name in ("asyncio_tools", "asyncio", "asyncio.tools", "asynciox.y", "ctxpolicy_tools"):
-        scope: dict[str, Any] = {"__name__": name, "asyncio": asyncio}
-        exec(compile("def ask():\n    return asyncio.get_event_loop()", f"<{name}>", "exec"), scope)
-        journal.note(scope["ask"])
-        journal.note(asyncio.set_event_loop, None)
-
-
-@program
-def makes_things_that_ask(journal: Journal) -> None:
-    journal.note(lambda: asyncio.Future().get_loop())
-
-
-@program
-def gathers_nothing(journal: Journal) -> None:
-    journal.note(lambda: asyncio.gather().get_loop())
-
-
-@program
-def wraps_a_future(journal: Journal) -> None:
-    journal.note(lambda: asyncio.wrap_future(concurrent.futures.Future()).get_loop())
-
-
-@program
-def makes_a_stream_reader(journal: Journal) -> None:
-    journal.note(lambda: asyncio.StreamReader()._loop)
-
-
-@program
-def asks_after_unbinding(journal: Journal) -> None:
-    journal.note(asyncio.set_event_loop, None)
-    journal.note(get)
-
-
-@program
-def unbinds_what_was_made_unasked(journal: Journal) -> None:
-    journal.note(get)
-    journal.note(asyncio.set_event_loop, None)
-    journal.note(get)
-
-
-@program
-def binds_and_unbinds(journal: Journal) -> None:
-    journal.note(asyncio.set_event_loop, journal.loop())
-    journal.note(get)
-    journal.note(asyncio.set_event_loop, journal.loop())
-    journal.note(get)
-    journal.note(asyncio.set_event_loop, None)
-    journal.note(get)
-
-
-@program
-def binds_what_is_no_loop(journal: Journal) -> None:
-    for wrong in (1, "loop", asyncio.SelectorEventLoop, object):
-        journal.note(asyncio.set_event_loop, wrong)
-    journal.note(get)
-
-
-@program
-def binds_what_is_no_loop_over_a_loop(journal: Journal) -> None:
-    journal.note(asyncio.set_event_loop, journal.loop())
-    journal.note(asyncio.set_event_loop, "loop")
-    journal.note(get)
-
-
-@program
-def binds_what_is_no_loop_in_another_thread(journal: Journal) -> None:
-    in_thread(journal.note, asyncio.set_event_loop, 5)
-    journal.note(get)
-
-
-@program
-def binds_a_closed_loop(journal: Journal) -> None:
-    loop = journal.loop()
-    loop.close()
-    journal.note(asyncio.set_event_loop, loop)
-    journal.note(get)
-
-
-@program
-def closes_what_was_made_unasked(journal: Journal) -> None:
-    loop = journal.note(get)
-    if loop is not None:
-        loop.close()
-    journal.note(get)
-
-
-@program
-def asks_in_another_thread(journal: Journal) -> None:
-    in_thread(journal.note, get, name="worker")
-    journal.note(get)
-    in_thread(journal.note, get, name="worker")
-
-
-@program
-def binds_in_another_thread(journal: Journal) -> None:
-    def job() -> None:
-        journal.note(asyncio.set_event_loop, journal.loop())
-        journal.note(get)
-        journal.note(asyncio.set_event_loop, None)
-        journal.note(get)
-
-    in_thread(job, name="worker")
-    journal.note(get)
-
-
-@program
-def binds_in_the_main_thread_and_asks_in_another(journal: Journal) -> None:
-    journal.note(asyncio.set_event_loop, journal.loop())
-    in_thread(journal.note, get, name="worker")
-
-
-@program
-def makes_loops(journal: Journal) -> None:
-    journal.note(asyncio.new_event_loop)
-    journal.note(asyncio.new_event_loop)
-    in_thread(journal.note, asyncio.new_event_loop)
-
-
-@program
-def runs(journal: Journal) -> None:
-    async def main() -> bool:
-        return asyncio.get_event_loop() is asyncio.get_running_loop()
-
-    journal.note(lambda: asyncio.run(main()))
-    journal.note(get)
-    journal.note(lambda: asyncio.run(main()))
-
-
-@program
-def asks_and_runs(journal: Journal) -> None:
-    async def main() -> None:
-        journal.note(asyncio.set_event_loop, journal.loop())
-        await asyncio.sleep(0)
-        journal.note(lambda: asyncio.get_event_loop() is asyncio.get_running_loop())
-
-    journal.note(get)
-    journal.note(lambda: asyncio.run(main()))
-    journal.note(get)
-
-
-@program
-def runs_until_complete(journal: Journal) -> None:
-    async def main() -> int:
-        await asyncio.sleep(0)
-        return 7
-
-    loop = journal.note(asyncio.new_event_loop)
-    journal.note(asyncio.set_event_loop, loop)
-    journal.note(lambda: loop.run_until_complete(main()))
-    journal.note(get)
-
-
-@program
-def asks_the_policy_itself(journal: Journal) -> None:
-    from ctxpolicy._asyncio import host
-
-    policy = host.own()
-    journal.note(lambda: policy.get_event_loop())
-    journal.note(lambda: policy.set_event_loop(None))
-    journal.note(lambda: policy.get_event_loop())
-    journal.note(lambda: policy.set_event_loop(journal.loop()))
-    journal.note(lambda: policy.get_event_loop())
-    journal.note(lambda: policy.new_event_loop())
-
-
-@program
-def carries_contexts(journal: Journal) -> None:
-    journal.note(get)
-    journal.note(contextvars.copy_context().run, get)
-
-
-def notes_of(run_program: Program, action: Literal["always", "error"] = "always") -> list[Note]:
-    """Run a program in a contextvars context and a journal of its own, under the policy in force."""
-    journal = Journal(action)
-    try:
-        contextvars.Context().run(run_program, journal)
-    finally:
-        journal.close()
-    return journal.notes
-
-
-def asyncios_notes(run_program: Program, action: Literal["always", "error"] = "always") -> list[Note]:
-    with in_force(asyncios_own()):
-        return notes_of(run_program, action)
-
-
-def assert_alike(ours: list[Note], asyncios: list[Note]) -> None:
-    assert len(ours) == len(asyncios)
-    for mine, theirs in zip(ours, asyncios):
-        assert mine.is_like(theirs), f"{mine}\nunder asyncio's own policy: {theirs}"
-
 
 # --- the ways to have a resolver in force -----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def set_plainly(resolver: ContextResolver) -> Iterator[None]:
-    with in_force(asyncios_own()), in_force(ContextPolicy(resolver)):
+    with asyncio_alone(), in_force(ContextPolicy(resolver)):
         yield
 
 
 @contextlib.contextmanager
 def installed(resolver: ContextResolver) -> Iterator[None]:
-    with in_force(asyncios_own()), ctxpolicy.install(resolver):
+    with asyncio_alone(), ctxpolicy.install(resolver):
         yield
 
 
 @contextlib.contextmanager
 def installed_where_using_is_used(resolver: ContextResolver) -> Iterator[None]:
-    with in_force(asyncios_own()), ctxpolicy.install(resolver) as installation:
+    with asyncio_alone(), ctxpolicy.install(resolver) as installation:
         installation.policy.scope()
         yield
 
@@ -306,13 +86,13 @@ def test_a_using_block_over_asyncios_own_policy_shows_what_it_shows(run_program)
             run_program(journal)
 
     # Threads that the program starts are outside the block, and bind by asyncio's own policy: it shows the same there.
-    with in_force(asyncios_own()):
+    with asyncio_alone():
         ours = notes_of(block)
     assert_alike(ours, asyncios_notes(run_program))
 
 
 def test_outside_of_every_using_block_asyncios_own_policy_shows_through(run_program):
-    with in_force(asyncios_own()):
+    with asyncio_alone():
         elsewhere = contextvars.Context()
         block = ctxpolicy.using("task")
         elsewhere.run(block.__enter__)
@@ -380,7 +160,8 @@ def subclass_of(base: Any) -> Any:
 
 
 def test_a_subclass_that_calls_super_sees_what_it_sees_over_asyncios_own(run_program):
-    theirs, mine = subclass_of(type(asyncios_own()))(), subclass_of(ContextPolicy)("thread")
+    with asyncio_alone() as own:
+        theirs, mine = subclass_of(type(own))(), subclass_of(ContextPolicy)("thread")
     with in_force(theirs):
         asyncios = notes_of(run_program)
     with in_force(mine):
@@ -388,6 +169,42 @@ def test_a_subclass_that_calls_super_sees_what_it_sees_over_asyncios_own(run_pro
     assert_alike(ours, asyncios)
     assert getattr(mine, "made", None) == getattr(theirs, "made", None)
     assert hasattr(mine, "last_set") == hasattr(theirs, "last_set")
+
+
+# --- the policy of 3.13 that compat puts back where asyncio has none --------------------------------------------------
+
+as_on_3_13 = pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="compared with asyncio's of Python 3.13")
+
+
+@as_on_3_13
+@pytest.mark.parametrize("action", ["always", "error"])
+def test_compats_default_policy_shows_what_asyncios_of_3_13_shows(run_program, action):
+    with forced(_seam.DefaultEventLoopPolicy()):
+        compats = notes_of(run_program, action)
+    assert_alike(compats, asyncios_notes(run_program, action))
+
+
+@as_on_3_13
+def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(run_program):
+    theirs, compats = subclass_of(type(asyncios_own()))(), subclass_of(_seam.DefaultEventLoopPolicy)()
+    with in_force(theirs):
+        asyncios = notes_of(run_program)
+    with forced(compats):
+        ours = notes_of(run_program)
+    assert_alike(ours, asyncios)
+    assert getattr(compats, "made", None) == getattr(theirs, "made", None)
+    assert hasattr(compats, "last_set") == hasattr(theirs, "last_set")
+
+
+@contextlib.contextmanager
+def forced(policy: Any) -> Iterator[None]:
+    """Have a policy in force that asyncio would not take for one."""
+    former = host.in_force()
+    host.force(policy)
+    try:
+        yield
+    finally:
+        host.force(former)
 
 
 # --- random programs --------------------------------------------------------------------------------------------------

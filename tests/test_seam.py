@@ -75,10 +75,39 @@ def test_a_policy_that_binds_its_methods_anew_is_heeded(seam):
         assert events._local._loop is loop
 
 
-def test_somebody_elses_local_means_that_no_policy_is_in_force(seam):
+def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(seam):
+    native = events.new_event_loop
     seam.force(Policy())
-    events._local = Local()
+    events._local = theirs = Local()
     assert seam.in_force() is None
+    with new_loop() as loop:
+        theirs._loop = loop
+        assert seam.own().get_event_loop() is loop
+    seam.force(Policy())
+    seam.force(None)
+    assert events._local is theirs
+    assert events.new_event_loop is asyncio.new_event_loop is native
+
+
+def test_somebody_elses_new_event_loop_is_put_back_too(seam):
+    events._local = theirs = Local()
+    events.new_event_loop = asyncio.new_event_loop = make = lambda: Policy.Loop()
+    seam.force(Policy())
+    seam.force(None)
+    assert (events._local, events.new_event_loop, asyncio.new_event_loop) == (theirs, make, make)
+
+
+def test_a_policy_that_comes_to_make_other_loops_is_heeded(seam):
+    policy = Policy()
+    seam.force(policy)
+    policy.new_event_loop = asyncio.SelectorEventLoop
+    with new_loop(asyncio.new_event_loop) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_asyncios_own_way_makes_nothing_unasked(seam):
+    with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
+        seam.own().get_event_loop()
 
 
 def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(seam):
@@ -100,7 +129,10 @@ def test_after_a_fork_it_is_there_again_over_the_childs_own_local(seam):
     events._local = fresh = Local()  # as asyncio does in a forked child
     seam.after_fork()
     assert seam.in_force() is policy
-    assert seam.own()._local is fresh
+    with new_loop() as loop:
+        seam.own().set_event_loop(loop)
+        assert fresh._loop is loop
+        fresh._loop = None
     seam.force(None)
     assert events._local is fresh
 

@@ -19,7 +19,6 @@ from ctxpolicy import (
     InstallationError,
     KeyedResolver,
     NoCurrentLoopError,
-    NotALoopError,
     ResolverError,
     TaskResolver,
     ThreadResolver,
@@ -28,12 +27,21 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio import host
-from tests.policies import asyncios_own, collect_garbage, in_force, in_thread, set_policy, uvloops_own
+from tests.policies import (
+    NOT_A_LOOP,
+    asyncio_alone,
+    asyncios_own,
+    collect_garbage,
+    in_force,
+    in_thread,
+    set_policy,
+    uvloops_own,
+)
 
 
 @contextlib.contextmanager
 def nothing_installed() -> Iterator[None]:
-    with in_force(asyncios_own()):
+    with asyncio_alone():
         yield
 
 
@@ -76,7 +84,7 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 def seen() -> asyncio.AbstractEventLoop | None:
     """Return the policy's answer here, a running loop left aside."""
     try:
-        return host.in_force().get_event_loop()  # type: ignore[union-attr]
+        return (host.in_force() or host.own()).get_event_loop()
     except RuntimeError:
         return None
 
@@ -276,7 +284,7 @@ def test_asyncio_run_in_a_block_binds_its_loop_by_the_blocks_resolver(loops):
 def test_what_is_no_loop_is_refused_and_the_binding_stays(loops):
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
-        with pytest.raises(NotALoopError, match="loop must be an instance of AbstractEventLoop or None, not 'int'"):
+        with pytest.raises(NOT_A_LOOP, match="^loop must be an instance of AbstractEventLoop or None, not 'int'"):
             asyncio.set_event_loop(5)  # type: ignore[arg-type]
         assert asyncio.get_event_loop() is loops[0]
 

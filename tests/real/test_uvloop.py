@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import warnings
 
 import pytest
 
 import ctxpolicy
 from ctxpolicy import ContextResolver, Installation
 from ctxpolicy._asyncio import host
-from tests.policies import in_force, in_thread
+from tests.policies import in_force, in_thread, uvloops_own
 
 uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
 
@@ -62,15 +61,8 @@ def test_run_scopes_uvloop_to_one_call(installed: Installation) -> None:
     assert (issubclass(kind, asyncio.SelectorEventLoop), received) == (True, b"HELLO\n")
 
 
-@pytest.mark.skipif(
-    not hasattr(asyncio.events, "set_event_loop_policy"),
-    reason="asyncio has no policies here, and uvloop has none then",
-)
 def test_over_uvloops_own_policy_new_loops_stay_uvloops(resolver: ContextResolver) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # all policies are deprecated from 3.14 on
-        policy = uvloop.EventLoopPolicy()
-    with in_force(policy):
+    with in_force(uvloops_own()) as policy:
         with ctxpolicy.install(resolver):
             assert asyncio.run(exchange()) == EXPECTED
         assert host.in_force() is policy
