@@ -8,7 +8,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from threading import get_ident
-from typing import Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 from ctxpolicy._as_new import references
 from ctxpolicy._asyncio import shut_down
@@ -174,8 +174,8 @@ def _references_when_unreachable() -> int:
 
 _WHEN_UNREACHABLE: Final = _references_when_unreachable()
 # The leases that were opened, in that order. A WeakValueDictionary does in Python what this does in C.
-_open: Final[dict[weakref.ref[Lease], None]] = {}
-_drop: Final = _open.pop
+_open: Final[dict[weakref.ref[Any], None]] = {}
+_drop: Final[Callable[[weakref.ref[Any]], object]] = _open.pop
 _room: Final = Room()
 
 

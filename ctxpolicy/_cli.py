@@ -89,6 +89,7 @@ def _reader_may_leave() -> Iterator[None]:
             if sys.stdout is not None:  # it was closed from the start
                 sys.stdout.flush()
     except BrokenPipeError:
+        assert sys.stdout is not None
         # Python flushes it once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_READER_LEFT)

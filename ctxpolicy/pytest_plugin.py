@@ -7,8 +7,10 @@ where a source tree is not installed, ``-p ctxpolicy.pytest_plugin`` names it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ctxpolicy._pytest.plugin import CtxPolicyLeakWarning
 
 __all__ = ["CtxPolicyLeakWarning"]
 
-pytest_plugins = ["_ctxpolicy_pytest"]
+pytest_plugins: Final = ["_ctxpolicy_pytest"]

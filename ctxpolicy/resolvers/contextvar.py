@@ -39,8 +39,8 @@ class _Entered:
     __slots__ = ("binding", "token")
 
     def __init__(self, binding: Binding | None, token: Token[_Kept | None]) -> None:
-        self.binding = binding
-        self.token = token
+        self.binding: Binding | None = binding
+        self.token: Token[_Kept | None] = token
 
 
 class ContextVarResolver(SlotResolver):
