@@ -441,6 +441,15 @@ def test_a_coroutine_that_was_started_is_refused():
     coro.close()
 
 
+def test_a_coroutine_that_was_awaited_to_its_end_is_refused():
+    coro = where()
+    with ctxpolicy.install() as installation:
+        block_on(coro)
+        with pytest.raises(BlockingError, match="was awaited or started before"):
+            block_on(coro)
+        installation.policy.resolver.clear()
+
+
 def test_ctrl_c_while_waiting_for_another_thread_cancels_there():
     program = """
         import asyncio, os, signal, threading, ctxpolicy
