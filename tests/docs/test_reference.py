@@ -17,7 +17,7 @@ def methods(kind):
     "method",
     [
         *methods(ContextResolver),
-        *(name for kind in (SlotResolver, DelegatingResolver) for name in kind.__abstractmethods__),
+        *(name for kind in (SlotResolver, DelegatingResolver) for name in sorted(kind.__abstractmethods__)),
     ],
 )
 def test_the_contract_names_every_method_of_a_resolver(method):
