@@ -55,7 +55,7 @@ CAUGHT = {
     "test_law_3_a_new_thread_starts_as_described": "SaysThatThreadsInherit",
     "test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread": "LeaksAcrossThreads",
     "test_law_4_a_forked_child_is_not_handed_the_loop": "SurvivesAFork",
-    "test_law_4_a_reused_id_is_no_loop": "KeysByIdOfTask",
+    "test_law_4_a_reused_id_is_no_loop": "KeepsOwnersByIdOfLoop",
     "test_law_4_another_thread_is_not_handed_the_loop": "LeaksAcrossThreads",
     "test_law_5_a_lease_shows_again_after_what_was_set_by_hand": "EndsTheLease",
     "test_law_5_after_asyncio_run_a_context_has_what_it_leased": "UnbindsTheLease",
