@@ -183,7 +183,7 @@ def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_u
     finally:
         gc.enable()
         collect()
-    assert most <= 128
+    assert most <= 256  # PyPy takes several rounds for a cycle with finalizers, of which each leaves some
 
 
 def test_and_those_that_somebody_has_are_not_looked_at_each_time(monkeypatch):

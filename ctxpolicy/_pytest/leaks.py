@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 import weakref
@@ -12,7 +13,9 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Final
 
+from ctxpolicy._as_new import references
 from ctxpolicy._asyncio import host, running_loop, shut_down
+from ctxpolicy._binding import open_leases
 from ctxpolicy._inherited import watched
 from ctxpolicy._inside import default_executor
 from ctxpolicy._origin import origin
@@ -82,6 +85,7 @@ class Watch:
         loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
         left = [*self._policy_replaced(), *self._marker_left()]
         self._policy.resolver.clear()  # leases end by this, as they should
+        _reclaim_leases()
         for loop in loops.values():
             left += self._loop_left(loop)
         return [*left, *self._threads_left()]
@@ -131,6 +135,12 @@ class Watch:
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     yield f"{thread!r} was left running: join it, or shut its executor down"
+
+
+def _reclaim_leases() -> None:
+    """Have the leases that nobody has any more end now, on a Python that does not see to it at once."""
+    if references is None and open_leases():
+        gc.collect()
 
 
 def _by_identity() -> dict[int, AbstractEventLoop]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import threading
@@ -16,6 +15,7 @@ import pytest
 
 from ctxpolicy import install, isolate
 from tests._lifetime.calls import Gate
+from tests.policies import collect_garbage
 
 
 def leave_a_task() -> None:
@@ -221,6 +221,7 @@ def test_a_loop_left_running_in_another_thread_is_an_error():
     async def main() -> None:
         with pytest.raises(RuntimeError, match="cannot end while its loop is running"):
             await isolate(run_elsewhere)
+        collect_garbage()
         kept[0].call_soon_threadsafe(kept[0].stop)
         threads[0].join()
         kept.pop().close()
@@ -228,5 +229,3 @@ def test_a_loop_left_running_in_another_thread_is_an_error():
 
     with pytest.warns(ResourceWarning, match="still running at the end of its lease"):
         asyncio.run(main())
-        for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
-            gc.collect()

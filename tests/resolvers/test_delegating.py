@@ -9,6 +9,7 @@ import pytest
 from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, ThreadResolver
 from ctxpolicy.resolvers.base import ContextResolver as Base
 from ctxpolicy.testing import ResolverContract, StandInLoop, thread_context
+from tests.policies import collect_garbage
 
 
 class Around(DelegatingResolver):
@@ -52,6 +53,7 @@ def test_bound_marked_and_leased_loops_are_the_other_ones(around):
     leased = around.lease(asyncio.SelectorEventLoop)
     assert inner.binding().lease.loop is leased
     around.clear()
+    collect_garbage()
     assert leased.is_closed()
     assert around.describe() == inner.describe()
     assert around.applies() is True

@@ -12,6 +12,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ChainResolver, ContextPolicy, OptionError, ProcessResolver, ThreadResolver
 from ctxpolicy.testing import Call, RecordingResolver, ResolverContract, StandInLoop, in_new_thread, thread_context
+from tests.policies import collect_garbage
 
 
 class TestRecordingResolver(ResolverContract):
@@ -61,6 +62,7 @@ def test_a_lease_is_recorded_and_passed_on(recording):
     (lease,) = [call for call in recording.calls if call.method == "lease"]
     assert lease.answer is loop
     recording.clear()
+    collect_garbage()
     assert loop.is_closed()
 
 

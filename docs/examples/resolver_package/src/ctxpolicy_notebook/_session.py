@@ -35,7 +35,9 @@ class Session:
         """Forget the names, and close a loop that was leased to the session."""
         with self._one_cell_at_a_time:
             self.names.clear()
-            self.binding = None
+            binding, self.binding = self.binding, None
+            if binding is not None and binding.lease is not None:
+                binding.lease.release()  # at once, where others still refer to it (and on PyPy) too
 
     def __enter__(self):
         return self
