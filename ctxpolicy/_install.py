@@ -53,7 +53,10 @@ class Installation:
         self.policy = policy
         with _state.lock:
             if any(other.policy is policy for other in _state.stack):
-                raise InstallationError(f"{policy!r} is installed already: make a new ContextPolicy, or uninstall it")
+                raise InstallationError(
+                    f"{policy!r} is installed already, and cannot be again (in thread {thread_name()}): make a new "
+                    "ContextPolicy, or uninstall this one first"
+                )
             self._former = host.in_force()
             policy.take_over(self._former)
             policy.own_resolver.installed()
@@ -94,7 +97,10 @@ class Installation:
 
     def _check(self) -> None:
         if self not in _state.stack:
-            raise InstallationError(f"{self.policy!r} is not installed: it was uninstalled before")
+            raise InstallationError(
+                f"{self.policy!r} is not installed (any more), and cannot be uninstalled in thread {thread_name()}: "
+                "uninstall an installation once, or use it as a with block"
+            )
         now = host.in_force()
         if now is self.policy:
             return

@@ -161,7 +161,9 @@ def test_what_is_uninstalled_cannot_be_again():
     installation = install("thread")
     installation.uninstall()
     with install("task") as other:
-        with pytest.raises(InstallationError, match="resolver=.*ThreadResolver.* is not installed: it was uninstalled"):
+        with pytest.raises(
+            InstallationError, match="resolver=.*ThreadResolver.* is not installed .*in thread .*uninstall .* once"
+        ):
             installation.uninstall()
         assert host.in_force() is other.policy
 
@@ -198,7 +200,9 @@ def test_out_of_order_nothing_is_undone_and_the_one_in_the_way_is_named():
 def test_a_policy_is_installed_once_at_a_time():
     policy = ContextPolicy("thread")
     with install(policy) as installation:
-        with pytest.raises(InstallationError, match="is installed already: make a new ContextPolicy, or uninstall it"):
+        with pytest.raises(
+            InstallationError, match="is installed already.*in thread .*make a new ContextPolicy, or uninstall"
+        ):
             install(policy)
         assert host.in_force() is policy
         installation.uninstall()
