@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+from collections.abc import Callable
+from typing import Any
 
 from tests.benchmarks.measure import Effort, Measured, compare
 from tests.benchmarks.rows import Reach, Row
@@ -25,27 +27,45 @@ def _runs(effort: Effort) -> Measured:
     return compare(under(our_policy(), jobs(_run)), under(asyncios_policy(), jobs(_run)), effort)
 
 
-def _leased_job() -> None:
-    contextvars.Context().run(asyncio.get_event_loop)
+def _has_a_loop() -> None:
+    asyncio.get_event_loop()
 
 
-def _job_by_hand() -> None:
+def _keeps_its_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_event_loop()
+
+
+def _runs_its_loop() -> None:
+    asyncio.get_event_loop().run_until_complete(_noop())
+
+
+def _by_hand() -> None:
     asyncio.new_event_loop().close()
 
 
-def _leases(effort: Effort) -> Measured:
-    policy = our_policy(missing="create")
-    return compare(under(policy, jobs(_leased_job)), under(asyncios_policy(), jobs(_job_by_hand)), effort)
+def _runs_by_hand() -> None:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(_noop())
+    loop.close()
+
+
+def _leases(job: Callable[[], Any], by_hand: Callable[[], Any], resolver: str = "contextvar") -> Any:
+    def measure(effort: Effort) -> Measured:
+        leased = jobs(lambda: contextvars.Context().run(job))
+        policy = our_policy(resolver, missing="create")
+        return compare(under(policy, leased), under(asyncios_policy(), jobs(by_hand)), effort)
+
+    return measure
 
 
 def _descriptors(effort: Effort) -> Measured:
     """Return how many more descriptors are open after the jobs than before."""
 
     def many_jobs(count: int) -> float:
-        _leased_job()
+        contextvars.Context().run(_has_a_loop)
         before = _open_descriptors()
-        for _ in range(count):
-            _leased_job()
+        for number in range(count):
+            contextvars.Context().run(_keeps_its_loop if number % 2 else _runs_its_loop)
         return _open_descriptors() - before
 
     return Measured(under(our_policy(missing="create"), many_jobs)(effort.jobs))
@@ -62,7 +82,15 @@ ROWS = [
     ),
     Row(
         "lease", 'a loop of its own for each job, `missing="create"`, made and reclaimed',
-        "`new_event_loop()` and `close()` by hand", _leases, reach=Reach(1.15), pypy=False,
+        "`new_event_loop()` and `close()` by hand", _leases(_has_a_loop, _by_hand), reach=Reach(1.15), pypy=False,
+    ),
+    Row(
+        "lease-run", "the same, and the job runs a coroutine on it", "the same, run by hand",
+        _leases(_runs_its_loop, _runs_by_hand), reach=Reach(1.15), pypy=False,
+    ),
+    Row(
+        "lease-kept", "the same, and the job hands its loop out, which so cannot be used again",
+        "`new_event_loop()` and `close()` by hand", _leases(_keeps_its_loop, _by_hand), pypy=False,
     ),
     Row(
         "lease-descriptors", "open descriptors after 100,000 such jobs", "before", _descriptors,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.benchmarks import of_calls, of_http, of_import, of_isolate, of_jobs, of_many
+from tests.benchmarks import of_blocking, of_calls, of_http, of_import, of_isolate, of_jobs, of_many
 from tests.benchmarks.results import Figure, Results
 from tests.benchmarks.rows import Reach, Row
 
 __all__ = ["ROWS", "as_markdown", "as_text"]
 
-ROWS = {row.name: row for module in (of_calls, of_many, of_jobs, of_isolate, of_import, of_http) for row in module.ROWS}
+_MODULES = (of_calls, of_many, of_jobs, of_isolate, of_blocking, of_import, of_http)
+ROWS = {row.name: row for module in _MODULES for row in module.ROWS}
 
 
 def as_text(results: Results) -> str:
