@@ -132,6 +132,14 @@ class Lease:
         else:
             close_leased(loop, self._place, self.context)
 
+    def give_back(self) -> None:
+        """End the lease as :meth:`release` does, but keep a loop that is as new for the next lease."""
+        spare = self._spare
+        if spare is not None and spare.loop is not None and self._may_keep(spare):
+            self.loop = self.slot = self._spare = None
+        else:
+            self.release()
+
     def __repr__(self) -> str:
         return f"<Lease of {self.loop!r} for {self.context}, from {self.where}>"
 

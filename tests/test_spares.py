@@ -400,3 +400,22 @@ def test_a_lease_of_a_plain_factory_is_always_closed(made):
         collect_garbage()
     assert len(made) == 3
     assert spares._kept == []
+
+
+@provable
+def test_nested_runs_use_one_loop_and_leave_one_that_is_not_as_new_to_be_shut_down(made):
+    kept = []
+
+    async def keeps() -> None:
+        kept.append(asyncio.get_running_loop())
+
+    async def main() -> None:
+        for _ in range(3):
+            ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+        assert len(made) == 2
+        ctxpolicy.block_on(keeps(), nested="isolated")
+        ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+
+    asyncio.run(main())
+    assert len(made) == 3
+    assert kept[0].is_closed()

@@ -17,6 +17,7 @@ from ctxpolicy._origin import note_origin, origin
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError, OptionError
+from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["block_on"]
 
@@ -48,7 +49,7 @@ def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "erro
     if running is None:
         return _on_context_loop(main, timeout)
     if nested == "isolated":
-        return run_nested(_limited(main, timeout), _new_loop)
+        return run_nested(_limited(main, timeout), _factory())
     main.close()
     raise BlockingError(
         f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
@@ -109,6 +110,10 @@ def _context_loop() -> AbstractEventLoop | None:
     return policy.resolver.lease(policy.leased_factory())
 
 
-def _new_loop() -> AbstractEventLoop:
+def _factory() -> LoopFactory:
+    """Return what makes the loop of a nested run: as the policy in force does."""
     policy = host.in_force()
-    return note_origin(platform_loop() if policy is None else policy.new_event_loop())
+    if isinstance(policy, ContextPolicy):
+        return policy.leased_factory()
+    make = platform_loop if policy is None else policy.new_event_loop
+    return lambda: note_origin(make())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
+import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
-from typing import Any, TypeVar
-
-from ctxpolicy._asyncio import Runner
+from types import FrameType
+from typing import Any, Final, TypeVar, final
 
 __all__ = ["run_until_done"]
 
 T = TypeVar("T")
+# The functions in C. Those of the module signal look each handler up in an enum, which is not there and so put into
+# words, and with asyncio's handler its task: together 0.3 of a nested run.
+_signals: Final[Any] = sys.modules.get("_signal", signal)
 
 
 def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
@@ -18,13 +24,66 @@ def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
 
     Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
     """
-    # asyncio's runner has the signal handling; it binds and closes no loop unless it is told to.
     try:
-        result: T = Runner(loop_factory=lambda: loop).run(coro)
+        return _run(loop, loop.create_task(coro))
     except (KeyboardInterrupt, SystemExit):
         # These stop the loop before it has told anybody of the task's end: the task would say, whenever it is dropped,
         # that its exception was never retrieved. asyncio.run() goes on to run the loop at this point.
         loop.call_soon(loop.stop)
         loop.run_forever()
         raise
-    return result
+
+
+def _run(loop: AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    ctrl_c = _CtrlC(task)
+    heeded = ctrl_c.heed()
+    try:
+        return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        if ctrl_c.meant():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if heeded:
+            ctrl_c.heed_no_more()
+
+
+@final
+class _CtrlC:
+    """The handler of SIGINT that ``asyncio.Runner`` has."""
+
+    __slots__ = ("_count", "_task")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._count = 0
+
+    def heed(self) -> bool:
+        """Take the place of Python's own handler, in the main thread; return whether that could be done."""
+        if threading.get_ident() != threading.main_thread().ident:
+            return False
+        if _signals.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return False
+        try:
+            _signals.signal(signal.SIGINT, self)
+        except ValueError:  # an embedded interpreter may not support signals in its main thread
+            return False
+        return True
+
+    def heed_no_more(self) -> None:
+        """Put Python's own handler back."""
+        if _signals.getsignal(signal.SIGINT) is self:
+            _signals.signal(signal.SIGINT, signal.default_int_handler)
+
+    def meant(self) -> bool:
+        """Tell whether it was Ctrl-C, and nothing else, that has cancelled the task."""
+        uncancel = getattr(self._task, "uncancel", None)  # from 3.11 on
+        return self._count > 0 and (uncancel is None or uncancel() == 0)
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > 1 or self._task.done():
+            raise KeyboardInterrupt
+        self._task.cancel()
+        # Wakes the loop if it is blocked in select() with a long timeout.
+        self._task.get_loop().call_soon_threadsafe(lambda: None)

@@ -8,6 +8,7 @@ import contextvars
 import inspect
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Coroutine
+from types import CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio import host, is_asyncios_own, platform_loop
@@ -105,6 +106,17 @@ def _factory(given: LoopFactory | str | None) -> LoopFactory | None:
 class _Call(Work):
     """One isolated call; what the caller's thread touches and what the worker's touches is told apart below."""
 
+    # As attributes of the class, which need not be set for each call.
+    error: BaseException | None = None
+    _task: asyncio.Task[Any] | None = None
+    _cancelled = False  # func is to end: the caller was cancelled, or the time is up
+    _by_caller = False
+    _delivered = False  # func was told so
+    _timed_out = False
+    _given_up = False
+    _finished = False
+    _value: Any = None
+
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory | None) -> None:
         self._caller = asyncio.get_running_loop()
         super().__init__(Wait(self._caller, present_work(), stands_still=False))
@@ -115,15 +127,6 @@ class _Call(Work):
         self._args = args
         self._context = contextvars.copy_context()
         self._process = process.id
-        self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False  # func is to end: the caller was cancelled, or the time is up
-        self._by_caller = False
-        self._delivered = False  # func was told so
-        self._timed_out = False
-        self._given_up = False
-        self._finished = False
-        self._value: Any = None
-        self.error: BaseException | None = None
 
     # The caller's side.
 
@@ -200,8 +203,10 @@ class _Call(Work):
 
     def finish(self) -> None:
         """Wake the caller."""
-        with contextlib.suppress(RuntimeError):  # the caller's loop was closed meanwhile
+        try:
             self._caller.call_soon_threadsafe(self._wake_finished)
+        except RuntimeError:
+            pass  # the caller's loop was closed meanwhile
 
     def _run_here(self, warm: WarmLoop, worker: Worker) -> None:
         if self._cancelled:
@@ -211,8 +216,10 @@ class _Call(Work):
         try:
             unbind = _bind(warm)
             try:
-                result = self._func(*self._args)
-                if inspect.isawaitable(result):
+                result: Any = self._func(*self._args)
+                if type(result) is CoroutineType:  # the two questions below take longer, in Python
+                    self._run_task(warm.loop, result)
+                elif inspect.isawaitable(result):
                     self._run_task(warm.loop, result if asyncio.iscoroutine(result) else _awaiting(result))
                 else:
                     self._value = result
