@@ -14,6 +14,7 @@ import pytest
 from ctxpolicy import Lease, _binding, _inherited
 from ctxpolicy._fork import process
 from ctxpolicy._room import Room
+from ctxpolicy._spares import Spare
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.programs import run_program
 
@@ -193,6 +194,20 @@ def test_and_those_that_somebody_has_are_not_looked_at_each_time(monkeypatch):
     for count in range(1, 1001):
         room.make(range(count))
     assert len(collected) == 4  # at 64, 128, 256 and 512
+
+
+def test_where_references_are_not_counted_no_count_of_them_says_that_nobody_has_a_lease(monkeypatch):
+    monkeypatch.setattr(_binding, "references", None)
+    assert _binding._references_when_unreachable() == 0
+
+
+def test_a_spare_loop_is_closed_once():
+    spare = Spare(object())
+    loop = spare.loop = StandInLoop()
+    spare.close()
+    assert loop.is_closed()
+    spare.close()
+    assert spare.loop is None
 
 
 def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_exit():

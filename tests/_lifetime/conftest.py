@@ -25,3 +25,12 @@ def small_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     monkeypatch.setattr(isolate_module, "pool", pool)
     yield pool
     pool.close()
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def outer_factory(request: pytest.FixtureRequest) -> str:
+    """The kind of the loop that runs under or beside what is tested."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    kind: str = request.param
+    return kind
