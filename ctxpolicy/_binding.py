@@ -15,6 +15,7 @@ from ctxpolicy._asyncio import shut_down
 from ctxpolicy._ending import close_leased, end_leased, unclosed
 from ctxpolicy._fork import process
 from ctxpolicy._frames import caller_place, in_words
+from ctxpolicy._inherited import is_kept
 from ctxpolicy._room import Room
 from ctxpolicy._spares import Reusing, Spare, spares
 
@@ -137,8 +138,13 @@ class Lease:
         spare = self._spare
         if spare is not None and spare.loop is not None and self._may_keep(spare):
             self.loop = self.slot = self._spare = None
-        else:
+        elif self.process == process.id:
             self.release()
+        elif self.loop is not None and not is_kept(self.loop):
+            # A child that was forked under the loop comes out of it: what it has is a copy, detached from the parent's.
+            loop = self.loop
+            self._forget()
+            shut_down(loop)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.loop!r} for {self.context}, from {self.where}>"

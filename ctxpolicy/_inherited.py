@@ -17,7 +17,7 @@ from typing import Final
 from ctxpolicy._asyncio import running_loop
 from ctxpolicy._inside import detach
 
-__all__ = ["keep_inherited", "watch", "watched"]
+__all__ = ["is_kept", "keep_inherited", "watch", "watched"]
 
 
 class _Watched(weakref.ref[AbstractEventLoop]):
@@ -48,6 +48,11 @@ def watch(loop: AbstractEventLoop) -> None:
 def watched() -> list[AbstractEventLoop]:
     """Return the loops given to :func:`watch` that are alive, in the order in which they were."""
     return [loop for loop in (reference() for reference in list(_watched)) if loop is not None]
+
+
+def is_kept(thing: object) -> bool:
+    """Tell whether ``thing`` was given to :func:`keep_inherited`: a loop that could not be detached was."""
+    return any(thing is kept for kept in _inherited)
 
 
 def keep_inherited(thing: object) -> None:

@@ -298,3 +298,25 @@ def test_leases_that_go_with_cycles_end_before_their_loops_are_finalized():
         print(len(complaints))
     """
     assert int(run_program(textwrap.dedent(program))) <= 5
+
+
+@pytest.mark.parametrize("kind", ["asyncio.SelectorEventLoop", "__import__('uvloop').new_event_loop"])
+def test_a_forked_child_that_comes_out_of_a_lease_closes_its_copy_of_the_loop_if_it_is_detached(kind):
+    if "uvloop" in kind:
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    program = f"""
+        import asyncio, os
+        from ctxpolicy import Lease
+        from ctxpolicy._origin import note_origin
+
+        lease, unopened = Lease("a test"), Lease("a test")
+        loop = lease.open(lambda: note_origin(({kind})()))
+        child = os.fork()
+        if child == 0:
+            lease.give_back()
+            unopened.give_back()
+            os._exit(2 if loop.is_closed() else 3)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), loop.is_closed())
+        lease.release()
+    """
+    assert run_program(textwrap.dedent(program)) == f"{3 if 'uvloop' in kind else 2} False"
