@@ -31,12 +31,25 @@ def group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
+def pytest(session: nox.Session, *options: str, measured: bool = False) -> None:
+    """Run tests; those that fail once more by themselves, as CPython's test runner does.
+
+    A busy machine makes some fail now and then. The log says which, and what fails twice fails.
+    """
+    command = ["coverage", "run"] if measured else ["python"]
+    command += ["-m", "pytest", "-o", f"cache_dir={Path(session.create_tmp()).resolve() / 'pytest_cache'}", *options]
+    try:
+        session.run(*command, "-n", "auto", "--cache-clear", *session.posargs)
+    except nox.command.CommandFailed:
+        session.warn("some tests failed; once more, by themselves:")
+        session.run(*command, "--last-failed", "--last-failed-no-failures=none", *session.posargs)
+
+
 def measured_pytest(session: nox.Session, *options: str) -> None:
     """Run the tests, and measure what they cover; but for those that count objects, as measuring makes some."""
-    pytest = ["-m", "pytest", "-n", "auto", *options]
-    session.run("coverage", "run", *pytest, f"--ignore={STRESS}", *session.posargs)
+    pytest(session, *options, f"--ignore={STRESS}", measured=True)
     if not session.posargs:
-        session.run("python", *pytest, STRESS)
+        pytest(session, *options, STRESS)
 
 
 @nox.session(python=PYTHONS)
@@ -46,7 +59,7 @@ def tests(session: nox.Session) -> None:
     if session.python in MEASURED:
         measured_pytest(session)
     else:
-        session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+        pytest(session)
 
 
 @nox.session(python=[python for python in CPYTHONS if int(python.split(".")[1]) >= 14])
@@ -66,7 +79,7 @@ def plugin_alone(session: nox.Session) -> None:
     there = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
     session.run("python", "-c", f"import importlib.util, sys; sys.exit({there} or None)")
     tests = ["tests/pytest_plugin", *(["tests/testing", "tests/contract"] if session.python == ONE_PYTHON else [])]
-    session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or tests))
+    pytest(session, *([] if session.posargs else tests))
 
 
 @nox.session(python=ONE_PYTHON)
@@ -162,4 +175,4 @@ def wheel(session: nox.Session) -> None:
         shutil.copy(ROOT / name, away / name)
     session.chdir(away)
     session.run("python", "-c", "import ctxpolicy, sys; sys.exit('site-packages' not in ctxpolicy.__file__)")
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    pytest(session)
