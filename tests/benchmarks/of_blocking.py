@@ -36,9 +36,9 @@ def _by_hand() -> None:
     loop.close()
 
 
-def _in_a_loop(function: Callable[[], Any]) -> TimeFunction:
-    """Return calls of ``function`` by a coroutine."""
-    loop = asyncio.new_event_loop()
+def _in_a_loop(function: Callable[[], Any], loop: asyncio.AbstractEventLoop | None = None) -> TimeFunction:
+    """Return calls of ``function`` by a coroutine, in a loop that is made for it if there is none."""
+    loop = asyncio.new_event_loop() if loop is None else loop
     time = jobs(function)
 
     async def main(loops: int) -> float:
@@ -80,9 +80,10 @@ def _answer(side: str) -> None:
     else:
         import nest_asyncio2
 
-        nest_asyncio2.apply()
+        loop = asyncio.new_event_loop()
+        nest_asyncio2.apply(loop)
         # Its way is to run the coroutine on the very loop that runs.
-        time = _in_a_loop(lambda: asyncio.get_running_loop().run_until_complete(_noop()))
+        time = _in_a_loop(lambda: loop.run_until_complete(_noop()), loop)
     for line in sys.stdin:
         print(time(int(line)), flush=True)
 
