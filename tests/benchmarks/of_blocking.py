@@ -36,9 +36,8 @@ def _by_hand() -> None:
     loop.close()
 
 
-def _in_a_loop(function: Callable[[], Any], loop: asyncio.AbstractEventLoop | None = None) -> TimeFunction:
-    """Return calls of ``function`` by a coroutine, in a loop that is made for it if there is none."""
-    loop = asyncio.new_event_loop() if loop is None else loop
+def _in(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> TimeFunction:
+    """Return calls of ``function`` by a coroutine that ``loop`` runs."""
     time = jobs(function)
 
     async def main(loops: int) -> float:
@@ -49,7 +48,8 @@ def _in_a_loop(function: Callable[[], Any], loop: asyncio.AbstractEventLoop | No
 
 def _isolated(effort: Effort) -> Measured:
     hand = under(asyncios_policy(), jobs(_by_hand))
-    return compare(under(our_policy(), _in_a_loop(_nested)), hand, effort)
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        return compare(under(our_policy(), _in(loop, _nested)), hand, effort)
 
 
 def _against_nest_asyncio(effort: Effort) -> Measured:
@@ -75,17 +75,17 @@ def _process(side: str) -> Iterator[TimeFunction]:
 
 
 def _answer(side: str) -> None:
-    if side == "nested":
-        time = under(our_policy(), _in_a_loop(_nested))
-    else:
-        import nest_asyncio2
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        if side == "nested":
+            time = under(our_policy(), _in(loop, _nested))
+        else:
+            import nest_asyncio2
 
-        loop = asyncio.new_event_loop()
-        nest_asyncio2.apply(loop)
-        # Its way is to run the coroutine on the very loop that runs.
-        time = _in_a_loop(lambda: loop.run_until_complete(_noop()), loop)
-    for line in sys.stdin:
-        print(time(int(line)), flush=True)
+            nest_asyncio2.apply(loop)
+            # Its way is to run the coroutine on the very loop that runs.
+            time = _in(loop, lambda: loop.run_until_complete(_noop()))
+        for line in sys.stdin:
+            print(time(int(line)), flush=True)
 
 
 # --- where no loop runs ---
