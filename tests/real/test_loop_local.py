@@ -206,6 +206,8 @@ def test_all_are_closed():
 def test_a_client_is_closed_with_the_loop_of_each_test_of_pytest_asyncio(tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
     (tmp_path / "pytest.ini").write_text(PYTEST_INI)
+    # pytest-asyncio asks for policies, also where there are none.
+    (tmp_path / "conftest.py").write_text("from ctxpolicy.compat import restore_policies\nrestore_policies()\n")
     (tmp_path / "test_it.py").write_text(PYTEST_TESTS)
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = run_python("-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **alone)

@@ -140,6 +140,7 @@ def pytest_asyncio_loop_factories(config, item):
 def test_without_policies_its_tests_run_where_compat_puts_them_back(
     tmp_path: Path, conftest: str, outcome: str
 ) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # else one further up counts, where this is in a checkout
     (tmp_path / "conftest.py").write_text(conftest + FACTORIES)
     (tmp_path / "test_it.py").write_text(ASYNC_TESTS)
     options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-W", "error"]
