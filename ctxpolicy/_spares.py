@@ -85,6 +85,8 @@ class Spare:
         self.place, self.context = place, context
         if self.look is not None:
             self.look.note(self, ORIGIN, place)
+        else:
+            setattr(self.loop, ORIGIN, place)
 
     def close(self) -> None:
         """Close the loop."""

@@ -226,4 +226,5 @@ def test_a_client_that_only_loses_its_loop_is_named_in_a_warning() -> None:
 
     with pytest.warns(ResourceWarning, match=r"never closed: <aiohttp.client.ClientSession"):
         leave()
-        collect_garbage()
+        for _ in range(4):  # a chain of finalizers takes PyPy a round for each
+            collect_garbage()
