@@ -323,8 +323,9 @@ def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, ru
         check=False,
     )
     os.close(write_end)
-    # argparse passes over it where it is what writes
-    expected = 0 if args == "check --help" and unbuffered else 128 + signal.SIGPIPE
+    # From 3.11 on argparse passes over it where it is what writes.
+    passed_over = args == "check --help" and unbuffered and sys.version_info >= (3, 11)
+    expected = 0 if passed_over else 128 + signal.SIGPIPE
     assert (done.returncode, done.stderr) == (expected, "")
 
 
