@@ -32,13 +32,7 @@ class Worker:
         """Return what ``function(*args)`` returns, called in the thread, or raise what it raises."""
         self._inbox.put((function, args))
         del function, args
-        result, error = self._outbox.get()
-        if error is None:
-            return result
-        try:
-            raise error
-        finally:
-            del error
+        return _returned(self._outbox.get())
 
     def end(self) -> None:
         """End the thread."""
@@ -114,13 +108,19 @@ class Place:
             self._greenlet = greenlet.greenlet(_serve)
         else:
             assert self._greenlet
-        result, error = self._greenlet.switch(function, args)
-        if error is None:
-            return result
-        try:
-            raise error
-        finally:
-            del error
+        return _returned(self._greenlet.switch(function, args))
+
+
+def _returned(outcome: tuple[Any, BaseException | None]) -> Any:
+    """Return the result, or raise the error."""
+    result, error = outcome
+    if error is None:
+        return result
+    del outcome
+    try:
+        raise error
+    finally:
+        del error  # which refers to this frame
 
 
 def _serve(function: Any, args: Any) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 # Not the entry point's name, asyncio: a module of that name may be imported already, and pytest warns of that.
 PYTEST_ASYNCIO = "pytest_asyncio.plugin"
 WITH_POLICIES = "tests.pytest_plugin.with_policies"
+ROOT = Path(__file__).parents[2]
 HAS_POLICIES = hasattr(asyncio.events, "_event_loop_policy")
 Inner = Callable[..., pytest.RunResult]
 
@@ -19,6 +22,8 @@ Inner = Callable[..., pytest.RunResult]
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Inner:
     """Run pytest on ``source`` with the ini lines ``ini``, with ``plugins`` and our own, and no others."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # `tests` is to be found where the package is installed and the tests are not, too.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each takes its time to load
 
     def run(
