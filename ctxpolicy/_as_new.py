@@ -13,7 +13,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from typing import Any, Final, Protocol, final
 
-from ctxpolicy._inside import forget_cancelled_timers, holds_nothing
+from ctxpolicy._inside import holds_nothing
 
 __all__ = ["Holder", "Look", "references"]
 
@@ -47,8 +47,7 @@ class Look:
         self._references: Final = _references_to_loop_of(holder)
 
     def still(self, holder: Holder) -> bool:
-        """Tell whether the loop looks the same now, timers aside that were cancelled."""
-        forget_cancelled_timers(holder.loop)
+        """Tell whether the loop looks the same now."""
         return (
             _references_to_loop_of(holder) == self._references  # the quickest to find that it does not goes first
             and _are_the_same(vars(holder.loop), self._attributes)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any
 
-__all__ = ["default_executor", "detach", "forget_cancelled_timers", "holds_nothing", "leftovers", "settle"]
+__all__ = ["default_executor", "detach", "holds_nothing", "leftovers", "settle"]
 
 
 def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
@@ -50,14 +50,6 @@ def settle(loop: AbstractEventLoop) -> None:
     if loop._ready:  # type: ignore[attr-defined]
         loop.call_soon(loop.stop)
         loop.run_forever()
-
-
-def forget_cancelled_timers(loop: Any) -> None:
-    """Have a loop of asyncio's forget its timers where all were cancelled; it keeps them to the time they were for."""
-    timers: list[asyncio.TimerHandle] = loop._scheduled
-    if timers and all(timer.cancelled() for timer in timers):
-        timers.clear()
-        loop._timer_cancelled_count = 0
 
 
 def holds_nothing(loop: Any) -> bool:

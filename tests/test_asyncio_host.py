@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
 import sys
 
 import pytest
@@ -19,6 +21,7 @@ from ctxpolicy._asyncio import (
     is_asyncios_own,
     platform_loop,
     running_loop,
+    stepped_out,
 )
 from ctxpolicy._seam import NativeLocal
 from tests.policies import asyncios_own, in_force, in_thread
@@ -75,6 +78,22 @@ def test_a_platform_loop_is_what_asyncio_makes_unasked():
     assert type(ours) is type(asyncios)
     ours.close()
     asyncios.close()
+
+
+def test_what_signals_are_written_to_is_the_same_after_another_loop_has_run_under_the_one_that_runs():
+    """A uvloop takes it away at its end."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    number = writer.fileno()
+    former = signal.set_wakeup_fd(number)
+    try:
+        with stepped_out():
+            signal.set_wakeup_fd(-1)
+    finally:
+        found = signal.set_wakeup_fd(former)
+        reader.close()
+        writer.close()
+    assert found == number
 
 
 def test_the_running_loop_and_task_are_those_of_this_thread():

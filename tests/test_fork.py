@@ -179,6 +179,26 @@ def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked
 
 
 @needs_fork
+def test_policies_installed_over_each_other_are_uninstalled_in_a_forked_child_too():
+    program = """
+        import asyncio, os
+        import ctxpolicy
+
+        before = ctxpolicy.explain().policy
+        with ctxpolicy.install("thread"):
+            with ctxpolicy.install("task"):
+                asyncio.run(asyncio.sleep(0))
+                child = os.fork()
+                if child:
+                    assert os.waitpid(child, 0)[1] == 0
+            print(ctxpolicy.explain().resolver, flush=True)
+            asyncio.run(asyncio.sleep(0))
+        print(ctxpolicy.explain().policy == before, flush=True)
+    """
+    assert run_program(textwrap.dedent(program)).splitlines() == ["ThreadResolver", "True"] * 2
+
+
+@needs_fork
 def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just_doing_so():
     program = """
         import os, signal, threading

@@ -482,7 +482,7 @@ def test_processes_that_could_not_import_ctxpolicy_start_as_under_python(runs):
         "import sys, runpy\n"
         f"sys.path.insert(0, {str(home)!r})\n"
         "import ctxpolicy._cli\n"
-        "sys.path[:] = [sys.path[1], *(each for each in sys.path[1:] if 'main' not in each)]\n"
+        f"sys.path[:] = [sys.path[1], *(each for each in sys.path[1:] if each != {str(home)!r})]\n"
         "sys.exit(ctxpolicy._cli.main(['run', 'spread.py', 'spawn']))",
     )
     runs.flags = ()

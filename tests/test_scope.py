@@ -55,6 +55,21 @@ def test_choices_that_are_left_in_any_order_all_end_with_the_last():
     assert chosen() is None
 
 
+def test_a_choice_left_out_of_order_ends_in_its_own_context_and_its_copies_end_theirs():
+    outer = Choice(ThreadResolver())
+    outer.enter()
+    copies = [contextvars.copy_context() for _ in range(2)]
+    inner = [Choice(ThreadResolver()) for _ in copies]
+    for copy, choice in zip(copies, inner, strict=True):
+        copy.run(choice.enter)
+    with pytest.raises(InstallationError, match="before a using block entered in it"):
+        copies[0].run(outer.leave)
+    for copy, choice in zip(copies, inner, strict=True):
+        assert copy.run(chosen) is choice.resolver
+        copy.run(choice.leave)
+    assert [chosen(), *(copy.run(chosen) for copy in copies)] == [outer.resolver] * 3
+
+
 def test_a_choice_that_is_left_twice_says_so():
     choice = Choice(ThreadResolver())
     choice.enter()

@@ -197,8 +197,7 @@ class Context:
         """Run ``function`` in this context."""
         __tracebackhide__ = True
         results: list[T] = []
-        if self.enter is None:
-            raise RuntimeError(f"{self.name} has ended")
+        assert self.enter is not None, f"{self.name} has ended"
         self.enter(lambda: results.append(function()))
         if len(results) != 1:
             self._scenario.lie(
@@ -285,8 +284,8 @@ class Context:
         """End this context."""
         self._scenario.note(f"{self.name} ends")
         manager, self._manager, self.enter = self._manager, None, None
-        if manager is not None:
-            manager.__exit__(None, None, None)
+        assert manager is not None, f"{self.name} is the test's own, or has ended"
+        manager.__exit__(None, None, None)
 
 
 @contextmanager

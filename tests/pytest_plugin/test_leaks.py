@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from ctxpolicy import Lease
+from ctxpolicy._pytest import leaks
 from tests.pytest_plugin.conftest import Inner
 
 # One test a kind of leak; each is followed by one that finds nothing of it.
@@ -189,6 +193,18 @@ FIXTURES = """
 def test_what_fixtures_of_wider_scope_have_made_stays_and_is_no_leak(inner: Inner, resolver: str) -> None:
     ini = f"ctxpolicy = {resolver}\nctxpolicy_missing = create\nctxpolicy_leaks = error"
     inner(FIXTURES, "-W", "error", ini=ini).assert_outcomes(passed=6)
+
+
+def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "references", None)
+    cycle: list[object] = []
+    lease = Lease("a cycle of the test's")
+    loop = lease.open(asyncio.SelectorEventLoop)
+    cycle += [cycle, lease]
+    del cycle, lease
+    assert not loop.is_closed()
+    leaks._reclaim_leases()
+    assert loop.is_closed()
 
 
 def test_a_leak_warning_can_be_made_an_error_by_a_filter(inner: Inner) -> None:

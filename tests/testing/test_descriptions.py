@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import os
 import sys
+import threading
 import unittest
 
 import pytest
@@ -183,6 +184,19 @@ def test_a_resolver_whose_new_returns_the_same_loop_again():
     message = broken(kind, "test_methods_new_makes_a_loop_and_binds_nothing")
     assert "new() returned the same, and then the same" in message
     assert message.endswith("Return a new loop at each call.")
+
+
+def test_a_resolver_that_raises_in_other_threads():
+    home = threading.get_ident()
+
+    def get(self):
+        if threading.get_ident() != home:
+            raise LookupError("not here")
+        return ContextVarResolver.get(self)
+
+    kind = type("Mine", (ContextVarResolver,), {"get": get})
+    message = broken(kind, "test_law_4_another_thread_is_not_handed_the_loop", OfContextVars)
+    assert "get raised LookupError('not here')" in message
 
 
 @pytest.mark.parametrize(("method", "answer"), [("describe", ""), ("applies", None)])
