@@ -24,7 +24,7 @@ def modules() -> list[str]:
 
 def test_the_package_defines_nothing_itself():
     own = {name for name, thing in vars(ctxpolicy).items() if getattr(thing, "__module__", None) == "ctxpolicy"}
-    assert own <= {"__getattr__"}  # which re-exports what few programs need, when they need it
+    assert own == {"__getattr__", "__dir__"}  # which re-export what few programs need, when they need it
 
 
 def test_the_public_names_are_sorted_and_each_is_there_once():
@@ -44,6 +44,22 @@ def test_everything_that_the_package_takes_from_its_modules_is_public():
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'ctxpolicy' has no attribute 'nothing'"):
         ctxpolicy.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_all_public_names_are_listed_whether_they_have_been_asked_for_or_not():
+    assert set(ctxpolicy.__all__) <= set(dir(ctxpolicy))
+    assert run_program("import ctxpolicy; print(set(ctxpolicy.__all__) - set(dir(ctxpolicy)))") == "set()"
+
+
+def test_lifetimes_are_imported_when_they_are_asked_for():
+    assert run_program(
+        "import sys, ctxpolicy\n"
+        "imported = lambda: [name for name in sys.modules if name.startswith('ctxpolicy._lifetime.')]\n"
+        "ctxpolicy.install(missing='create').uninstall()\n"
+        "print(imported())\n"
+        "from ctxpolicy import isolate\n"
+        "print(isolate.__module__ in imported(), isolate is ctxpolicy.isolate)"
+    ).splitlines() == ["[]", "True True"]
 
 
 @pytest.mark.parametrize("name", sorted(set(ctxpolicy.__all__) - {"__version__"}))
