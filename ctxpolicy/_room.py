@@ -9,6 +9,9 @@ from typing import Final, final
 __all__ = ["Room"]
 
 _LEAST: Final = 64  # each loop has three descriptors or more, and a process may have no more than 1,024 of them
+# A finalizer is called in one round, and what only its object referred to is found in the next: a task, the lease in
+# the task's contextvars context, the loop.
+_ROUNDS: Final = 4
 
 
 @final
@@ -19,14 +22,19 @@ class Room:
     every one of those loops unreachable.
     """
 
-    __slots__ = ("_limit",)
+    __slots__ = ("_fewest",)
 
     def __init__(self) -> None:
-        self._limit = _LEAST
+        self._fewest = _LEAST // 2
 
     def make(self, alive: Sized) -> None:
-        """Collect garbage if ``alive`` has grown to twice of what was left in it by the last time."""
-        if len(alive) < self._limit:
+        """Collect garbage if ``alive`` has grown to twice of the fewest that were in it since the last time."""
+        count = len(alive)
+        self._fewest = min(self._fewest, count)
+        if count < max(_LEAST, 2 * self._fewest):
             return
-        gc.collect()
-        self._limit = max(_LEAST, 2 * len(alive))
+        for _ in range(_ROUNDS):
+            gc.collect()
+            if len(alive) <= count // 2:
+                break
+        self._fewest = len(alive)  # later calls find fewer: another thread may be about to finalize some

@@ -187,13 +187,54 @@ def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_u
     assert most <= 256  # PyPy takes several rounds for a cycle with finalizers, of which each leaves some
 
 
-def test_and_those_that_somebody_has_are_not_looked_at_each_time(monkeypatch):
-    collected = []
-    monkeypatch.setattr(gc, "collect", lambda: collected.append(1))
+class Collector:
+    """Lists how much is alive when it is called, and frees as much of it as ``frees`` says for that round."""
+
+    def __init__(self):
+        self.alive, self.counts = [], []
+        self.frees = lambda rounds: 0
+
+    def __call__(self):
+        self.counts.append(len(self.alive))
+        del self.alive[: self.frees(len(self.counts))]
+
+
+@pytest.fixture
+def collected(monkeypatch):
+    collector = Collector()
+    monkeypatch.setattr(gc, "collect", collector)
+    return collector
+
+
+def lease_one_after_the_other(collected, times):
     room = Room()
-    for count in range(1, 1001):
-        room.make(range(count))
-    assert len(collected) == 4  # at 64, 128, 256 and 512
+    for _ in range(times):
+        collected.alive.append(None)
+        room.make(collected.alive)
+
+
+def test_and_those_that_somebody_has_are_not_looked_at_each_time(collected):
+    lease_one_after_the_other(collected, 1000)
+    assert sorted(set(collected.counts)) == [64, 128, 256, 512]
+
+
+def test_garbage_is_collected_until_half_of_them_are_gone_as_chains_of_finalizers_take_several_rounds(collected):
+    collected.frees = lambda rounds: 0 if rounds % 3 else 60
+    lease_one_after_the_other(collected, 1000)
+    assert len(collected.alive) < 64
+    assert max(collected.counts) == 64
+
+
+def test_what_is_finalized_after_the_collection_counts_too(collected):
+    room = Room()
+    for _ in range(20):
+        collected.alive += [None] * 64
+        room.make(collected.alive)
+        assert len(collected.counts) % 4 == 0, "nothing was gone at once"
+        collected.alive.clear()  # by another thread
+        room.make(collected.alive)
+    assert set(collected.counts) == {64}
+    assert len(collected.counts) == 80
 
 
 def test_where_references_are_not_counted_no_count_of_them_says_that_nobody_has_a_lease(monkeypatch):
