@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -65,11 +66,32 @@ def _asgiref() -> Iterator[Call]:
     yield sync_to_async(async_to_sync(_noop, force_new_loop=True), thread_sensitive=False)
 
 
-def _against(peer: Callable[[], contextlib.AbstractContextManager[Call]]) -> Callable[[Effort], Measured]:
+@contextlib.contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Keep this thread, and those that it starts, on one core where the system lets us choose.
+
+    On several, what a call takes is up to where the scheduler puts the two threads and how long an idle core takes to
+    wake up: the same comparison gave 0.2 in one process and 0.5 in the next.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def _against(
+    peer: Callable[[], contextlib.AbstractContextManager[Call]],
+    cores: Callable[[], contextlib.AbstractContextManager[None]] = _on_one_core,
+) -> Callable[[Effort], Measured]:
     def measure(effort: Effort) -> Measured:
         loop = asyncio.new_event_loop()
         try:
-            with peer() as call:
+            with cores(), peer() as call:
                 # Twenty calls or so to a slice: a thread's turn takes longer on a busy machine than a call does.
                 return compare(_awaits(loop, _isolated), _awaits(loop, call), effort, slice_seconds=0.003)
         finally:
@@ -93,21 +115,24 @@ def _awaits(loop: asyncio.AbstractEventLoop, call: Call) -> TimeFunction:
     return lambda loops: loop.run_until_complete(main(loops))
 
 
+ISOLATE = "`await isolate(noop)`, both threads on one core"
+ANYWHERE = "the same on any core"
+ANEW = "`await asyncio.to_thread(asyncio.run, noop())`"
+STANDING = "a standing loop thread, `run_coroutine_threadsafe` (one loop for all calls)"
+
 ROWS = [
+    Row("isolate", ISOLATE, ANEW, _against(_running_anew), reach=Reach(0.333), pypy=False),
+    Row("isolate-cores", ANYWHERE, ANEW, _against(_running_anew, contextlib.nullcontext), pypy=False),
+    Row("isolate-standing", ISOLATE, STANDING, _against(_standing_thread), reach=Reach(1.3), pypy=False),
     Row(
-        "isolate", "`await isolate(noop)`", "`await asyncio.to_thread(asyncio.run, noop())`", _against(_running_anew),
-        reach=Reach(0.333), pypy=False,
+        "isolate-standing-cores", ANYWHERE, STANDING, _against(_standing_thread, contextlib.nullcontext), pypy=False
     ),
     Row(
-        "isolate-standing", "the same", "a standing loop thread, `run_coroutine_threadsafe` (one loop for all calls)",
-        _against(_standing_thread), reach=Reach(1.3), pypy=False,
-    ),
-    Row(
-        "isolate-portal", "the same", "anyio's blocking portal (one loop for all calls)", _against(_portal),
+        "isolate-portal", ISOLATE, "anyio's blocking portal (one loop for all calls)", _against(_portal),
         needs=("anyio",), pypy=False,
     ),
     Row(
-        "isolate-asgiref", "the same", "asgiref's `sync_to_async(async_to_sync(noop))`", _against(_asgiref),
+        "isolate-asgiref", ISOLATE, "asgiref's `sync_to_async(async_to_sync(noop))`", _against(_asgiref),
         needs=("asgiref",), pypy=False,
     ),
 ]  # fmt: skip
