@@ -18,6 +18,7 @@ ONE_PYTHON = "3.11"
 # never ends now and then: traced, it spins where a finalizer runs in a pending call, as greenlet has it.)
 MEASURED = ("3.10", "3.13", "3.15")
 STRESS = "tests/stress"
+OLDEST_PYTEST = "pytest==8.3.*"  # that the extra `testing` allows
 NO_TEST_PACKAGE = 77  # what tests/cpython/run.py exits with where a Python comes without its tests
 TYPED = ("ctxpolicy", "_ctxpolicy_pytest.py", "tests/typing")
 TYPED_FOR = (CPYTHONS[0], CPYTHONS[-1])
@@ -74,9 +75,10 @@ def emulated_316(session: nox.Session) -> None:
 def plugin_alone(session: nox.Session) -> None:
     """Run the tests of what authors of tests use, beside pytest, hypothesis and pytest-xdist only.
 
-    On one Python those of what authors of resolvers use too.
+    On one Python those of what authors of resolvers use too; on the oldest with the oldest pytest.
     """
-    session.install("-e", ".[testing]", "pytest-xdist>=3.8")
+    oldest = [OLDEST_PYTEST] if session.python == CPYTHONS[0] else []
+    session.install("-e", ".[testing]", "pytest-xdist>=3.8", *oldest)
     there = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
     session.run("python", "-c", f"import importlib.util, sys; sys.exit({there} or None)")
     tests = ["tests/pytest_plugin", *(["tests/testing", "tests/contract"] if session.python == ONE_PYTHON else [])]

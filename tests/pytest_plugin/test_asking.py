@@ -143,7 +143,8 @@ def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
             raise AssertionError("it was run")
     """
     result = inner(source, ini="ctxpolicy = contextvar")
-    result.assert_outcomes(failed=1)
+    outcomes = result.parseoutcomes()
+    assert 1 in (outcomes.get("failed"), outcomes.get("skipped"))  # up to pytest 8.3 it is skipped
     result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
     assert "it was run" not in "".join(line for line in result.outlines if line.startswith("E "))
 
