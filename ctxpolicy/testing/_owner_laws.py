@@ -106,10 +106,12 @@ class OwnerLaws(Description):
 def _loop_at(addresses: set[int]) -> StandInLoop:
     """Return a loop at one of the addresses; on a Python that does not reuse them, at another."""
     others: list[StandInLoop] = []  # kept, so that each next one is elsewhere
-    loop = StandInLoop("the loop at a used address")
+    # As they are before __init__(), which makes objects that may take the very addresses.
+    loop = StandInLoop.__new__(StandInLoop)
     while id(loop) not in addresses and len(others) < _ENOUGH:
         others.append(loop)
-        loop = StandInLoop("the loop at a used address")
+        loop = StandInLoop.__new__(StandInLoop)
+    StandInLoop.__init__(loop, "the loop at a used address")
     return loop
 
 
