@@ -28,9 +28,13 @@ __all__ = [
     "in_force",
     "in_thread",
     "set_policy",
+    "subprocesses_in_threads",
     "tornados_own",
     "uvloops_own",
 ]
+
+# asyncio of 3.12 and 3.13 asks for its watcher in a warnings.catch_warnings(), which two threads take from each other.
+subprocesses_in_threads = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
 
 
 # What asyncio.set_event_loop() raises under a policy of ours. That of 3.16 checks before it asks anybody else.

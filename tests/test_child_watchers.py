@@ -18,9 +18,12 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ContextPolicy, ThreadResolver, install, using
 from ctxpolicy._asyncio import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS, host
-from tests.policies import Journal, asyncios_own, in_force, in_thread, uvloops_own
+from tests.policies import Journal, asyncios_own, in_force, in_thread, subprocesses_in_threads, uvloops_own
 
-pytestmark = pytest.mark.skipif(not HAS_CHILD_WATCHERS, reason="asyncio of this Python has no child watchers")
+pytestmark = [
+    pytest.mark.skipif(not HAS_CHILD_WATCHERS, reason="asyncio of this Python has no child watchers"),
+    subprocesses_in_threads,
+]
 
 KINDS = ["PidfdChildWatcher", "ThreadedChildWatcher", "MultiLoopChildWatcher", "SafeChildWatcher", "FastChildWatcher"]
 # These learn of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import ctxpolicy
 from ctxpolicy import ContextResolver, Installation
-from tests.policies import in_thread
+from tests.policies import in_thread, subprocesses_in_threads
 
+pytestmark = subprocesses_in_threads
 SHOUT = "import sys; print(sys.stdin.read().upper(), end=''); sys.exit(7)"
 WAIT = "import sys; print('ready', flush=True); sys.stdin.read()"
 
