@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import sys
 import threading
@@ -85,7 +86,7 @@ def asyncio_alone() -> Iterator[Any]:
 
 
 def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
-    """Call ``function`` in a new thread, and return or raise what it does."""
+    """Call ``function`` in a new thread, which inherits nothing, and return or raise what it does."""
     outcome: list[Any] = []
 
     def target() -> None:
@@ -95,7 +96,7 @@ def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None)
             outcome.append((None, error))
 
     thread = threading.Thread(target=target, name=name)
-    thread.start()
+    contextvars.Context().run(thread.start)  # with -X thread_inherit_context=1 it starts in a copy of this
     thread.join()
     result, error = outcome.pop()
     if error is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from typing import Any
 
@@ -112,8 +111,6 @@ def test_what_the_former_policy_does_without_a_loop_shows_outside_of_a_using_blo
             loops.append(asyncio.get_event_loop())
 
     with in_force(tornados_own()), using("task"):
-        thread = threading.Thread(target=job)
-        thread.start()
-        thread.join()
+        in_thread(job)
     assert loops[0] is loops[1]
     loops[0].close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import signal
 import socket
 import threading
@@ -214,7 +215,7 @@ def test_a_loop_left_running_in_another_thread_is_an_error():
         running = threading.Event()
         loop.call_soon(running.set)
         threads.append(threading.Thread(target=loop.run_forever))
-        threads[0].start()
+        contextvars.Context().run(threads[0].start)  # else, where threads inherit, it would have the lease too
         running.wait()
         kept.append(loop)
 

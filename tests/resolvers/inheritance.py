@@ -109,14 +109,16 @@ async def _fork_server(look, case):
     return processes.start("forkserver", case.name)
 
 
+_NOT_INHERITING = ("-Xthread_inherit_context=0",) if sys.version_info >= (3, 14) else ()
+
 WAYS = {
     "a plain call": Way(_plain_call),
     "a child task": Way(_child_task),
     "a task of a `TaskGroup`": Way(_task_group, since=(3, 11)),
     "an eager task": Way(_eager_task, since=(3, 12)),
     "`asyncio.to_thread()`": Way(_to_thread),
-    "`run_in_executor()`": Way(_executor),
-    "a new thread": Way(_thread, elsewhere=("-Xthread_inherit_context=0",) if sys.version_info >= (3, 14) else ()),
+    "`run_in_executor()`": Way(_executor, elsewhere=_NOT_INHERITING),
+    "a new thread": Way(_thread, elsewhere=_NOT_INHERITING),
     "a new thread, `-X thread_inherit_context=1`": Way(
         _thread, since=(3, 14), elsewhere=("-Xthread_inherit_context=1",)
     ),
