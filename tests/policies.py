@@ -28,6 +28,7 @@ __all__ = [
     "collect_garbage",
     "in_force",
     "in_thread",
+    "returned",
     "set_policy",
     "subprocesses_in_threads",
     "tornados_own",
@@ -36,7 +37,6 @@ __all__ = [
 
 # asyncio of 3.12 and 3.13 asks for its watcher in a warnings.catch_warnings(), which two threads take from each other.
 subprocesses_in_threads = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
-
 
 # What asyncio.set_event_loop() raises under a policy of ours. That of 3.16 checks before it asks anybody else.
 NOT_A_LOOP: type[Exception] = NotALoopError if hasattr(asyncio.events, "_event_loop_policy") else TypeError
@@ -98,7 +98,13 @@ def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None)
     thread = threading.Thread(target=target, name=name)
     contextvars.Context().run(thread.start)  # with -X thread_inherit_context=1 it starts in a copy of this
     thread.join()
-    result, error = outcome.pop()
+    return returned(outcome.pop())
+
+
+def returned(outcome: tuple[Any, BaseException | None]) -> Any:
+    """Return the result of what was called elsewhere, or raise the error."""
+    result, error = outcome
+    del outcome
     if error is not None:
         try:
             raise error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from queue import SimpleQueue
 from typing import Any
 
+from tests.policies import returned
 from tests.resolver_cases import ResolverCase, tenant
 
 __all__ = ["Place", "Worker"]
@@ -32,7 +33,7 @@ class Worker:
         """Return what ``function(*args)`` returns, called in the thread, or raise what it raises."""
         self._inbox.put((function, args))
         del function, args
-        return _returned(self._outbox.get())
+        return returned(self._outbox.get())
 
     def end(self) -> None:
         """End the thread."""
@@ -108,19 +109,7 @@ class Place:
             self._greenlet = greenlet.greenlet(_serve)
         else:
             assert self._greenlet
-        return _returned(self._greenlet.switch(function, args))
-
-
-def _returned(outcome: tuple[Any, BaseException | None]) -> Any:
-    """Return the result, or raise the error."""
-    result, error = outcome
-    if error is None:
-        return result
-    del outcome
-    try:
-        raise error
-    finally:
-        del error  # which refers to this frame
+        return returned(self._greenlet.switch(function, args))
 
 
 def _serve(function: Any, args: Any) -> None:

@@ -6,14 +6,14 @@ import asyncio
 import os
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+
+from tests.programs import ROOT
 
 # Not the entry point's name, asyncio: a module of that name may be imported already, and pytest warns of that.
 PYTEST_ASYNCIO = "pytest_asyncio.plugin"
 WITH_POLICIES = "tests.pytest_plugin.with_policies"
-ROOT = Path(__file__).parents[2]
 HAS_POLICIES = hasattr(asyncio.events, "_event_loop_policy")
 Inner = Callable[..., pytest.RunResult]
 
