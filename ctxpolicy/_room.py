@@ -25,7 +25,7 @@ class Room:
     __slots__ = ("_fewest",)
 
     def __init__(self) -> None:
-        self._fewest = _LEAST // 2
+        self._fewest = 0
 
     def make(self, alive: Sized) -> None:
         """Collect garbage if ``alive`` has grown to twice of the fewest that were in it since the last time."""
