@@ -15,7 +15,7 @@ from ctxpolicy.testing._errors import ALL_LAWS
 from ctxpolicy.testing._lease_laws import keeps_leases
 from ctxpolicy.testing._scenario import NOT_ENTERED, Context, Scenario
 
-__all__ = ["compare_with_model"]
+__all__ = ["compare_with_model", "machine_of"]
 
 _STEPS = 20
 _which = st.integers(min_value=0, max_value=9)
@@ -34,12 +34,8 @@ class _Slot(NamedTuple):
 
 def compare_with_model(description: Description) -> None:
     """Play random scenarios, and see at every step that each context has the loop that the model has for it."""
-
-    class Machine(_Machine):
-        description_given = description
-
     run_state_machine_as_test(
-        Machine,
+        machine_of(description),
         settings=settings(
             max_examples=description.model_examples,
             stateful_step_count=_STEPS,
@@ -49,7 +45,12 @@ def compare_with_model(description: Description) -> None:
     )
 
 
-class _Machine(RuleBasedStateMachine):
+def machine_of(description: Description) -> type[Machine]:
+    """Return the state machine whose steps are taken with the resolver and in the contexts of ``description``."""
+    return type("Machine", (Machine,), {"description_given": description})
+
+
+class Machine(RuleBasedStateMachine):
     """The model is ``slots``: one a context, copied where a new context inherits."""
 
     description_given: Description
