@@ -263,6 +263,8 @@ class Host(Protocol):
     """Puts a policy in force, process-wide."""
 
     name: str
+    # What force(None) puts in force: None for what asyncio does by itself.
+    default: Policy | None
 
     def in_force(self) -> Policy | None:
         """Return the policy in force; ``None``: asyncio's default, which may not be made yet."""
@@ -281,6 +283,7 @@ class _PolicyHost:
     """Python 3.10 to 3.15. Not by asyncio's own functions: from 3.14 on they warn, and they make what is not there."""
 
     name = "asyncio's policy system"
+    default: Policy | None = None
 
     def in_force(self) -> Policy | None:
         policy: Policy | None = events._event_loop_policy  # type: ignore[attr-defined]
@@ -303,6 +306,7 @@ class _NoHost:
     """An asyncio that offers neither: programs that only import ctxpolicy go on."""
 
     name = "none"
+    default: Policy | None = None
 
     def in_force(self) -> Policy | None:
         return None

@@ -18,7 +18,7 @@ from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["Installation", "install", "using"]
+__all__ = ["Installation", "install", "installed", "using"]
 
 
 class _State:
@@ -151,6 +151,11 @@ def install(what: ContextPolicy | ContextResolver | str = "contextvar", /, **opt
     return Installation(what)
 
 
+def installed() -> list[ContextPolicy]:
+    """Return the policies that are installed, the last one last."""
+    return [installation.policy for installation in _state.stack]
+
+
 @final
 class using:  # noqa: N801 - reads as the statement that it is part of
     """Put a resolver in force in this contextvars context only: ``with using("task"): ...``.
@@ -218,7 +223,7 @@ def _heed_blocks() -> None:
     if isinstance(policy, ContextPolicy):
         policy.scope()
     else:
-        _state.dispatch = Installation(DispatchPolicy(policy or host.own()))
+        _state.dispatch = Installation(DispatchPolicy(host.own() if policy is None else policy))
 
 
 def _end_dispatch() -> None:

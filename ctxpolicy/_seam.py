@@ -13,7 +13,7 @@ import threading
 import warnings
 from asyncio import AbstractEventLoop, events
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ctxpolicy._frames import caller
 
@@ -177,23 +177,34 @@ class SeamHost:
     name = "asyncio.events._local"
 
     def __init__(self) -> None:
+        self.default: Any = None
         self._policy: Any = None
         self._ours: _Parts | None = None
-        self._native = _parts()
+        self._native = self._first = _parts()
         self._parents: list[object] = []
         self._own = OwnWay()
         self._own._local = NativeLocal(self._native_local)
+
+        def new_event_loop() -> AbstractEventLoop:
+            """Return a new event loop, as the policy in force makes them."""
+            policy = self.in_force()
+            make = self._first.new_event_loop if policy is None else policy.new_event_loop
+            loop: AbstractEventLoop = make()
+            return loop
+
+        # One for all policies: whoever imports it keeps it.
+        self._new_event_loop: Final = new_event_loop
 
     def in_force(self) -> Any:
         """Return the policy in force, ``None`` for asyncio's own way."""
         return self._policy if self._stands() else None
 
     def force(self, policy: Any) -> None:
-        """Put ``policy`` in force; ``None``: asyncio's own way."""
+        """Put ``policy`` in force; ``None``: the default one, or asyncio's own way."""
         if not self._stands():
             self._native = self._found()
-        self._policy = policy
-        self._ours = None if policy is None else _behind(policy)
+        self._policy = self.default if policy is None else policy
+        self._ours = None if self._policy is None else _Parts(_behind(self._policy), self._new_event_loop)
         _put(self._ours or self._native)
 
     def own(self) -> OwnWay:
@@ -213,20 +224,13 @@ class SeamHost:
     def _found(self) -> _Parts:
         """Return what somebody else has put in asyncio; what is ours there still is not."""
         found = _parts()
-        ours = self._ours is not None and self._ours.new_event_loop is found.new_event_loop
+        ours = found.new_event_loop is self._new_event_loop
         return found._replace(new_event_loop=self._native.new_event_loop) if ours else found
 
     def _native_local(self) -> Any:
         return self._native.local if self._stands() else _parts().local
 
 
-def _behind(policy: Any) -> _Parts:
+def _behind(policy: Any) -> CurrentLoop:
     # Its methods are looked up at each call: a policy may bind them anew.
-    def new_event_loop() -> AbstractEventLoop:
-        """Return a new event loop, as the policy in force makes them."""
-        loop: AbstractEventLoop = policy.new_event_loop()
-        return loop
-
-    return _Parts(
-        CurrentLoop(lambda: policy.get_event_loop(), lambda loop: policy.set_event_loop(loop)), new_event_loop
-    )
+    return CurrentLoop(lambda: policy.get_event_loop(), lambda loop: policy.set_event_loop(loop))

@@ -19,6 +19,7 @@ from ctxpolicy import _seam
 from ctxpolicy._asyncio import forget_after_fork, host
 from ctxpolicy._fork import HOST, renew_after_fork
 from ctxpolicy._inherited import keep_inherited
+from ctxpolicy._install import installed
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy.errors import InstallationError
 
@@ -30,22 +31,26 @@ class Restoration:
     """asyncio's policy API put back by :func:`restore_policies`; a context manager that takes it away again."""
 
     def __init__(self) -> None:
-        self._added: list[tuple[ModuleType, str]] = []
-        self._former: Any = None
+        self._names: list[_Names] = []
+        self._installed: list[ContextPolicy] = []
         self._active = False
 
     def undo(self) -> None:
-        """Take away what was put back, and put in force what was in force before. Does nothing the second time.
+        """Take away what was put back; what :func:`~ctxpolicy.install` has put in force stays, and nothing else.
+
+        Does nothing the second time.
 
         Raises:
             InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed since; nothing is changed then.
         """
         with _lock:
             if self._active:
-                self._check()
+                standing = self._standing()
                 self._active = False
-                host.force(self._former)
-                _remove(self._added)
+                host.default = None
+                host.force(standing[-1] if standing else None)
+                for names in self._names:
+                    names.remove()
 
     def __enter__(self) -> Restoration:
         return self
@@ -56,18 +61,40 @@ class Restoration:
         self.undo()
 
     def _begin(self) -> None:
-        self._former = host.in_force()
+        self._installed = installed()
+        default = _seam.DefaultEventLoopPolicy()
         own: Any = host.own()
-        _default._local = own._local
-        if self._former is None:
-            host.force(_default)
-        self._added = _add()
+        default._local = own._local  # asyncio's own thread-local: what is bound to the threads stays bound
+        if host.in_force() is None:
+            host.force(default)
+        host.default = default
+        self._names = [_Names(module, names) for module, names in _restored_names()]
         self._active = True
 
-    def _check(self) -> None:
-        now = host.in_force()
-        if isinstance(now, ContextPolicy) and now is not self._former:
-            raise InstallationError(f"{now!r} was put in force after restore_policies(): uninstall that one first")
+    def _standing(self) -> list[ContextPolicy]:
+        """Return the policies that are installed still, the last one last; all of them were before this."""
+        standing = installed()
+        for policy in standing:
+            if not any(policy is other for other in self._installed):
+                raise InstallationError(f"{policy!r} was installed after restore_policies(): uninstall that one first")
+        return standing
+
+
+class _Names:
+    """Names put into a module, and what was there under them before."""
+
+    def __init__(self, module: ModuleType, names: dict[str, Any]) -> None:
+        present = vars(module)
+        self._module = module
+        self._put = {**names, "__all__": tuple(dict.fromkeys((*present["__all__"], *names)))}
+        self._before = {name: present[name] for name in self._put if name in present}
+        present.update(self._put)
+
+    def remove(self) -> None:
+        """Put back what was there."""
+        for name in self._put:
+            delattr(self._module, name)
+        vars(self._module).update(self._before)
 
 
 class _Restored:
@@ -81,8 +108,6 @@ class _Restored:
 
 
 _lock: Final = threading.RLock()
-# That of 3.13, over asyncio's own thread-local: what is bound to the threads stays bound.
-_default: Final = _seam.DefaultEventLoopPolicy()
 _restored: Final = _Restored()
 renew_after_fork(_restored, HOST)
 
@@ -105,23 +130,28 @@ def restore_policies() -> Restoration:
 
 def get_event_loop_policy() -> _seam.AbstractEventLoopPolicy:
     """Return the policy in force."""
-    policy: Any = host.in_force() or _default
+    policy: Any = host.in_force()
+    if policy is None:  # somebody has put another thread-local into asyncio, or all of this was undone
+        policy = host.own()
     return policy  # type: ignore[no-any-return]  # anything that a library has set
 
 
 def set_event_loop_policy(policy: _seam.AbstractEventLoopPolicy | None) -> None:
-    """Put ``policy`` in force; ``None``: asyncio's default one.
+    """Put ``policy`` in force; ``None``: a new default one of asyncio's, which has no loops yet.
 
     Raises:
         TypeError: it is neither a policy nor ``None``; the former one stays in force.
     """
     if policy is not None and not isinstance(policy, _seam.AbstractEventLoopPolicy):
         raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")
-    host.force(policy or _default)
+    with _lock:
+        if policy is None and host.default is not None:
+            host.default = _seam.DefaultEventLoopPolicy()
+        host.force(policy)
 
 
-def _names() -> dict[str, Any]:
-    names: dict[str, Any] = {
+def _restored_names() -> list[tuple[ModuleType, dict[str, Any]]]:
+    public: dict[str, Any] = {
         "AbstractEventLoopPolicy": _seam.AbstractEventLoopPolicy,
         "DefaultEventLoopPolicy": _seam.DefaultEventLoopPolicy,
         "get_event_loop_policy": get_event_loop_policy,
@@ -131,23 +161,5 @@ def _names() -> dict[str, Any]:
         for kind in ("Selector", "Proactor"):
             name = f"Windows{kind}EventLoopPolicy"
             loops = {"_loop_factory": getattr(asyncio, f"{kind}EventLoop")}
-            names[name] = type(name, (_seam.BaseDefaultEventLoopPolicy,), loops)
-    return names
-
-
-def _add() -> list[tuple[ModuleType, str]]:
-    added = []
-    public = _names()
-    of_events = {**public, "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy}
-    for module, names in ((asyncio, public), (events, of_events)):
-        for name, value in names.items():
-            setattr(module, name, value)
-            added.append((module, name))
-        vars(module)["__all__"] = (*vars(module)["__all__"], *names)
-    return added
-
-
-def _remove(added: list[tuple[ModuleType, str]]) -> None:
-    for module, name in added:
-        delattr(module, name)
-        vars(module)["__all__"] = tuple(other for other in vars(module)["__all__"] if other != name)
+            public[name] = type(name, (_seam.BaseDefaultEventLoopPolicy,), loops)
+    return [(asyncio, public), (events, {**public, "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy})]

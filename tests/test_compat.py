@@ -92,6 +92,50 @@ def test_the_default_policy_is_that_of_3_13_over_what_is_bound_already():
 
 
 @without_policies
+def test_none_stands_for_a_new_default_policy_that_has_no_loops_as_in_3_13():
+    program = """
+        import asyncio, warnings
+        from ctxpolicy.compat import restore_policies
+
+        warnings.simplefilter("ignore")
+        with restore_policies():
+            asyncio.set_event_loop(bound := asyncio.new_event_loop())
+            asyncio.set_event_loop_policy(None)
+            assert (fresh := asyncio.get_event_loop()) is not bound
+            fresh.close()
+            asyncio.run(asyncio.sleep(0))  # ends with set_event_loop(None)
+            asyncio.set_event_loop_policy(None)
+            asyncio.get_event_loop().close()
+        assert asyncio.get_event_loop() is bound  # to which nothing was done
+        bound.close()
+        print("ok")
+    """
+    assert emulated(program) == "ok"
+
+
+@without_policies
+def test_the_default_policy_is_in_force_too_where_ours_was_and_is_uninstalled():
+    program = """
+        import asyncio, ctxpolicy, warnings
+        from asyncio import events
+        from ctxpolicy.compat import restore_policies
+
+        warnings.simplefilter("ignore")
+        before = events._local, asyncio.new_event_loop
+        with ctxpolicy.install("thread"):
+            restoration = restore_policies()
+        loop = asyncio.get_event_loop()
+        assert asyncio.get_event_loop_policy().get_event_loop() is loop
+        asyncio.set_event_loop(None)
+        restoration.undo()
+        assert (events._local, asyncio.new_event_loop) == before
+        loop.close()
+        print("ok")
+    """
+    assert emulated(program) == "ok"
+
+
+@without_policies
 def test_ours_is_one_of_them_also_when_it_comes_late_and_the_last_one_set_wins():
     program = """
         import asyncio, ctxpolicy
@@ -293,16 +337,17 @@ class TestWithoutAnEmulation:
     def no_policies(self, monkeypatch):
         class Host:
             now = None
-            default = compat._seam.DefaultEventLoopPolicy()
+            default = None
+            asyncios = compat._seam.DefaultEventLoopPolicy()
 
             def in_force(self):
                 return self.now
 
             def force(self, policy):
-                self.now = policy
+                self.now = self.default if policy is None else policy
 
             def own(self):
-                return self.default
+                return self.asyncios
 
         host = Host()
         for module in (asyncio, events):
@@ -322,23 +367,67 @@ class TestWithoutAnEmulation:
             asyncio.set_event_loop_policy(policy)
             assert asyncio.get_event_loop_policy() is policy
             asyncio.set_event_loop_policy(None)
-            assert asyncio.get_event_loop_policy() is default
+            fresh = asyncio.get_event_loop_policy()
+            assert type(fresh) is asyncio.DefaultEventLoopPolicy
+            assert fresh not in (default, policy)
+            assert fresh._local is not default._local
             with pytest.raises(TypeError, match="policy must be an instance"):
                 asyncio.set_event_loop_policy(42)
         assert not any(hasattr(asyncio, name) or hasattr(events, name) for name in NAMES)
         assert no_policies.now is None
         restoration.undo()
 
-    def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies):
-        no_policies.now = former = ctxpolicy.ContextPolicy()
+    def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies, monkeypatch):
+        standing = [ctxpolicy.ContextPolicy()]
+        monkeypatch.setattr(compat, "installed", lambda: list(standing))
+        no_policies.now = former = standing[0]
         restoration = restore_policies()
         assert asyncio.get_event_loop_policy() is former
-        no_policies.now = ctxpolicy.ContextPolicy()
+        standing.append(ctxpolicy.ContextPolicy())
         with pytest.raises(InstallationError, match="uninstall that one first"):
             restoration.undo()
-        no_policies.now = former
+        standing.pop()
+        no_policies.now = ctxpolicy.ContextPolicy()  # set by a library: not installed, and so in nobody's way
         restoration.undo()
         assert no_policies.now is former
+
+    def test_a_policy_that_was_uninstalled_since_does_not_come_back(self, no_policies, monkeypatch):
+        standing = [ctxpolicy.ContextPolicy()]
+        monkeypatch.setattr(compat, "installed", lambda: list(standing))
+        no_policies.now = standing[0]
+        restoration = restore_policies()
+        standing.clear()
+        no_policies.force(None)
+        assert type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy
+        restoration.undo()
+        assert no_policies.now is None
+
+    def test_names_that_were_there_are_there_again(self, monkeypatch):
+        monkeypatch.setitem(vars(events), "AbstractEventLoopPolicy", theirs := object())
+        names = events.__all__
+        with restore_policies():
+            assert events.AbstractEventLoopPolicy is asyncio.AbstractEventLoopPolicy is not theirs
+            assert events.__all__.count("AbstractEventLoopPolicy") == 1
+        assert events.AbstractEventLoopPolicy is theirs
+        assert events.__all__ is names
+
+    def test_kept_functions_go_on_after_it_was_undone(self, no_policies):
+        with restore_policies():
+            from asyncio import get_event_loop_policy, set_event_loop_policy
+        assert get_event_loop_policy() is no_policies.own()
+        set_event_loop_policy(policy := compat._seam.DefaultEventLoopPolicy())
+        assert get_event_loop_policy() is policy
+        set_event_loop_policy(None)
+        assert no_policies.now is None
+
+    def test_a_policy_that_is_false_is_a_policy(self, no_policies):
+        class Policy(compat._seam.DefaultEventLoopPolicy):
+            def __len__(self):
+                return 0
+
+        with restore_policies():
+            asyncio.set_event_loop_policy(policy := Policy())
+            assert asyncio.get_event_loop_policy() is policy
 
     def test_in_a_forked_child_a_policy_that_was_set_forgets_the_parents_loops_and_ours_sees_to_it_itself(
         self, no_policies, monkeypatch

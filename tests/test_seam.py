@@ -105,6 +105,49 @@ def test_a_policy_that_comes_to_make_other_loops_is_heeded(seam):
         assert type(loop) is asyncio.SelectorEventLoop
 
 
+def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_is_in_force(seam):
+    seam.force(DefaultEventLoopPolicy())
+    kept = asyncio.new_event_loop
+    seam.force(Policy())
+    assert asyncio.new_event_loop is kept
+    with new_loop(kept) as loop:
+        assert type(loop) is Policy.Loop
+    seam.force(None)
+    with new_loop(kept) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_somebody_elses_new_event_loop_may_call_the_one_it_found(seam):
+    seam.force(Policy())
+    found = events.new_event_loop
+    events._local = Local()
+    events.new_event_loop = asyncio.new_event_loop = theirs = lambda: found()
+    with new_loop(theirs) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+    seam.force(Policy())
+    with new_loop(theirs) as loop:
+        assert type(loop) is Policy.Loop
+    seam.force(None)
+    assert asyncio.new_event_loop is theirs
+    with new_loop(theirs) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_a_default_policy_is_in_force_where_no_other_is(seam):
+    local = events._local
+    seam.default = default = Policy()
+    seam.force(None)
+    assert seam.in_force() is default
+    seam.force(other := Policy())
+    assert seam.in_force() is other
+    seam.force(None)
+    assert seam.in_force() is default
+    seam.default = None
+    seam.force(None)
+    assert seam.in_force() is None
+    assert events._local is local
+
+
 def test_asyncios_own_way_makes_nothing_unasked(seam):
     with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
         seam.own().get_event_loop()

@@ -97,7 +97,9 @@ def _context_loop() -> AbstractEventLoop | None:
 
     ``None`` where no policy of ours is in force to lease one.
     """
-    policy: Any = host.in_force() or host.own()
+    policy: Any = host.in_force()
+    if policy is None:
+        policy = host.own()
     if not isinstance(policy, ContextPolicy):
         loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
         return loop
