@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from types import CodeType
@@ -18,6 +17,7 @@ from typing import Any, Literal, Protocol, final
 
 from ctxpolicy import _asyncio, _scope
 from ctxpolicy._frames import caller
+from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._loops import make_loop
 from ctxpolicy._origin import note_origin
 from ctxpolicy._spares import Reusing
@@ -62,7 +62,7 @@ class Answers:
         self.watch = Watch()
         self._may_be_asked = True
         self._getters_code: CodeType | None = None
-        self._legacy_loop: weakref.ref[AbstractEventLoop] | None = None
+        self._legacy_loop: AbstractEventLoop | None = None
 
     @property
     def resolver(self) -> ContextResolver:
@@ -173,14 +173,22 @@ class Answers:
                 return loop
         raise self.nothing_here()
 
-    def forget_legacy_loop(self) -> None:
-        """Have another one made where one is needed."""
-        self._legacy_loop = None
+    def leave_legacy_loop(self) -> None:
+        """Have another one made where one is needed; called in a forked child, the one there is being the parent's."""
+        if self._legacy_loop is not None:
+            keep_inherited(self._legacy_loop)
+            self._legacy_loop = None
 
     def legacy_loop(self) -> AbstractEventLoop | None:
-        """Return the loop that was made unasked for: one, for all contexts of the main thread that have none."""
-        loop = self._legacy_loop() if self._legacy_loop is not None else None
-        return None if loop is None or loop.is_closed() else loop
+        """Return the loop that was made unasked for: one, for all contexts of the main thread that have none.
+
+        Kept alive until it is closed, as asyncio's policy keeps it: the contexts that have it bound may all be gone
+        before what was scheduled on it has run.
+        """
+        loop = self._legacy_loop
+        if loop is not None and loop.is_closed():
+            loop = self._legacy_loop = None
+        return loop
 
     def _may_make_legacy_loop(self) -> bool:
         return (
@@ -195,11 +203,7 @@ class Answers:
             if _asyncio.CREATION_WARNS:
                 _, level = caller(beyond=self._getters_code)
                 warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
-            loop = asked.new_event_loop()
-            try:
-                self._legacy_loop = weakref.ref(loop)
-            except TypeError:  # then the next context gets another one
-                self._legacy_loop = None
+            loop = self._legacy_loop = asked.new_event_loop()
         return loop
 
     def nothing_here(self) -> NoCurrentLoopError:

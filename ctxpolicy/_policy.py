@@ -142,7 +142,7 @@ class ContextPolicy(WatchingPolicy):
 
     def after_fork(self) -> None:
         """Bind anew what the resolver has renewed; called in a forked child."""
-        self._answers.forget_legacy_loop()
+        self._answers.leave_legacy_loop()
         self._bind_methods()
 
     def remedy(self) -> Literal["lease", "legacy", "error"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 import threading
 import warnings
 import weakref
@@ -13,6 +12,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, ContextResolver, ContextVarResolver, NoCurrentLoopError, ThreadResolver
 from ctxpolicy._asyncio import CREATES_IMPLICITLY, CREATION_WARNS, platform_loop
+from ctxpolicy._inherited import is_kept
 from tests.policies import collect_garbage, in_force, in_thread
 from tests.resolver_cases import CASES
 
@@ -244,40 +244,45 @@ def test_once_it_is_closed_another_context_gets_another_one():
 
 
 @creates
-def test_it_is_not_kept_alive_and_not_leased():
+def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_was_made_in():
+    done = []
+
+    async def work():
+        await asyncio.sleep(0)
+        done.append(True)
+
+    with in_force(ContextPolicy("contextvar")) as policy:
+        reference = contextvars.Context().run(lambda: weakref.ref(made_unasked().create_task(work()).get_loop()))
+        collect_garbage()
+        loop = contextvars.Context().run(asyncio.get_event_loop)
+        assert reference() is loop
+        contextvars.Context().run(loop.run_until_complete, asyncio.sleep(0.01))
+        assert done == [True]
+        loop.close()
+        del loop
+        assert policy.legacy_loop() is None
+        collect_garbage()
+        assert reference() is None
+
+
+@creates
+def test_it_is_not_leased():
     with in_force(ContextPolicy("contextvar")) as policy:
         context = contextvars.Context()
         loop = context.run(made_unasked)
         assert policy.resolver.binding() is None
         assert context.run(policy.resolver.binding).lease is None
-        loop.close()
-        del loop, context
-        collect_garbage()
-        assert policy._answers._legacy_loop() is None
-
-
-class Proxy:
-    """Stands for a loop as some instrumentation does, and cannot be weakly referenced."""
-
-    __slots__ = ("loop",)
-    __class__ = property(lambda self: type(self.loop))  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        self.loop = platform_loop()
-
-    def __getattr__(self, name):
-        return getattr(self.loop, name)
+    loop.close()
 
 
 @creates
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="on PyPy everything can be weakly referenced")
-def test_a_loop_that_cannot_be_weakly_referenced_is_made_for_each_context():
-    with in_force(ContextPolicy("contextvar", loop_factory=Proxy)) as policy:
-        loops = [contextvars.Context().run(made_unasked) for _ in range(2)]
+def test_a_forked_child_makes_one_of_its_own():
+    with in_force(ContextPolicy("contextvar")) as policy:
+        loop = made_unasked()
+        policy.after_fork()  # as in a child
         assert policy.legacy_loop() is None
-    assert loops[0] is not loops[1]
-    for loop in loops:
-        loop.close()
+        assert is_kept(loop)
+    loop.close()
 
 
 @creates
