@@ -128,7 +128,7 @@ def is_asyncios_own(policy: object) -> bool:
 
 def is_own_way(policy: object) -> bool:
     """Tell whether ``policy`` does about a missing loop what asyncio of this Python does by itself."""
-    return type(policy) is _OwnWay
+    return type(policy) is _OwnWay or (_HAS_POLICIES and _inherits_from_asyncio(policy))
 
 
 def forget_after_fork(policy: Any) -> object:

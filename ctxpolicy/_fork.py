@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-__all__ = ["HOST", "POLICY", "RESOLVER", "process", "renew_after_fork"]
+__all__ = ["HOST", "POLICY", "RESOLVER", "living", "process", "renew_after_fork"]
 
 HOST: Final = 0
 RESOLVER: Final = 1
@@ -46,15 +46,19 @@ def renew_after_fork(thing: _Renewable, rank: int) -> None:
     _renewables[rank][next(_serial)] = thing
 
 
+def living(rank: int) -> list[Any]:
+    """Return what was given to :func:`renew_after_fork` under ``rank`` and is alive, in the order in which it was."""
+    return [thing for _, thing in sorted(_renewables[rank].items())]
+
+
 def _in_child() -> None:
     process.id = os.getpid()
     failure: Exception | None = None
-    for rank in _renewables:
-        for _, thing in sorted(rank.items()):
-            try:
-                thing.after_fork()
-            except Exception as error:  # noqa: BLE001 - the others still must be renewed; Python reports what is raised here
-                failure = failure or error
+    for thing in (thing for rank in (HOST, RESOLVER, POLICY) for thing in living(rank)):
+        try:
+            thing.after_fork()
+        except Exception as error:  # noqa: BLE001 - the others still must be renewed; Python reports what is raised here
+            failure = failure or error
     if failure is not None:
         raise failure
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import warnings
+import weakref
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, final
 
 from ctxpolicy import _scope
 from ctxpolicy._asyncio import forget_after_fork, host, is_asyncios_own
 from ctxpolicy._dispatch import DispatchPolicy
-from ctxpolicy._fork import HOST, renew_after_fork
+from ctxpolicy._fork import HOST, POLICY, living, renew_after_fork
+from ctxpolicy._frames import caller
 from ctxpolicy._inherited import keep_inherited
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._registry import shared_resolver
@@ -21,19 +26,72 @@ from ctxpolicy.resolvers.base import ContextResolver
 __all__ = ["Installation", "install", "installed", "using"]
 
 
-class _State:
-    """What is installed, oldest first; one lock for all changes of what is in force."""
+class _Turn:
+    """Whose turn it is to change what is in force, and how many changes that thread is in."""
+
+    __slots__ = ("changes", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.changes = 0
+
+
+class _State:
+    """What is installed, oldest first; one thread at a time changes it.
+
+    Attributes:
+        dispatch: what ``using`` has put in force, where nothing of ours was.
+        choices: what ``using`` has chosen and some contextvars context has still: the block's own, or a copy of it.
+        blocks: how many ``using`` blocks are open.
+    """
+
+    def __init__(self) -> None:
+        self.turn = _Turn()
         self.stack: list[Installation] = []
         self.dispatch: Installation | None = None
+        self.choices: set[weakref.ref[_scope.Choice]] = set()
         self.blocks = 0
 
     def after_fork(self) -> None:
-        self.lock = threading.RLock()
+        self.turn = _Turn()
         for installation in self.stack:
             installation.after_fork()
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        """Change what is in force, alone; what using() has put there ends after it, if that is due."""
+        turn = self.turn  # a forked child begins another
+        try:
+            with turn.lock:
+                turn.changes += 1
+                try:
+                    yield
+                finally:
+                    turn.changes -= 1
+        finally:
+            self.tidy()
+
+    def keep(self, choice: _scope.Choice) -> None:
+        """Keep what using() has put in force until no contextvars context has ``choice`` any more."""
+        self.choices.add(weakref.ref(choice, self._gone))
+
+    def _gone(self, reference: weakref.ref[_scope.Choice]) -> None:
+        self.choices.discard(reference)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """End what using() has put in force, once nobody has a choice any more.
+
+        Called in any thread at any time, by the garbage collector too: where somebody is in a change it is left to
+        them, who come here at its end.
+        """
+        due = self.dispatch is not None and not self.choices and not self.blocks
+        if due and (turn := self.turn).lock.acquire(blocking=False):
+            try:
+                if self.dispatch is not None and not turn.changes:
+                    _end_dispatch(self.dispatch)
+            finally:
+                turn.lock.release()
 
 
 _state: Final = _State()
@@ -51,7 +109,7 @@ class Installation:
 
     def __init__(self, policy: ContextPolicy) -> None:
         self.policy = policy
-        with _state.lock:
+        with _state.change():
             if any(other.policy is policy for other in _state.stack):
                 raise InstallationError(
                     f"{policy!r} is installed already, and cannot be again (in thread {thread_name()}): make a new "
@@ -76,7 +134,7 @@ class Installation:
             InstallationError: this is not installed (any more), or something else is in force now. Nothing is
                 changed then.
         """
-        with _state.lock:
+        with _state.change():
             self._check()
             _state.stack.remove(self)
             host.force(self._former)
@@ -87,8 +145,6 @@ class Installation:
             finally:
                 if _state.blocks:
                     _heed_blocks()
-                else:
-                    _end_dispatch()
 
     def after_fork(self) -> None:
         """Have the policy that was in force before forget the loops of the parent; called in a forked child."""
@@ -161,15 +217,19 @@ class using:  # noqa: N801 - reads as the statement that it is part of
     """Put a resolver in force in this contextvars context only: ``with using("task"): ...``.
 
     Tasks, ``to_thread`` calls and handles made in the block are copies of the context and keep the resolver after it;
-    plain threads do not get it. Where no :class:`ContextPolicy` is in force one is for as long as any block is
-    open: it passes on to the policy that was there whatever belongs to no block.
+    plain threads do not get it, but with ``-X thread_inherit_context=1`` (Python 3.14 and later). Where no
+    :class:`ContextPolicy` is in force one is for as long as any block is open or such a copy is alive: it passes on to
+    the policy that was there whatever belongs to no block.
 
     Args:
         what: a resolver, or the registered name of one (the same instance for the same name each time).
 
+    Warns:
+        RuntimeWarning: at the end, where somebody has put a policy in force that heeds no blocks; it stays.
+
     Raises:
         InstallationError: at the end, where the block is left in another contextvars context than it was entered in,
-            or out of order; or somebody has replaced the policy.
+            or out of order.
     """
 
     def __init__(self, what: ContextResolver | str, /) -> None:
@@ -179,70 +239,78 @@ class using:  # noqa: N801 - reads as the statement that it is part of
     def __enter__(self) -> ContextResolver:
         if self._choice is not None:
             raise InstallationError("this using block is entered already: make one for each with statement")
-        _enter_block(self.resolver)
-        self._choice = _scope.Choice(self.resolver)
-        self._choice.enter()
+        choice = _scope.Choice(self.resolver)
+        _enter_block(choice)
+        self._choice = choice
+        choice.enter()
         return self.resolver
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        choice, self._choice = self._choice, None
-        if choice is None:
+        if self._choice is None:
             raise InstallationError("this using block is not entered")
         try:
-            choice.leave()
+            self._choice.leave()
         finally:
+            self._choice = None
             _leave_block(self.resolver)
 
 
-def _enter_block(resolver: ContextResolver) -> None:
-    with _state.lock:
-        resolver.installed()
+def _enter_block(choice: _scope.Choice) -> None:
+    with _state.change():
+        choice.resolver.installed()
         try:
-            _scope.start_use()
+            if not _scope.in_use():
+                _scope.start_use()
+                for policy in living(POLICY):
+                    policy.scope()
             _heed_blocks()
         except BaseException:
-            resolver.uninstalled()
+            choice.resolver.uninstalled()
             raise
         _state.blocks += 1
+        _state.keep(choice)
 
 
 def _leave_block(resolver: ContextResolver) -> None:
-    with _state.lock:
+    with _state.change():
         _state.blocks -= 1
         try:
-            if _state.blocks == 0:
-                _end_dispatch()
+            _see_that_blocks_were_heeded()
         finally:
             resolver.uninstalled()
 
 
 def _heed_blocks() -> None:
     policy = host.in_force()
-    if isinstance(policy, ContextPolicy):
-        policy.scope()
-    else:
+    if not isinstance(policy, ContextPolicy):  # which heeds them itself
+        if _state.dispatch is not None:  # and somebody has put another policy in its place
+            _state.stack.remove(_state.dispatch)
+        _state.dispatch = None
         _state.dispatch = Installation(DispatchPolicy(host.own() if policy is None else policy))
 
 
-def _end_dispatch() -> None:
-    dispatch = _state.dispatch
-    if dispatch is None or any(other._former is dispatch.policy for other in _state.stack):
-        return  # or installed inside the block and still in force: its end is this one's end too
+def _end_dispatch(dispatch: Installation) -> None:
+    if any(other._former is dispatch.policy for other in _state.stack):
+        return  # installed inside the block and still in force: its end is this one's end too
     _state.dispatch = None
-    now = host.in_force()
-    if now is dispatch.policy:
+    if host.in_force() is dispatch.policy:
         dispatch.uninstall()
-        return
-    _state.stack.remove(dispatch)
-    if isinstance(now, ContextPolicy):
-        return  # which heeds using blocks itself
-    raise InstallationError(
-        f"{_name(now)} has been put in force by asyncio.set_event_loop_policy() while using blocks were open (the last "
-        f"was left in thread {thread_name()}), and stays: the resolvers of those blocks have not been asked since. "
-        "Set policies outside of using blocks, or call ctxpolicy.install()."
-    )
+    else:  # somebody has put another policy in its place
+        _state.stack.remove(dispatch)
+
+
+def _see_that_blocks_were_heeded() -> None:
+    now = host.in_force()
+    if _state.dispatch is not None and not isinstance(now, ContextPolicy):
+        warnings.warn(
+            f"{_name(now)} has been put in force by asyncio.set_event_loop_policy() while using blocks were open (one "
+            f"is left in thread {thread_name()}), and stays: the resolvers of those blocks have not been asked since. "
+            "Set policies outside of using blocks, or call ctxpolicy.install().",
+            RuntimeWarning,
+            stacklevel=caller()[1],
+        )
 
 
 def _name(policy: object) -> str:

@@ -37,7 +37,7 @@ class Choice:
         resolver: the resolver.
     """
 
-    __slots__ = ("_ended", "_outer", "_setting", "resolver")
+    __slots__ = ("__weakref__", "_ended", "_outer", "_setting", "resolver")
 
     def __init__(self, resolver: ContextResolver) -> None:
         self.resolver = resolver
@@ -59,7 +59,10 @@ class Choice:
                 another choice was made in it that still stands: this one ends together with that one.
         """
         if _present() is not self:
-            raise self._out_of_order() if self._stands_below() else self._elsewhere()
+            if self._stands_below():
+                raise self._out_of_order()
+            self._setting = None  # which refers back to this object
+            raise self._elsewhere()
         try:
             self._reset()
         except ValueError as error:  # a copy of that context
@@ -77,7 +80,7 @@ class Choice:
         return self._ended
 
     def _reset(self) -> None:
-        setting, self._setting = self._setting, None  # which refers back to this object
+        setting, self._setting = self._setting, None
         if setting is not None:
             setting.__exit__(None, None, None)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import warnings
 
 import pytest
 
 from ctxpolicy import ContextPolicy, ThreadResolver, using
-from ctxpolicy._asyncio import CREATES_IMPLICITLY, PolicyBase, host
+from ctxpolicy._asyncio import CREATES_IMPLICITLY, CREATION_WARNS, PolicyBase, host
 from ctxpolicy._dispatch import DispatchPolicy
 from tests.policies import asyncio_alone, asyncios_own, in_force, in_thread, set_policy
 
@@ -63,6 +64,22 @@ def dispatch(former):
     policy = DispatchPolicy(former)
     set_policy(policy)
     return policy
+
+
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames_the_caller():
+    class Subclass(PolicyBase):
+        def new_event_loop(self):
+            return Own()
+
+    with in_force(policy := Subclass()), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with using("task"):
+            loop = contextvars.Context().run(asyncio.get_event_loop)
+    assert type(loop) is Own
+    assert policy._local._loop is loop
+    assert [warning.filename for warning in caught] == [__file__] * CREATION_WARNS
+    loop.close()
 
 
 def test_it_names_what_it_stands_over(former, dispatch):

@@ -206,7 +206,7 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
         from ctxpolicy import _install
 
         def hold():
-            with _install._state.lock:
+            with _install._state.change():
                 held.set()
                 forked.wait()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import contextvars
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import AsyncIterator, Iterator
 
@@ -24,6 +26,7 @@ from ctxpolicy import (
     ThreadResolver,
     UnknownNameError,
     install,
+    run,
     using,
 )
 from ctxpolicy._asyncio import host
@@ -37,6 +40,7 @@ from tests.policies import (
     set_policy,
     uvloops_own,
 )
+from tests.programs import run_program
 
 
 @contextlib.contextmanager
@@ -69,6 +73,8 @@ def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
     with request.param():
         before = host.in_force()
         yield request.param.__name__
+        if host.in_force() is not before:
+            collect_garbage()  # a copy of a block's context, which keeps its resolver
         assert host.in_force() is before
 
 
@@ -155,11 +161,76 @@ def test_a_copy_made_in_the_block_keeps_the_resolver_after_it(loops, surrounding
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         copy = contextvars.copy_context()
-    if surroundings in ("something_installed", "set_plainly"):
+    assert copy.run(asyncio.get_event_loop) is loops[0]
+    with using("task"):
         assert copy.run(asyncio.get_event_loop) is loops[0]
-    else:  # no policy of ours is in force any more: until some block is open again, nobody heeds it
+    assert copy.run(asyncio.get_event_loop) is loops[0]
+
+
+def test_with_the_last_copy_goes_the_policy_that_heeded_it(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    with using(ThreadResolver()):
+        copies = [contextvars.copy_context() for _ in range(2)]
+    for _ in range(2):
+        assert repr(host.in_force()).startswith("<the policy of using() over <")
+        copies.pop()
+        collect_garbage()
+    assert host.in_force() is before
+
+
+def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_way(surroundings, loops):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        copy = contextvars.copy_context()
+    with install("task") as installation:
+        assert copy.run(asyncio.get_event_loop) is loops[0]
+        del copy
+        collect_garbage()
+        assert host.in_force() is installation.policy
+    assert host.in_force() is before
+
+
+def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
+    async def child(go_on: asyncio.Event) -> None:
+        await go_on.wait()
+        asyncio.set_event_loop(loops[1])
+        assert seen() is loops[1]
+
+    async def main() -> None:
+        asyncio.set_event_loop(loops[0])
+        go_on = asyncio.Event()
         with using("task"):
-            assert copy.run(asyncio.get_event_loop) is loops[0]
+            task = asyncio.create_task(child(go_on))
+            await asyncio.sleep(0)
+        go_on.set()
+        await task
+        assert seen() is loops[0]
+
+    asyncio.run(main())
+
+
+def test_blocks_and_copies_that_end_in_many_threads_at_once_leave_nothing(surroundings):
+    before = host.in_force()
+    copies = collections.deque()
+
+    def job() -> None:
+        for _ in range(100):
+            with using(ThreadResolver()):
+                copies.append(contextvars.copy_context())
+            copies.popleft()
+
+    threads = [threading.Thread(target=job) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    collect_garbage()
+    assert host.in_force() is before
 
 
 def test_to_thread_is_in_the_block_and_a_plain_thread_is_not(loops):
@@ -453,7 +524,7 @@ def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy
             with pytest.raises(InstallationError, match="before a using block entered in it"):
                 outer.__exit__(None, None, None)
             asyncio.set_event_loop(loops[0])
-        assert seen() is not loops[0]
+        assert host.in_force().resolver.get() is None
 
     async def main() -> None:
         outer.__enter__()
@@ -578,15 +649,54 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
     before, intruder = host.in_force(), asyncios_own()
-    with pytest.raises(InstallationError) as caught, using("task"):
+    with pytest.warns(RuntimeWarning) as caught, using("task"):
         set_policy(intruder)
     assert host.in_force() is intruder
-    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(caught.value)
-    assert "thread 'MainThread'" in str(caught.value)
-    assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(caught.value)
+    (warning,) = caught
+    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(warning.message)
+    assert "thread 'MainThread'" in str(warning.message)
+    assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
+    assert warning.filename == __file__
     set_policy(before)
     with using("task"):  # nothing of that is left
         pass
+
+
+def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force that could be replaced")
+    before, intruder = host.in_force(), asyncios_own()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        set_policy(intruder)
+        with using("task"):
+            pass
+        assert asyncio.get_event_loop() is loops[0]
+    assert host.in_force() is intruder
+    set_policy(before)
+
+
+def test_a_program_that_sets_a_policy_loses_no_result():
+    async def main() -> str:
+        set_policy(asyncios_own())
+        return "result"
+
+    before = host.in_force()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert run(main(), resolver="task") == "result"
+    set_policy(before)
+
+
+def test_a_policy_made_before_any_block_and_set_in_one_heeds_it():
+    assert run_program(
+        "import asyncio, warnings, ctxpolicy\n"
+        "from ctxpolicy._asyncio import host\n"
+        "policy = ctxpolicy.ContextPolicy('thread')\n"
+        "with ctxpolicy.using('task'):\n"
+        "    host.force(policy)\n"
+        "    print(ctxpolicy.explain().resolver)\n"
+    ).startswith("TaskResolver")
 
 
 def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops):

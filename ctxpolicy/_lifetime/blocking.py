@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, Literal, TypeVar
 
 from ctxpolicy._asyncio import host, platform_loop, running_loop
+from ctxpolicy._dispatch import DispatchPolicy
 from ctxpolicy._lifetime.handover import hand_over
 from ctxpolicy._lifetime.interrupt import run_until_done
 from ctxpolicy._lifetime.nested import run_nested
@@ -100,6 +101,8 @@ def _context_loop() -> AbstractEventLoop | None:
     policy: Any = host.in_force()
     if policy is None:
         policy = host.own()
+    if isinstance(policy, DispatchPolicy) and policy.resolver is policy.own_resolver:
+        policy = policy.former  # other contexts' using() is nothing to this one
     if not isinstance(policy, ContextPolicy):
         loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
         return loop

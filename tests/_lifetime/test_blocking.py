@@ -56,6 +56,25 @@ class TestWithoutALoopRunningHere:
         loop = block_on(where())
         assert loop.is_closed()
 
+    def test_the_blocks_of_other_threads_change_nothing_about_that(self):
+        entered, left, leave = threading.Event(), threading.Event(), threading.Event()
+
+        def other():
+            with ctxpolicy.fresh_loop():
+                entered.set()
+                leave.wait()
+            left.set()
+
+        thread = threading.Thread(target=other)
+        contextvars.Context().run(thread.start)
+        entered.wait()
+        first = block_on(where())
+        leave.set()
+        left.wait()
+        thread.join()
+        assert block_on(where()) is not first
+        assert first.is_closed()
+
     def test_without_a_policy_of_ours_it_runs_on_the_loop_that_is_bound(self):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
