@@ -33,7 +33,7 @@ class LoopLocal(Generic[T]):
     Args:
         factory: makes the resource; sync or async, called in the loop that it is for.
         close: is called with the resource at the end; sync or async. What it raises goes to the loop's exception
-            handler, and the others are closed all the same.
+            handler, and the others are closed all the same, before ``SystemExit`` and ``KeyboardInterrupt`` come up.
     """
 
     def __init__(
@@ -143,14 +143,24 @@ class _Keeper:
 
     async def _close_all(self) -> None:
         self.closed = True
+        passed_on: BaseException | None = None
         while self.made:
             local, entry = self.made.pop()
             try:
                 await _close(local._close, entry.value)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be closed
+            except GeneratorExit:  # whoever closes them does not wait any more
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the others are to be closed
                 context = {"message": f"{local!r} could not be closed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
+                if _ends_more(error):
+                    passed_on = error
             entry.value = _UNMADE
+        try:
+            if passed_on is not None:
+                raise passed_on
+        finally:
+            del passed_on  # its traceback refers to this frame
 
     def __del__(self) -> None:
         if self.made:
@@ -186,3 +196,15 @@ async def _close(close: Callable[[Any], Any] | None, value: Any) -> None:
         result = close(value)
         if inspect.isawaitable(result):
             await result
+
+
+def _ends_more(error: BaseException) -> bool:
+    """Tell whether ``error`` is meant for more than the ``close`` that it comes from.
+
+    A cancellation is where it is this task that was cancelled, not one that ``close`` awaits. That cannot be told on
+    3.10, where nothing is lost: ``gather()``, by which ``shutdown_asyncgens()`` comes here, is cancelled all the same.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        cancelling = getattr(asyncio.current_task(), "cancelling", None)  # from 3.11 on
+        return cancelling is not None and cancelling() > 0
+    return isinstance(error, (SystemExit, KeyboardInterrupt))

@@ -146,25 +146,6 @@ def test_the_younger_may_use_the_older_while_it_closes():
     assert seen == [(value, value)]
 
 
-def test_a_close_that_raises_is_reported_and_the_others_are_closed():
-    log, reported = [], []
-
-    def fail(_):
-        raise ValueError("cannot close")
-
-    first, second = LoopLocal(object, close=log.append), LoopLocal(object, close=fail)
-
-    async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        await first.get()
-        await second.get()
-
-    asyncio.run(main())
-    assert len(log) == 1
-    assert str(reported[0]["exception"]) == "cannot close"
-    assert "LoopLocal of object" in reported[0]["message"]
-
-
 def test_nothing_is_made_in_a_loop_that_was_shut_down():
     local = LoopLocal(object)
 
