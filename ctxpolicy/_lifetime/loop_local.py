@@ -28,7 +28,9 @@ class LoopLocal(Generic[T]):
     ``await local.get()`` makes it once for the loop that runs here, however many tasks ask at the same time. When that
     loop is shut down (by ``asyncio.run``, ``Runner``, uvloop, anyio, uvicorn, pytest-asyncio, ...: all call
     ``shutdown_asyncgens()``), the resources of it are closed, the last one made first, after its tasks were cancelled
-    and before it is closed itself. A loop that is only closed closes none: then a ``ResourceWarning`` names them.
+    and before it is closed itself. A loop that is only closed closes none: then a ``ResourceWarning`` names them. A
+    process that a signal ends (``SIGTERM``, which uvicorn raises again after serving) shuts no loop down: there await
+    :meth:`aclose` when the application shuts down.
 
     Args:
         factory: makes the resource; sync or async, called in the loop that it is for.
@@ -82,6 +84,18 @@ class LoopLocal(Generic[T]):
             raise LookupError(f"{self!r} has no value for {loop!r} yet: await its get() first")
         return cast("T", entry.value)
 
+    async def aclose(self) -> None:
+        """Close this loop's resource now, if there is one; from then on ``get()`` makes a new one.
+
+        For where the loop may not be shut down: await it in the shutdown of an ASGI application's lifespan. What
+        ``close`` raises is raised here.
+        """
+        keeper = _find(asyncio.get_running_loop())
+        entry = None if keeper is None else keeper.made.pop(self, None)  # not there while the shutdown closes it
+        if entry is not None:
+            value, entry.value = entry.value, _UNMADE
+            await _close(self._close, value)
+
     async def _make(self, keeper: _Keeper, entry: _Entry) -> None:
         keeper.check_open(self)
         value: Any = self._factory()
@@ -91,7 +105,7 @@ class LoopLocal(Generic[T]):
             await _close(self._close, value)
             keeper.check_open(self)
         entry.value = value
-        keeper.made.append((self, entry))
+        keeper.made[self] = entry
 
     def __repr__(self) -> str:
         return f"<LoopLocal of {getattr(self._factory, '__qualname__', self._factory)}>"
@@ -115,7 +129,7 @@ class _Keeper:
         # Not its repr, which says that it is running.
         self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {origin(loop)},"
         self.entries: dict[LoopLocal[Any], _Entry] = {}
-        self.made: list[tuple[LoopLocal[Any], _Entry]] = []
+        self.made: dict[LoopLocal[Any], _Entry] = {}  # in that order
         self.closed = False
         # One generator for all: shutdown_asyncgens() closes generators concurrently, in any order.
         self.generator: AsyncGenerator[None, None] = self._keep()
@@ -145,7 +159,7 @@ class _Keeper:
         self.closed = True
         passed_on: BaseException | None = None
         while self.made:
-            local, entry = self.made.pop()
+            local, entry = self.made.popitem()
             try:
                 await _close(local._close, entry.value)
             except GeneratorExit:  # whoever closes them does not wait any more
@@ -164,7 +178,7 @@ class _Keeper:
 
     def __del__(self) -> None:
         if self.made:
-            names = ", ".join(f"{entry.value!r} of {local!r}" for local, entry in self.made)
+            names = ", ".join(f"{entry.value!r} of {local!r}" for local, entry in self.made.items())
             warnings.warn(
                 f"{self.name} was closed without being shut down, and with it was never closed: {names}. Run it with "
                 "asyncio.run(), or await loop.shutdown_asyncgens() before loop.close().",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ctxpolicy import LoopLocal
+from ctxpolicy import LoopLocal, LoopLocalError
 from ctxpolicy._lifetime import loop_local
 from tests.policies import collect_garbage
 
@@ -140,3 +140,141 @@ def test_where_nobody_waits_for_the_shutdown_any_more_the_others_are_named_in_a_
         asyncio.run(main())
         for _ in range(4):
             collect_garbage()
+
+
+# Closed by hand, before the loop's end.
+
+
+class Resource:
+    def __init__(self):
+        self.closed = 0
+
+    async def aclose(self):
+        await asyncio.sleep(0)
+        self.closed += 1
+
+
+def test_one_that_is_closed_by_hand_is_closed_once_and_made_anew_when_it_is_asked_for():
+    local, other = LoopLocal(Resource, close=Resource.aclose), LoopLocal(Resource, close=Resource.aclose)
+
+    async def main():
+        first, untouched = await local.get(), await other.get()
+        await local.aclose()
+        assert (first.closed, untouched.closed) == (1, 0)
+        with pytest.raises(LookupError, match="await its get"):
+            local.get_nowait()
+        await local.aclose()
+        second = await local.get()
+        assert second is not first
+        assert second is local.get_nowait()
+        return first, untouched, second
+
+    assert [resource.closed for resource in asyncio.run(main())] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["none was made in the loop", "others were made in the loop"])
+def test_where_none_was_made_there_is_none_to_close_by_hand(used):
+    closed = []
+    local = LoopLocal(object, close=closed.append)
+
+    async def main():
+        if used:
+            await LoopLocal(object).get()
+        await local.aclose()
+
+    asyncio.run(main())
+    assert closed == []
+
+
+def test_one_that_is_being_made_is_not_there_to_close_by_hand():
+    async def slow():
+        await asyncio.sleep(0)
+        return Resource()
+
+    local = LoopLocal(slow, close=Resource.aclose)
+
+    async def main():
+        making = asyncio.ensure_future(local.get())
+        await asyncio.sleep(0)
+        await local.aclose()
+        resource = await making
+        assert resource.closed == 0
+        assert resource is local.get_nowait()
+        return resource
+
+    assert asyncio.run(main()).closed == 1
+
+
+def test_who_has_waited_for_one_that_is_closed_by_hand_meanwhile_gets_a_new_one():
+    async def slow():
+        await asyncio.sleep(0)
+        return Resource()
+
+    local = LoopLocal(slow, close=Resource.aclose)
+
+    async def make_and_close():
+        resource = await local.get()
+        await local.aclose()
+        return resource
+
+    async def main():
+        old, new = await asyncio.gather(make_and_close(), local.get())
+        assert old is not new is local.get_nowait()
+        assert (old.closed, new.closed) == (1, 0)
+
+    asyncio.run(main())
+
+
+def test_while_one_is_closed_by_hand_a_new_one_can_be_had_already():
+    seen = []
+
+    async def close(value):
+        seen.append((value, await local.get()))
+
+    local = LoopLocal(object, close=close)
+
+    async def main():
+        await local.get()
+        await local.aclose()
+        (old, new), *_ = seen
+        assert old is not new is local.get_nowait()
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        assert seen[1:] == [(new, new)], "at the end there is no newer one"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [ValueError("cannot close"), asyncio.CancelledError(), SystemExit(3)], ids=repr)
+def test_what_closing_by_hand_raises_comes_up_and_the_resource_is_gone(error):
+    failing = Failing(error)
+
+    async def main():
+        await failing.main()
+        with pytest.raises(type(error)):
+            await failing.locals[1].aclose()
+
+    asyncio.run(main())
+    assert len(failing.closed) == 1
+    assert failing.reported == []
+
+
+def test_one_may_be_closed_by_hand_while_the_loop_is_shut_down():
+    older = LoopLocal(Resource, close=Resource.aclose)
+
+    async def close(_):
+        await older.aclose()
+        await younger.aclose()  # which is being closed: nothing is to be done
+        with pytest.raises(LoopLocalError):
+            await older.get()
+
+    younger = LoopLocal(object, close=close)
+    reported = []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        resource = await older.get()
+        await younger.get()
+        return resource
+
+    assert asyncio.run(main()).closed == 1
+    assert reported == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 import threading
@@ -164,6 +165,54 @@ def test_a_client_is_closed_with_uvicorns_server(kind: str) -> None:
     assert answers == [b"1", b"1"], "one client for all requests"
     assert closing.log == ["task ended", "task ended", "closed"]
     assert closing.seen[0].closed
+
+
+# Serves until a signal comes, which it sends itself as soon as it can take requests; prints what becomes of the client.
+STOPPED_BY_A_SIGNAL = """
+import asyncio, os, signal, sys, uvicorn
+from ctxpolicy import LoopLocal
+
+class Client:
+    async def aclose(self):
+        await asyncio.sleep(0)
+        print("closed", flush=True)
+
+clients = LoopLocal(Client, close=Client.aclose)
+
+async def stop():
+    while not server.started:
+        await asyncio.sleep(0)
+    signal.raise_signal(getattr(signal, sys.argv[1]))
+
+async def application(scope, receive, send):
+    assert scope["type"] == "lifespan"
+    await receive()
+    await clients.get()
+    stopping = asyncio.ensure_future(stop())
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await stopping
+    if "aclose" in sys.argv:
+        await clients.aclose()
+    await send({"type": "lifespan.shutdown.complete"})
+
+server = uvicorn.Server(uvicorn.Config(application, port=0, loop=sys.argv[2], lifespan="on", log_config=None))
+server.run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way there")
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("how", [["SIGTERM"], ["SIGTERM", "aclose"], ["SIGINT"], ["SIGINT", "aclose"]], ids=" ".join)
+def test_a_client_is_closed_by_hand_where_uvicorn_ends_the_process_by_a_signal(how: list[str], kind: str) -> None:
+    pytest.importorskip("uvicorn", reason="needs the package uvicorn, which is not installed")
+    if kind == "uvloop":
+        pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
+    name, *by_hand = how
+    done = run_python("-c", STOPPED_BY_A_SIGNAL, name, kind, *by_hand)
+    # SIGINT has a handler, which shuts the loop down; SIGTERM, which uvicorn raises again, has none.
+    assert done.stdout.split() == (["closed"] if by_hand or name == "SIGINT" else []), done.stderr
+    assert -done.returncode == getattr(signal, name)
 
 
 PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
