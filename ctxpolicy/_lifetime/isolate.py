@@ -45,7 +45,8 @@ async def isolate(
     they are provably as new.
 
     If this is cancelled, ``func`` is cancelled there (once), and its end is waited for and is the outcome, as if it
-    were awaited here. A sync function cannot be cancelled; it too is waited for.
+    were awaited here. A sync function cannot be cancelled; it too is waited for. A coroutine that is closed while it
+    waits can wait no more: ``func`` is cancelled, and an exception of it goes to this loop's exception handler.
 
     Args:
         func: an async function, or a sync one.
@@ -72,6 +73,9 @@ async def isolate(
             await call.woken
         except asyncio.CancelledError:
             await call.end()
+        except BaseException:  # GeneratorExit: this coroutine is closed
+            call.leave()
+            raise
     finally:
         if timer is not None:
             timer.cancel()
@@ -144,6 +148,11 @@ class _Call(Work):
             with contextlib.suppress(asyncio.CancelledError):  # once is enough
                 await self.woken
 
+    def leave(self) -> None:
+        """Cancel ``func``, for whose end nobody waits. Takes no lock: a finalizer closes coroutines too."""
+        self._given_up = self._cancelled = True
+        self._cancel_there()
+
     def outcome(self, timeout: float | None) -> Any:
         """Return what ``func`` returned, or raise what it raised."""
         error, self.error = self.error, None
@@ -164,7 +173,11 @@ class _Call(Work):
         if pool.withdraw(self):
             self.error = asyncio.CancelledError()
             self._wake_finished()
-        elif (task := self._task) is not None:
+        else:
+            self._cancel_there()
+
+    def _cancel_there(self) -> None:
+        if (task := self._task) is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the task has ended meanwhile
                 task.get_loop().call_soon_threadsafe(self._cancel_task, task)
 
@@ -182,7 +195,7 @@ class _Call(Work):
         self._finished = True
         self._wake()
         if self._given_up and self.error is not None and not isinstance(self.error, asyncio.CancelledError):
-            message = f"{self._func!r}, which isolate() had given up at its timeout, raised an exception"
+            message = f"{self._func!r}, which isolate() had given up, raised an exception"
             self._caller.call_exception_handler({"message": message, "exception": self.error})
 
     def _wake(self) -> None:

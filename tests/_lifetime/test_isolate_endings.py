@@ -203,6 +203,65 @@ def test_a_cancellation_that_comes_when_the_loop_is_closed_already_does_no_harm(
     asyncio.run(main())
 
 
+# A caller that is closed, and so can wait for nothing.
+
+
+def test_where_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not_waited_for():
+    gate = Gate()
+
+    async def main() -> None:
+        call = isolate(gate.wait)
+        call.send(None)
+        gate.reached.wait()
+        call.close()
+        while not gate.calls:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert gate.calls == ["ended"]
+
+
+def test_where_the_calling_coroutine_is_closed_before_a_thread_has_taken_the_call_up_it_is_not_run(small_pool):
+    gate, late = Gate(), Gate()
+
+    async def main() -> None:
+        first = asyncio.ensure_future(isolate(gate.block))
+        await started(first, gate.reached)
+        call = isolate(late.block)
+        call.send(None)
+        call.close()
+        gate.opened.set()
+        await first
+        assert await isolate(max, 1, 2) == 2, "the pool has come past it"
+
+    asyncio.run(main())
+    assert not late.reached.is_set()
+
+
+def test_what_the_function_of_a_closed_caller_raises_goes_to_the_exception_handler():
+    gate = Gate()
+    contexts: list[dict[str, Any]] = []
+
+    async def breaks() -> None:
+        try:
+            await gate.wait()
+        finally:
+            raise LookupError("in the clean-up")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+        call = isolate(breaks)
+        call.send(None)
+        gate.reached.wait()
+        call.close()
+        while not contexts:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert "given up" in contexts[0]["message"]
+    assert isinstance(contexts[0]["exception"], LookupError)
+
+
 # Timeouts.
 
 
