@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any, Literal, TypeVar
 
 from ctxpolicy._asyncio import host, platform_loop, running_loop
@@ -23,6 +24,7 @@ from ctxpolicy.resolvers.base import LoopFactory
 __all__ = ["block_on"]
 
 T = TypeVar("T")
+L = TypeVar("L", bound=AbstractEventLoop | None)
 
 
 def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "error", timeout: float | None = None) -> T:
@@ -32,7 +34,7 @@ def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "erro
     none), or, if that loop runs in another thread, there, in a copy of this contextvars context.
 
     Args:
-        coro: a coroutine that has not been started, or another awaitable.
+        coro: a coroutine that has not been started, or another awaitable. It is closed where it is refused.
         nested: what to do where a loop runs in this very thread. ``"error"``: raise. ``"isolated"``: run ``coro`` on a
             fresh loop, while the running one stands still with all its tasks; nothing of it can be awaited inside.
         timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
@@ -43,14 +45,15 @@ def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "erro
         ForeignFutureError: with ``"isolated"``, something of the loop that stands still was awaited.
         TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
-    if nested not in ("error", "isolated"):
-        raise OptionError(f"nested must be 'error' or 'isolated', not {nested!r}")
     main = _coroutine(coro)
+    if nested not in ("error", "isolated"):
+        main.close()
+        raise OptionError(f"nested must be 'error' or 'isolated', not {nested!r}")
     running = running_loop()
     if running is None:
         return _on_context_loop(main, timeout)
     if nested == "isolated":
-        return run_nested(_limited(main, timeout), _factory())
+        return run_nested(main, _factory(), timeout)
     main.close()
     raise BlockingError(
         f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
@@ -73,15 +76,21 @@ async def _awaiting(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _limited(coro: Coroutine[Any, Any, T], timeout: float | None) -> Coroutine[Any, Any, T]:
-    return coro if timeout is None else asyncio.wait_for(coro, timeout)
+def _found_for(coro: Coroutine[Any, Any, object], find: Callable[[], L]) -> L:
+    """Return the loop that ``find`` does; where it fails, ``coro`` will not run, and is closed."""
+    try:
+        return find()
+    except BaseException:
+        coro.close()
+        raise
 
 
 def _on_context_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
-    loop = _context_loop()
+    loop = _found_for(coro, _context_loop)
     if loop is None:
-        with fresh_loop() as loop:
-            return run_until_done(loop, _limited(coro, timeout))
+        with ExitStack() as scope:
+            loop = _found_for(coro, lambda: scope.enter_context(fresh_loop()))
+            return run_until_done(loop, coro, timeout)
     if loop.is_running():
         return hand_over(loop, coro, timeout)
     if loop.is_closed():
@@ -90,7 +99,7 @@ def _on_context_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
             f"the loop of this context is closed: {loop!r}, made at {origin(loop)} (thread {thread_name()}). Unbind it "
             "with asyncio.set_event_loop(None), or do not close a loop that is still bound."
         )
-    return run_until_done(loop, _limited(coro, timeout))
+    return run_until_done(loop, coro, timeout)
 
 
 def _context_loop() -> AbstractEventLoop | None:

@@ -19,13 +19,21 @@ T = TypeVar("T")
 _signals: Final[Any] = sys.modules.get("_signal", signal)
 
 
-def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
+def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     """Return the result of ``coro``, run on ``loop`` here; the loop stays open.
 
     Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
+
+    Args:
+        loop: the loop, which does not run.
+        coro: the coroutine.
+        timeout: seconds, after which it is cancelled; ``None``: no limit.
+
+    Raises:
+        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
     try:
-        return _run(loop, loop.create_task(coro))
+        return _run(loop, loop.create_task(coro if timeout is None else asyncio.wait_for(coro, timeout)))
     except (KeyboardInterrupt, SystemExit):
         # These stop the loop before it has told anybody of the task's end: the task would say, whenever it is dropped,
         # that its exception was never retrieved. asyncio.run() goes on to run the loop at this point.

@@ -19,34 +19,40 @@ __all__ = ["run_nested"]
 T = TypeVar("T")
 
 
-def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory) -> T:
+def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: float | None) -> T:
     """Run ``coro`` on a loop of its own while the loop of this thread stands still, and return its result.
 
     Args:
         coro: the coroutine.
         factory: makes the loop.
+        timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
         ForeignFutureError: something that belongs to the loop that stands still was awaited.
+        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
     outer = running_loop()
     assert outer is not None
     # Nothing here has a variable for the loop: who refers to it tells whether it may be used again. To make and close
     # one for each run takes 0.5 of what all of that takes by hand.
     lease = Lease("a nested run of block_on()")
-    lease.open(factory)
+    try:
+        lease.open(factory)
+    except BaseException:
+        coro.close()
+        raise
     work = waits.Work(waits.Wait(outer, waits.present_work(), stands_still=True))
     with waits.doing(work), stepped_out():
         try:
-            return _run(lease, coro, outer)
+            return _run(lease, coro, outer, timeout)
         finally:
             lease.give_back()
 
 
-def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop) -> T:
+def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop, timeout: float | None) -> T:
     assert lease.loop is not None
     try:
-        return run_until_done(lease.loop, coro)
+        return run_until_done(lease.loop, coro, timeout)
     except (RuntimeError, ValueError) as error:
         # asyncio has no class of its own for these: the words of Task.__step() and of ensure_future().
         if not any(words in str(error) for words in ("attached to a different loop", "belongs to a different loop")):

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 import ctxpolicy
-from ctxpolicy import BlockingError, OptionError, block_on
-from ctxpolicy._lifetime import handover
+from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
+from ctxpolicy._lifetime import blocking, handover
 from tests.policies import collect_garbage
 from tests.programs import run_program
 
@@ -313,10 +313,39 @@ def test_what_is_no_awaitable_is_refused():
 
 
 def test_an_unknown_nested_is_refused():
-    coro = where()
     with pytest.raises(OptionError, match="'error' or 'isolated'"):
-        block_on(coro, nested="no")
-    coro.close()
+        block_on(where(), nested="no")
+    collect_garbage()
+
+
+def no_loop():
+    raise OSError("too many open files")
+
+
+class TestWhereNoLoopCanBeMade:
+    """Nothing is said of coroutines that were never awaited: it would be an error in these tests."""
+
+    @pytest.mark.parametrize("timeout", [None, 1])
+    def test_the_error_comes_up_alone(self, timeout):
+        with ctxpolicy.install(loop_factory=no_loop), pytest.raises(LoopFactoryError):
+            block_on(where(), timeout=timeout)
+        collect_garbage()
+
+    @pytest.mark.parametrize("timeout", [None, 1])
+    def test_the_error_comes_up_alone_under_a_running_loop(self, timeout):
+        async def main():
+            with pytest.raises(LoopFactoryError):
+                block_on(where(), nested="isolated", timeout=timeout)
+
+        with ctxpolicy.install(loop_factory=no_loop):
+            ctxpolicy.run(main(), loop_factory="asyncio")
+        collect_garbage()
+
+    def test_the_error_comes_up_alone_without_a_policy_of_ours(self, monkeypatch):
+        monkeypatch.setattr(blocking, "fresh_loop", no_loop)
+        with pytest.raises(OSError, match="too many"):
+            block_on(where(), timeout=1)
+        collect_garbage()
 
 
 def test_a_coroutine_that_was_started_is_refused():
