@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeou
     """Return the result of ``coro``, run on ``loop`` here; the loop stays open.
 
     Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
+    Under an ``asyncio.run()`` that stands still it cancels both, this one first.
 
     Args:
         loop: the loop, which does not run.
@@ -58,19 +60,27 @@ def _run(loop: AbstractEventLoop, task: asyncio.Task[T]) -> T:
 
 @final
 class _CtrlC:
-    """The handler of SIGINT that ``asyncio.Runner`` has."""
+    """The handler of SIGINT that ``asyncio.Runner`` has.
 
-    __slots__ = ("_count", "_task")
+    Also in front of that one, or of another of these, where their loop stands still under this one: they can only
+    cancel what cannot run. They are told too, so that theirs is cancelled when it goes on, and it is theirs to raise
+    ``KeyboardInterrupt``, after the end of it or at the second Ctrl-C. Not in front of any other handler, which is the
+    program's own: it may mean to stop later, when this is done.
+    """
+
+    __slots__ = ("_count", "_former", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
         self._count = 0
+        self._former: Any = None
 
     def heed(self) -> bool:
-        """Take the place of Python's own handler, in the main thread; return whether that could be done."""
+        """Take the place of the present handler, in the main thread; return whether that could be done."""
         if threading.get_ident() != threading.main_thread().ident:
             return False
-        if _signals.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        self._former = _signals.getsignal(signal.SIGINT)
+        if not (self._former is signal.default_int_handler or _cancels_a_task(self._former)):
             return False
         try:
             _signals.signal(signal.SIGINT, self)
@@ -79,19 +89,30 @@ class _CtrlC:
         return True
 
     def heed_no_more(self) -> None:
-        """Put Python's own handler back."""
+        """Put the former handler back."""
         if _signals.getsignal(signal.SIGINT) is self:
-            _signals.signal(signal.SIGINT, signal.default_int_handler)
+            _signals.signal(signal.SIGINT, self._former)
 
     def meant(self) -> bool:
-        """Tell whether it was Ctrl-C, and nothing else, that has cancelled the task."""
+        """Tell whether it was Ctrl-C, and nothing else, that has cancelled the task, and nobody else says so."""
+        if self._former is not signal.default_int_handler:
+            return False
         uncancel = getattr(self._task, "uncancel", None)  # from 3.11 on
         return self._count > 0 and (uncancel is None or uncancel() == 0)
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         self._count += 1
-        if self._count > 1 or self._task.done():
-            raise KeyboardInterrupt
-        self._task.cancel()
-        # Wakes the loop if it is blocked in select() with a long timeout.
-        self._task.get_loop().call_soon_threadsafe(lambda: None)
+        if self._count == 1 and not self._task.done():
+            self._task.cancel()
+            # Wakes the loop if it is blocked in select() with a long timeout.
+            self._task.get_loop().call_soon_threadsafe(lambda: None)
+            if self._former is signal.default_int_handler:
+                return
+        self._former(signum, frame)
+
+
+def _cancels_a_task(handler: Any) -> bool:
+    """Tell whether ``handler`` is one of these, or ``asyncio.Runner``'s, which is known by the task bound to it."""
+    if isinstance(handler, functools.partial):
+        return any(asyncio.isfuture(value) for value in handler.keywords.values())
+    return isinstance(handler, _CtrlC)

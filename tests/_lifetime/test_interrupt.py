@@ -11,6 +11,8 @@ from contextlib import closing
 
 import pytest
 
+import ctxpolicy
+from ctxpolicy import block_on
 from ctxpolicy._lifetime import interrupt
 from ctxpolicy._lifetime.interrupt import run_until_done
 from ctxpolicy.testing import in_new_thread
@@ -141,3 +143,167 @@ def test_in_another_thread_there_is_no_ctrl_c(loop):
         return signal.getsignal(signal.SIGINT)
 
     assert in_new_thread(lambda: run_until_done(loop, main())) is signal.default_int_handler
+
+
+# Under a loop that runs, whose runner has a handler already.
+
+
+class Interrupted:
+    """What is run, and a note of what becomes of it."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    async def inner(self) -> None:
+        try:
+            press_ctrl_c()
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            self.log.append("inner cleaned up")
+
+    async def outer(self) -> None:
+        try:
+            block_on(self.inner(), nested="isolated")
+        except asyncio.CancelledError:
+            self.log.append("outer cancelled")
+            raise
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_it_cancels_a_nested_run_and_then_what_stands_still(outer_factory, kind):
+    if kind == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed")
+    it = Interrupted()
+    with ctxpolicy.install(loop_factory=kind), pytest.raises(KeyboardInterrupt):
+        ctxpolicy.run(it.outer(), loop_factory=outer_factory)
+    assert it.log == ["inner cleaned up", "outer cancelled"]
+
+
+def test_it_wakes_a_nested_loop_that_sleeps(outer_factory):
+    async def inner():
+        await asyncio.get_running_loop().run_in_executor(None, press_ctrl_c)
+        await asyncio.sleep(3600)
+
+    async def outer():
+        block_on(inner(), nested="isolated")
+
+    with pytest.raises(KeyboardInterrupt):
+        ctxpolicy.run(outer(), loop_factory=outer_factory)
+
+
+def test_all_tasks_of_the_loop_that_stands_still_are_cancelled_as_without_the_nested_run():
+    it = Interrupted()
+
+    async def other():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            it.log.append("other cancelled")
+
+    async def main():
+        await asyncio.gather(other(), it.outer())
+
+    with pytest.raises(KeyboardInterrupt):
+        ctxpolicy.run(main())
+    assert it.log == ["inner cleaned up", "outer cancelled", "other cancelled"]
+
+
+def test_it_cancels_nested_runs_in_one_another_from_the_inside_out():
+    it = Interrupted()
+
+    async def main():
+        try:
+            block_on(it.outer(), nested="isolated")
+        finally:
+            it.log.append("outermost cancelled")
+
+    def in_block_on(coro):
+        with ctxpolicy.install():
+            block_on(coro)
+
+    for run in ctxpolicy.run, in_block_on:
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+        assert it.log == ["inner cleaned up", "outer cancelled", "outermost cancelled"]
+        it.log.clear()
+
+
+def test_a_nested_run_that_does_not_let_itself_be_cancelled_ends_as_it_will_and_the_rest_is_cancelled_after():
+    log = []
+
+    async def inner():
+        press_ctrl_c()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return "a value"
+
+    async def outer():
+        log.append(block_on(inner(), nested="isolated"))
+        await asyncio.sleep(3600)
+
+    with pytest.raises(KeyboardInterrupt):
+        ctxpolicy.run(outer())
+    assert log == ["a value"]
+
+
+def test_the_second_time_it_comes_up_at_once_from_a_nested_run_too():
+    log = []
+
+    async def inner():
+        press_ctrl_c()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            try:
+                press_ctrl_c()
+            except KeyboardInterrupt:
+                log.append("at once")
+                raise
+
+    async def outer():
+        block_on(inner(), nested="isolated")
+
+    with pytest.raises(KeyboardInterrupt):
+        ctxpolicy.run(outer())
+    assert log == ["at once"]
+
+
+def test_the_runners_handler_is_there_again_after_a_nested_run():
+    async def inner():
+        return signal.getsignal(signal.SIGINT)
+
+    async def outer():
+        runners = signal.getsignal(signal.SIGINT)
+        assert block_on(inner(), nested="isolated") is not runners
+        assert signal.getsignal(signal.SIGINT) is runners
+
+    ctxpolicy.run(outer())
+
+
+@pytest.mark.parametrize("way", ["signal", "add_signal_handler"])
+def test_a_handler_of_the_programs_own_has_its_say_alone_in_a_nested_run(outer_factory, way):
+    """What it means by Ctrl-C, such as to stop when the present request is done, is not known here."""
+    pressed = []
+
+    async def inner():
+        press_ctrl_c()
+        await asyncio.sleep(0)
+        return "done"
+
+    async def outer():
+        loop = asyncio.get_running_loop()
+        if way == "signal":
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        else:
+            loop.add_signal_handler(signal.SIGINT, pressed.append, True)
+        assert block_on(inner(), nested="isolated") == "done"
+        while not pressed:
+            await asyncio.sleep(0)
+        if way == "add_signal_handler":
+            loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    ctxpolicy.run(outer(), loop_factory=outer_factory)
+    assert pressed == [True]
