@@ -36,7 +36,9 @@ def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "erro
     Args:
         coro: a coroutine that has not been started, or another awaitable. It is closed where it is refused.
         nested: what to do where a loop runs in this very thread. ``"error"``: raise. ``"isolated"``: run ``coro`` on a
-            fresh loop, while the running one stands still with all its tasks; nothing of it can be awaited inside.
+            fresh loop, while the running one stands still with all its tasks; nothing of it can be awaited inside. Give
+            a ``timeout`` where that may happen: a wait for a lock that is held out there, or ``asyncio.wait()`` for a
+            task, is not always told of, and then never ends.
         timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ctxpolicy._asyncio import running_loop, stepped_out
 from ctxpolicy._binding import Lease
@@ -17,6 +17,12 @@ from ctxpolicy.resolvers.base import LoopFactory
 __all__ = ["run_nested"]
 
 T = TypeVar("T")
+# asyncio has no class of its own for these: the words of Task.__step(), of ensure_future(), and of locks and queues.
+_FOREIGN: Final = (
+    "attached to a different loop",
+    "belongs to a different loop",
+    "bound to a different event loop",
+)
 
 
 def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: float | None) -> T:
@@ -28,7 +34,7 @@ def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: floa
         timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
-        ForeignFutureError: something that belongs to the loop that stands still was awaited.
+        ForeignFutureError: something that belongs to the loop that stands still was awaited, as far as asyncio tells.
         TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
     outer = running_loop()
@@ -54,8 +60,7 @@ def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop, t
     try:
         return run_until_done(lease.loop, coro, timeout)
     except (RuntimeError, ValueError) as error:
-        # asyncio has no class of its own for these: the words of Task.__step() and of ensure_future().
-        if not any(words in str(error) for words in ("attached to a different loop", "belongs to a different loop")):
+        if not any(words in str(error) for words in _FOREIGN):
             raise
         raise ForeignFutureError(
             f"{error} - here runs {lease.loop!r}, made at {origin(lease.loop)}, while {outer!r}, made at "

@@ -120,6 +120,51 @@ def test_a_future_of_the_running_loop_gets_an_error_that_names_both_loops(way):
     asyncio.run(main())
 
 
+async def wait_for_lock():
+    lock = asyncio.Lock()
+    await lock.acquire()
+    return lock.acquire
+
+
+async def wait_for_event():
+    return asyncio.Event().wait
+
+
+async def wait_for_queue():
+    return asyncio.Queue().get
+
+
+@pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue])
+def test_what_tasks_of_the_running_loop_wait_for_with_a_lock_and_the_like_gets_such_an_error_too(make):
+    async def main():
+        wait = await make()
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        with pytest.raises(ForeignFutureError, match=r"bound to a different event loop .*made at .*made at"):
+            block_on(wait(), nested="isolated")
+        waiting.cancel()
+
+    asyncio.run(main())
+
+
+async def wait_for_task():
+    task = asyncio.current_task()
+    return lambda: asyncio.wait({task})
+
+
+@pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue, wait_for_task])
+def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
+    """Such a thing has no loop until then, nor does asyncio.wait(), from 3.11 on, ask whose tasks it is given."""
+
+    async def main():
+        wait = await make()
+        noticed = make is wait_for_task and sys.version_info < (3, 11)
+        with pytest.raises(ForeignFutureError if noticed else asyncio.TimeoutError):
+            block_on(wait(), nested="isolated", timeout=0.01)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("error", [RuntimeError, ValueError])
 def test_other_errors_come_through_as_they_are(error):
     async def fail():
