@@ -46,6 +46,8 @@ def _outcome(file: str | Problem) -> list[Finding] | Problem:
         return _check(read(file))
     except UnreadableError as error:
         return error.problem
+    except Exception as error:  # a defect here: the other files are still to be checked  # noqa: BLE001
+        return Problem(file, f"cannot be checked, by a defect of ctxpolicy: {error!r}")
 
 
 def _check(source: Source) -> list[Finding]:

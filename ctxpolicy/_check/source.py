@@ -11,16 +11,20 @@ import tokenize
 import warnings
 from collections import defaultdict
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from ctxpolicy._check.model import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LARGEST = 16 * 1024 * 1024
 """Bytes; the tree of a file this large takes more than a gigabyte."""
 
 _MARK = "ctxpolicy:"
 _IGNORE = re.compile(r"#\s*ctxpolicy:\s*ignore\[([^\]]*)\]")
-_BETWEEN_STATEMENTS = {tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT}
+_BETWEEN_STATEMENTS = {tokenize.NL, tokenize.COMMENT}
+_INDENTATION = " \t\x0c"
 _THIS_PYTHON = f"read as Python {sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -123,7 +127,7 @@ def _ignored(text: str) -> dict[int, set[str]]:
     ignored: dict[int, set[str]] = defaultdict(set)
     codes: dict[int, set[str]] = {}
     first = None
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in _tokens(text):
         line = token.start[0]
         if token.type == tokenize.COMMENT:
             codes[line] = _codes(token.string)
@@ -136,6 +140,16 @@ def _ignored(text: str) -> dict[int, set[str]]:
                 ignored[each] |= spoken
             first = None
     return ignored
+
+
+def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+    """Give the tokens of a text that can be parsed, with the lines that they are on.
+
+    ``tokenize`` refuses some such texts, each for one of two things that do not matter here and so are not shown to
+    it: the indentation, and the end of the file right after a continued line.
+    """
+    lines = (line.lstrip(_INDENTATION) for line in io.StringIO(text + "\n"))
+    return tokenize.generate_tokens(lambda: next(lines, ""))
 
 
 def _codes(comment: str) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ctxpolicy._check import Version, check_paths
+from ctxpolicy._check import Version, check_paths, checking
 from ctxpolicy._check.source import UnreadableError
 
 GONE = "import asyncio\nasyncio.get_event_loop_policy()\n"
@@ -42,6 +42,23 @@ def test_what_cannot_be_checked_does_not_end_the_check(tmp_path):
     assert [Path(problem.file).name for problem in report.problems] == ["missing", "a.py", "b.py", "c.py"]
     assert [Path(finding.file).name for finding in report.findings] == ["d.py"]
     assert report.files == 1
+
+
+def test_a_defect_of_the_check_does_not_end_it(tmp_path, monkeypatch):
+    def check(source):
+        if source.file.endswith("a.py"):
+            raise IndexError("of a defect")
+        return real(source)
+
+    real = checking._check
+    monkeypatch.setattr(checking, "_check", check)
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(GONE)
+    report = check_paths([tmp_path])
+    assert [problem.message for problem in report.problems] == [
+        "cannot be checked, by a defect of ctxpolicy: IndexError('of a defect')"
+    ]
+    assert [Path(finding.file).name for finding in report.findings] == ["b.py"]
 
 
 def test_a_target_can_be_given_in_both_forms(tmp_path):

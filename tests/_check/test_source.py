@@ -157,6 +157,10 @@ IGNORED = {
     "of none": ("x = 1  # ctxpolicy: ignore[]", []),
     "in small letters": ("x = 1  # ctxpolicy: ignore[ctx101]", []),
     "of another tool": ("x = 1  # otherpolicy: ignore[CTX101]", []),
+    "before continued nothing": ("x = 1\nif 1:\n    if 2:\n        y  # ctxpolicy: ignore[CTX101]\n  \\\n\n", [4]),
+    "after continued nothing": ("def f():\n    \\\n\n  pass  # ctxpolicy: ignore[CTX101]\n", [4]),
+    "before a continued end": ("x = 1  # ctxpolicy: ignore[CTX101]\n\\\n ", [1]),
+    "in a string that is indented": ("if x:\n  y = '''\n  # ctxpolicy: ignore[CTX101]\n  '''", []),
     "at the end, without a line end": ("x = 1\ny = 2  # ctxpolicy: ignore[CTX101]", [2]),
 }
 
