@@ -25,7 +25,7 @@ def find(reading: Reading) -> Iterator[Finding | None]:
             if name in LOOP_ARGUMENTS:
                 message = f"asyncio.{name}() takes no loop= in Python {rule.fails}"
                 claim = Claim(rule.code, message, "certain", rule.warns, rule.fails)
-                handled = reading.guards.caught(place, "TypeError")
+                handled = reading.handlers.caught(place, "TypeError")
                 yield reading.finding(keyword, place, claim, handled=handled)
 
 

@@ -108,6 +108,9 @@ LOOP_ARGUMENTS = frozenset(
 )
 """What took ``loop=`` up to 3.9 and has refused it since 3.10."""
 
+DRIVES = frozenset(("run_until_complete", "run_forever"))
+"""The methods of a loop that run it."""
+
 ADDED: dict[str, Version] = {
     **dict.fromkeys(("all_tasks", "create_task", "current_task", "get_running_loop", "run"), Version(3, 7)),
     "to_thread": Version(3, 9),

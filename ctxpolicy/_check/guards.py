@@ -1,88 +1,51 @@
-"""What guards a place: the Pythons on which it is reached, and the exceptions that are caught there."""
+"""What guards a place: the Pythons on which it is reached, as far as conditions say."""
 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple, cast, final
+from typing import final
 
 from ctxpolicy._check.facts import ADDED, asyncio_name, removed
-from ctxpolicy._check.model import Version
 from ctxpolicy._check.names import Names, literal
 from ctxpolicy._check.scopes import Assigned, Catcher, Condition, Place, Scope
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-Limit = Version | None
-"""Reached only before this Python; ``None``: on all."""
-
-NEVER = Version(0, 0)
+from ctxpolicy._check.trials import Trials
+from ctxpolicy._check.versions import NEVER, Limit, Limits, any_of, compared, greatest, least
 
 _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
 @final
-class Limits(NamedTuple):
-    """Before which Python a condition can hold, and before which it can fail to."""
-
-    held: Limit = None
-    failed: Limit = None
-
-
-@final
 class Guards:
-    """Reads the conditions and handlers around a place."""
+    """Reads the conditions around a place."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, trials: Trials) -> None:
         self._names = names
-        self._open: set[tuple[Scope, str]] = set()
+        self._trials = trials
         self._known: dict[Condition, Limit] = {}
+        self._flags: dict[tuple[Scope, str], Limits] = {}
 
     def limit(self, place: Place) -> Limit:
         """Give the first Python on which a place is not reached any more."""
         pending: list[Condition] = []
         condition = place.condition
         while condition is not None and condition not in self._known:
+            self._known[condition] = None  # what a flag adds that is set only where it holds
             pending.append(condition)
             condition = condition.before
         limit = None if condition is None else self._known[condition]
         for condition in reversed(pending):
-            limit = self._known[condition] = _least((limit, self._limit(condition)))
+            limit = self._known[condition] = least((limit, self._limit(condition)))
         return limit
 
-    def caught(self, place: Place, exception: str) -> bool:
-        """Tell whether an exception raised at a place is handled there, and the program goes on."""
-        return any(self.catches(catcher, exception) for catcher in place.catchers)
-
-    def catches(self, catcher: Catcher, exception: str) -> bool:
-        """Tell whether a ``try`` or ``with contextlib.suppress`` handles an exception."""
-        wanted = {exception, "Exception", "BaseException"}
-        node, scope = catcher
-        if isinstance(node, ast.With):
-            return any(self._suppresses(item.context_expr, scope, wanted) for item in node.items)
-        return any(
-            handler.type is None or self._names_any(handler.type, scope, wanted)
-            for handler in node.handlers
-            if not isinstance(handler.body[-1], ast.Raise)
-        )
-
-    def _suppresses(self, expression: ast.expr, scope: Scope, wanted: Collection[str]) -> bool:
-        if not isinstance(expression, ast.Call) or self._names.path(expression.func, scope) != "contextlib.suppress":
-            return False
-        return any(self._names_any(argument, scope, wanted) for argument in expression.args)
-
-    def _names_any(self, expression: ast.expr, scope: Scope, wanted: Collection[str]) -> bool:
-        each = expression.elts if isinstance(expression, ast.Tuple) else [expression]
-        return any(self._names.path(part, scope) in {f"builtins.{name}" for name in wanted} for part in each)
-
     def _limit(self, condition: Condition) -> Limit:
+        if not isinstance(condition.expression, ast.expr):
+            return self._trials.limit(Catcher(condition.expression, condition.scope))
         limits = self._limits(condition.expression, condition.scope)
         return limits.held if condition.held else limits.failed
 
     def _limits(self, test: ast.expr, scope: Scope) -> Limits:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            held, failed = self._limits(test.operand, scope)
-            return Limits(failed, held)
+            return self._limits(test.operand, scope).negated()
         if isinstance(test, ast.BoolOp):
             return self._combined(test, scope)
         if isinstance(test, ast.Compare):
@@ -97,33 +60,51 @@ class Guards:
         parts = [self._limits(value, scope) for value in test.values]
         held, failed = [part.held for part in parts], [part.failed for part in parts]
         if isinstance(test.op, ast.And):
-            return Limits(_least(held), _greatest(failed))
-        return Limits(_greatest(held), _least(failed))
+            return Limits(least(held), greatest(failed))
+        return Limits(greatest(held), least(failed))
 
     def _hasattr(self, test: ast.Call, scope: Scope) -> Limits:
         name = literal(test, 1)
         owners = self._names.paths(test.args[0], scope) if name else ()
-        return _any_of(_existence(f"{owner}.{name}") for owner in owners)
+        return any_of(_existence(f"{owner}.{name}") for owner in owners)
 
     def _truth(self, test: ast.expr, scope: Scope) -> Limits:
         """Read ``if NAME``: a typing flag, a name that asyncio may have lacked, or an earlier test's result."""
         paths = self._names.paths(test, scope)
         if paths & {"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"}:
             return Limits(NEVER, None)
-        if paths:
-            return Limits(_any_of(map(_existence, paths)).held, None)
-        return self._named_test(test, scope) if isinstance(test, ast.Name) else Limits()
+        exists = any_of(map(_existence, paths)).held
+        flag = self._flag(test, scope) if isinstance(test, ast.Name) else Limits()
+        return Limits(least((exists, flag.held)), flag.failed)
 
-    def _named_test(self, test: ast.Name, scope: Scope) -> Limits:
+    def _flag(self, test: ast.Name, scope: Scope) -> Limits:
+        """Read a name that is only ever set to what can be read: ``HAS = True`` in a ``try``, ``HAS = False`` after."""
         home = scope.find(test.id)
         bindings = home.bindings[test.id] if home else []
-        if home is None or len(bindings) != 1 or not isinstance(bindings[0], Assigned) or (home, test.id) in self._open:
+        assigned = [binding for binding in bindings if isinstance(binding, Assigned)]
+        if home is None or len(assigned) < len(bindings):
             return Limits()
-        self._open.add((home, test.id))
-        try:
-            return self._limits(bindings[0].value, home)
-        finally:
-            self._open.remove((home, test.id))
+        key = (home, test.id)
+        if key not in self._flags:
+            self._flags[key] = Limits()  # what a flag adds that is set to itself
+            self._flags[key] = self._assigned(assigned)
+        return self._flags[key]
+
+    def _assigned(self, bindings: list[Assigned]) -> Limits:
+        held: list[Limit] = []
+        failed: list[Limit] = []
+        for value, place in bindings:
+            limits = self._limits(value, place.scope)
+            reached = least((self.limit(place), *map(self._trials.limit, place.catchers)))
+            held.append(least((limits.held, reached)))
+            failed.append(least((limits.failed, reached)))
+        return Limits(least((greatest(held), self._denied(bindings))), greatest(failed))
+
+    def _denied(self, bindings: list[Assigned]) -> Limit:
+        """Give the limit of a flag that a handler takes back, as the last to set it."""
+        value, place = max(bindings, key=lambda binding: binding.value.lineno)
+        false = isinstance(value, ast.Constant) and not value.value
+        return self._trials.limit(place.recovering) if false and place.recovering else None
 
     def _compared(self, test: ast.Compare, scope: Scope) -> Limits:
         operands = [test.left, *test.comparators]
@@ -131,19 +112,18 @@ class Guards:
             self._comparison(left, operator, right, scope)
             for left, operator, right in zip(operands, test.ops, operands[1:], strict=False)
         ]
-        return Limits(_least(part.held for part in parts), _greatest(part.failed for part in parts))
+        return Limits(least(part.held for part in parts), greatest(part.failed for part in parts))
 
     def _comparison(self, left: ast.expr, operator: ast.cmpop, right: ast.expr, scope: Scope) -> Limits:
         if isinstance(operator, (ast.Is, ast.IsNot)):
             truth = self._truth(left, scope) if isinstance(right, ast.Constant) and right.value is None else Limits()
-            return truth if isinstance(operator, ast.IsNot) else Limits(truth.failed, truth.held)
+            return truth if isinstance(operator, ast.IsNot) else truth.negated()
         kind = type(operator)
         part = self._version_part(left, scope)
         if part is None and kind in _MIRRORED:
             left, right, kind = right, left, _MIRRORED[kind]
             part = self._version_part(left, scope)
-        wanted = None if part is None else _numbers(right, part)
-        return Limits() if wanted is None else _version_limits(kind, wanted, whole=part in ("whole", "hex"))
+        return Limits() if part is None else compared(part, kind, right)
 
     def _version_part(self, expression: ast.expr, scope: Scope) -> str | None:
         """Say which part of ``sys.version_info`` this is: whole, major.minor, major, minor or hex; else ``None``."""
@@ -159,67 +139,8 @@ class Guards:
         return parts.get(rest) if found and not top else None
 
 
-def _numbers(expression: ast.expr, part: str) -> tuple[int, ...] | None:
-    """Read what a version is compared with as a tuple that starts with the major version."""
-    in_tuple = isinstance(expression, ast.Tuple)
-    elements = expression.elts if isinstance(expression, ast.Tuple) else [expression]
-    integers = tuple(_integers(elements))
-    if in_tuple != (part in ("whole", "major.minor")) or len(integers) < min(len(elements), 2) or not integers:
-        return None
-    return integers if in_tuple else _from_number(integers[0], part)
-
-
-def _integers(elements: list[ast.expr]) -> Iterator[int]:
-    """Give the numbers that a version begins with: those of ``(3, 14, 0, "beta", 1)``."""
-    for each in elements:
-        if not isinstance(each, ast.Constant) or not isinstance(each.value, int):
-            return
-        yield each.value
-
-
-def _from_number(number: int, part: str) -> tuple[int, ...]:
-    if part == "hex":
-        return (number >> 24, number >> 16 & 0xFF, number >> 8 & 0xFF)
-    return (3, number) if part == "minor" else (number,)
-
-
-def _version_limits(kind: type[ast.cmpop], wanted: tuple[int, ...], *, whole: bool) -> Limits:
-    """Give the limits of ``sys.version_info <kind> wanted``.
-
-    Where the whole is compared with fewer numbers than it has, it is greater than what it begins with:
-    ``(3, 13, 0, ...) > (3, 13)``.
-    """
-    release = Version(wanted[0], wanted[1] if len(wanted) > 1 else 0)
-    following = Version(release.major, release.minor + 1) if len(wanted) > 1 else Version(release.major + 1, 0)
-    within = whole and any(wanted[2:])  # the limit is inside the release: some of its versions are on either side
-    lower, upper = (following, following) if within else (release, release if whole else following)
-    if kind is ast.Lt:
-        return Limits(lower, None)
-    if kind is ast.LtE:
-        return Limits(upper, None)
-    if kind is ast.GtE:
-        return Limits(None, lower)
-    if kind is ast.Gt:
-        return Limits(None, upper)
-    return Limits(following, None) if kind is ast.Eq else Limits()
-
-
 def _existence(path: str) -> Limits:
     """Give the limits of "asyncio has this name"."""
     gone = removed(path)
     added = ADDED.get(asyncio_name(path) or "")
     return Limits(gone and gone.fails, added)
-
-
-def _least(limits: Iterable[Limit]) -> Limit:
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _greatest(limits: Iterable[Limit]) -> Limit:
-    every = list(limits)
-    return None if None in every else max(cast("list[Version]", every), default=None)
-
-
-def _any_of(parts: Iterable[Limits]) -> Limits:
-    every = list(parts)
-    return Limits(_greatest(part.held for part in every), _greatest(part.failed for part in every))

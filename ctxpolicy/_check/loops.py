@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from ctxpolicy._check.facts import asyncio_name
+from ctxpolicy._check.facts import DRIVES, asyncio_name
 from ctxpolicy._check.model import Certainty, Finding, Version
 from ctxpolicy._check.reading import Claim, Reading
 from ctxpolicy._check.rules import RULES
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 _IN_COROUTINES = frozenset(("__await__", "__aiter__", "__anext__"))
-_DRIVES = frozenset(("run_until_complete", "run_forever"))
 _ALWAYS = Version(3, 4)
 
 
@@ -39,7 +38,7 @@ def find(reading: Reading) -> Iterator[Finding | None]:
     at_work = workers(reading)
     for call, place in uses.get:
         verdict = _judge(reading, uses, call, place, at_work.get(place.scope.unit))
-        if verdict and not reading.guards.caught(place, "RuntimeError"):
+        if verdict and not reading.handlers.caught(place, "RuntimeError"):
             yield reading.finding(call, place, verdict)
     for call, place in uses.set:
         worker = at_work.get(place.scope.unit)
@@ -55,7 +54,7 @@ def _uses(reading: Reading) -> _Uses:
             uses.get.append((call, place))
         elif name == "set_event_loop":
             uses.set.append((call, place))
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _DRIVES:
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in DRIVES:
             uses.driven.append((call.func.value, place.scope))
     return uses
 
@@ -130,7 +129,7 @@ def _may_be(name: str, call: ast.Call, scope: Scope) -> bool:
 def _after_no_running_loop(reading: Reading, place: Place) -> bool:
     """Tell whether this is in the handler of a ``get_running_loop()`` that raised."""
     tried = place.recovering
-    if tried is None or not reading.guards.catches(tried, "RuntimeError") or not isinstance(tried.node, ast.Try):
+    if tried is None or reading.handlers.handler(tried, "RuntimeError") is None:
         return False
     calls = [node for statement in tried.node.body for node in ast.walk(statement) if isinstance(node, ast.Call)]
     return any(

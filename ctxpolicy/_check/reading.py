@@ -6,10 +6,13 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from ctxpolicy._check.guards import NEVER, Guards
+from ctxpolicy._check.guards import Guards
+from ctxpolicy._check.handlers import Handlers
 from ctxpolicy._check.model import Certainty, Finding, Version
 from ctxpolicy._check.names import Names
 from ctxpolicy._check.rules import RULES
+from ctxpolicy._check.trials import Trials
+from ctxpolicy._check.versions import NEVER
 from ctxpolicy._check.walk import walk
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class Reading:
         self.source = source
         self.sites = walk(source.tree)
         self.names = Names()
-        self.guards = Guards(self.names)
+        self.handlers = Handlers(self.names)
+        self.guards = Guards(self.names, Trials(self.names, self.handlers))
 
     def finding(self, node: Node, place: Place, claim: Claim, *, handled: bool = False) -> Finding | None:
         """Make a finding of a claim, unless what guards the place leaves nothing of it.

@@ -46,7 +46,7 @@ def _taken(
         return None
     certainty: Certainty = "certain" if len(paths) == 1 else "likely"
     claim = _claim(path.replace(f"{POLICY}.", "a policy's "), gone, place, certainty)
-    return reading.finding(node, place, claim, handled=handled or reading.guards.caught(place, exception))
+    return reading.finding(node, place, claim, handled=handled or reading.handlers.caught(place, exception))
 
 
 def _from_star(reading: Reading, name: ast.Name, place: Place) -> Finding | None:
@@ -55,7 +55,7 @@ def _from_star(reading: Reading, name: ast.Name, place: Place) -> Finding | None
     if gone is None or not path.startswith("asyncio."):
         return None
     claim = _claim(f"{name.id} of `from asyncio import *`", gone, place, "certain")
-    return reading.finding(name, place, claim, handled=reading.guards.caught(place, "NameError"))
+    return reading.finding(name, place, claim, handled=reading.handlers.caught(place, "NameError"))
 
 
 def _claim(what: str, gone: Removed, place: Place, certainty: Certainty) -> Claim:

@@ -25,6 +25,7 @@ class Assigned(NamedTuple):
     """A name bound to an expression."""
 
     value: ast.expr
+    place: Place
 
 
 @final
@@ -118,11 +119,14 @@ def _is_coroutine_function(node: ast.AST) -> bool:
 
 @final
 class Condition:
-    """What held, or did not, where control got this far; linked, as a block may have thousands of asserts."""
+    """What held, or did not, where control got this far; linked, as a block may have thousands of asserts.
+
+    A ``try`` holds where its block came to the end.
+    """
 
     __slots__ = ("before", "expression", "held", "scope")
 
-    def __init__(self, expression: ast.expr, scope: Scope, *, held: bool, before: Condition | None) -> None:
+    def __init__(self, expression: ast.expr | ast.Try, scope: Scope, *, held: bool, before: Condition | None) -> None:
         self.expression = expression
         self.scope = scope
         self.held = held
@@ -149,7 +153,7 @@ class Place(NamedTuple):
     """The statement whose handler this is in."""
     annotation: bool = False
 
-    def given(self, expression: ast.expr) -> Place:
+    def given(self, expression: ast.expr | ast.Try) -> Place:
         """Give the same place, reached only where a test holds."""
         return self._replace(condition=Condition(expression, self.scope, held=True, before=self.condition))
 

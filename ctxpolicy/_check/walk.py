@@ -9,15 +9,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, cast, final
 
+from ctxpolicy._check.exits import leaves
 from ctxpolicy._check.facts import REMOVED_NAMES
 from ctxpolicy._check.scopes import Assigned, Catcher, Defined, Imported, Opaque, Place, Scope, Sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_SKIPS = {"skipIf": False, "skipif": False, "skipUnless": True}
 _BLOCKS = frozenset(("body", "orelse", "finalbody"))
-_NONE = ast.Constant(None)
-_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _NOTHING_INSIDE = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop)
 
 
@@ -84,7 +84,7 @@ class _Walker:
         for parameter in filter(None, parameters):
             scope.bind(parameter.arg, Opaque())
             self.later(parameter.annotation, place._replace(annotation=True))
-        inside = Place(scope, place.condition)
+        inside = Place(scope, _unless_skipped(node, place).condition)
         if isinstance(node, ast.Lambda):
             self.later(node.body, inside)
             return
@@ -125,6 +125,12 @@ class _Walker:
             self.later(value, place)
             place = place.given(value) if isinstance(node.op, ast.And) else place.unless(value)
 
+    def match(self, node: ast.Match, place: Place) -> None:
+        self.later(node.subject, place)
+        for case in node.cases:
+            test = _as_comparison(node.subject, case.pattern)
+            self.later(case, place.given(test) if test else place)
+
     # Exceptions
 
     def try_(self, node: ast.Try, place: Place) -> None:
@@ -135,7 +141,7 @@ class _Walker:
             if handler.name:
                 place.scope.bind(handler.name, Opaque())
             self.block(handler.body, place._replace(recovering=catcher))
-        self.block(node.orelse, place)
+        self.block(node.orelse, place.given(node))
         self.block(node.finalbody, place)
 
     def with_(self, node: ast.With, place: Place) -> None:
@@ -159,11 +165,11 @@ class _Walker:
     def walrus(self, node: ast.NamedExpr, place: Place) -> None:
         self.later(node.value, place)
         home = next(scope for scope in place.scope.outwards() if scope.kind != "comprehension")
-        home.bind(node.target.id, Assigned(node.value))
+        home.bind(node.target.id, Assigned(node.value, place))
 
     def assigned(self, target: ast.expr, value: ast.expr, place: Place) -> None:
         if isinstance(target, ast.Name):
-            place.scope.bind(target.id, Assigned(value))
+            place.scope.bind(target.id, Assigned(value, place))
             return
         pairs = _pairs(target, value)
         for each, its_value in pairs:
@@ -189,7 +195,7 @@ class _Walker:
         if isinstance(node.ctx, ast.Store):
             place.scope.bind(node.id, Opaque())
         elif isinstance(node.ctx, ast.Del):  # what was bound before is no less what it was
-            place.scope.bind(node.id, Assigned(_NONE))
+            place.scope.bind(node.id, Assigned(ast.copy_location(ast.Constant(None), node), place))
         elif node.id in REMOVED_NAMES:
             self.sites.names.append((node, place))
 
@@ -221,22 +227,44 @@ def _after(statement: ast.stmt, place: Place) -> Place:
     """Give the place of what follows a statement: an early exit is a condition on the rest."""
     if isinstance(statement, ast.Assert):
         return place.given(statement.test)
-    while isinstance(statement, ast.If) and _leaves(statement.body):
+    if isinstance(statement, ast.Try) and statement.handlers:
+        return place.given(statement) if all(leaves(each.body) for each in statement.handlers) else place
+    while isinstance(statement, ast.If) and leaves(statement.body):
         place = place.unless(statement.test)
         if not statement.orelse:
             return place
         statement = statement.orelse[-1]  # elif
-    if isinstance(statement, ast.If) and _leaves(statement.orelse):
+    if isinstance(statement, ast.If) and leaves(statement.orelse):
         return place.given(statement.test)
     return place
 
 
-def _leaves(block: Sequence[ast.stmt]) -> bool:
-    last = block[-1] if block else None
-    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):  # sys.exit(), exit(), pytest.skip()
-        function = last.value.func
-        return getattr(function, "attr", getattr(function, "id", "")) in ("exit", "_exit", "skip")
-    return isinstance(last, _LEAVES)
+def _unless_skipped(function: Any, place: Place) -> Place:
+    """Give the place under the conditions of ``@unittest.skipIf`` and the like, on a function or on its class."""
+    place = _decorated(function, place)
+    around = place.scope
+    if around.kind == "class" and around.parent is not None:
+        place = _decorated(around.node, place._replace(scope=around.parent))
+    return place
+
+
+def _decorated(node: Any, place: Place) -> Place:
+    for decorator in getattr(node, "decorator_list", ()):
+        called = decorator.func if isinstance(decorator, ast.Call) and decorator.args else None
+        runs = _SKIPS.get(getattr(called, "attr", getattr(called, "id", "")))
+        if runs is not None:
+            place = place.given(decorator.args[0]) if runs else place.unless(decorator.args[0])
+    return place
+
+
+def _as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.Compare | None:
+    """Write what ``case (3, 12, *_)`` asks for as ``subject[:2] == (3, 12)``."""
+    patterns = pattern.patterns if isinstance(pattern, ast.MatchSequence) else []
+    values = [each.value for each in patterns[:2] if isinstance(each, ast.MatchValue)]
+    if not values or len(values) < len(patterns[:2]):
+        return None
+    beginning = ast.Subscript(subject, ast.Slice(None, ast.Constant(len(values))), ast.Load())
+    return ast.Compare(beginning, [ast.Eq()], [ast.Tuple(values, ast.Load())])
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
@@ -258,6 +286,7 @@ _HANDLERS: dict[type, Callable[[_Walker, Any, Place], None]] = {
         ("If While", _Walker.if_),
         ("IfExp", _Walker.if_expression),
         ("BoolOp", _Walker.and_or),
+        ("Match", _Walker.match),
         ("Try TryStar", _Walker.try_),
         ("With", _Walker.with_),
         ("Assign", _Walker.assign),

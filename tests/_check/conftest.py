@@ -10,6 +10,7 @@ import pytest
 
 from ctxpolicy._check import Finding, Report, check_paths
 
+Outcome = Callable[[str], "str | None"]
 Check = Callable[[str], Report]
 Findings = Callable[[str], list[Finding]]
 
@@ -38,3 +39,37 @@ def findings(check: Check) -> Findings:
 def found(findings: Findings) -> Callable[[str], list[tuple[str, int]]]:
     """Give rule and line of each finding in a program given as text."""
     return lambda program: [(finding.code, finding.line) for finding in findings(program)]
+
+
+# What the programs of the fixture `outcome` begin with.
+SETUP = """\
+import asyncio, sys, typing
+from sys import version_info, platform
+from typing import TYPE_CHECKING
+from settings import maybe
+Policy = getattr(asyncio, "WindowsProactorEventLoopPolicy", None)  # ctxpolicy: ignore[CTX102]
+OLD = sys.version_info < (3, 14)
+NEW = not OLD
+OLDER = OLD and platform
+UNCLEAR = sys.version_info < (3, 14)
+UNCLEAR = True
+ROUND = ROUND or OLD
+"""
+
+
+@pytest.fixture
+def outcome(findings: Findings) -> Outcome:
+    """Say what becomes of a program with X where a name is used that warns since 3.14 and is gone in 3.16.
+
+    The first Python on which it still fails, None where it does not but still warns, "" where nothing is found.
+    """
+
+    def run(program: str) -> str | None:
+        found = findings(SETUP + program.replace("X", "asyncio.set_event_loop_policy"))
+        assert len(found) <= 1
+        if not found:
+            return ""
+        assert str(found[0].warns) == "3.14"
+        return found[0].fails and str(found[0].fails)
+
+    return run
