@@ -80,14 +80,14 @@ class Guards:
     def _flag(self, test: ast.Name, scope: Scope) -> Limits:
         """Read a name that is only ever set to what can be read: ``HAS = True`` in a ``try``, ``HAS = False`` after."""
         home = scope.find(test.id)
-        bindings = home.bindings[test.id] if home else []
-        assigned = [binding for binding in bindings if isinstance(binding, Assigned)]
-        if home is None or len(assigned) < len(bindings):
+        if home is None:
             return Limits()
         key = (home, test.id)
         if key not in self._flags:
             self._flags[key] = Limits()  # what a flag adds that is set to itself
-            self._flags[key] = self._assigned(assigned)
+            bindings = home.bindings[test.id]
+            assigned = [binding for binding in bindings if isinstance(binding, Assigned)]
+            self._flags[key] = self._assigned(assigned) if len(assigned) == len(bindings) else Limits()
         return self._flags[key]
 
     def _assigned(self, bindings: list[Assigned]) -> Limits:

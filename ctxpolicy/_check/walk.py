@@ -76,20 +76,21 @@ class _Walker:
 
     def function(self, node: Any, place: Place) -> None:
         arguments = node.args
+        annotation = place._replace(annotation=True)
         self.all_later([*arguments.defaults, *arguments.kw_defaults, *getattr(node, "decorator_list", ())], place)
-        self.all_later(getattr(node, "type_params", ()), place._replace(annotation=True))
+        self.all_later(getattr(node, "type_params", ()), annotation)
         scope = self.scope("function", node, place.scope)
         self.sites.functions[node] = scope
         parameters = [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg]
         for parameter in filter(None, parameters):
             scope.bind(parameter.arg, Opaque())
-            self.later(parameter.annotation, place._replace(annotation=True))
+            self.later(parameter.annotation, annotation)
         inside = Place(scope, _unless_skipped(node, place).condition)
         if isinstance(node, ast.Lambda):
             self.later(node.body, inside)
             return
         place.scope.bind(node.name, Defined(node))
-        self.later(node.returns, place._replace(annotation=True))
+        self.later(node.returns, annotation)
         self.block(node.body, inside)
 
     def class_(self, node: ast.ClassDef, place: Place) -> None:

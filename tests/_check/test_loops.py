@@ -63,6 +63,99 @@ GRADES = {
 }
 
 
+# Programs with GET on their last line, and how certain it is that this fails on every Python.
+UNSET = {
+    "the module": ("asyncio.set_event_loop(None)\nGET", "certain"),
+    "a function": ("def f():\n    asyncio.set_event_loop(loop)\n    asyncio.set_event_loop(None)\n    GET", "likely"),
+    "a function, by keyword": ("def f():\n    asyncio.set_event_loop(loop=None)\n    GET", "likely"),
+    "a loop that was run": (
+        "def f(main):\n    asyncio.set_event_loop(loop); loop.run_forever(); asyncio.set_event_loop(None)\n    GET",
+        "likely",
+    ),
+    "the same line": ("def f(): asyncio.set_event_loop(loop); asyncio.set_event_loop(None); GET", "likely"),
+    "the same condition": ("def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n        GET", "likely"),
+    "the end of a try": ("def f():\n  try: pass\n  finally: asyncio.set_event_loop(None)\n  GET", "likely"),
+}
+
+
+@pytest.mark.parametrize("way", UNSET)
+def test_a_loop_that_was_unset_last_is_not_there_on_any_python(way, findings):
+    program, certainty = UNSET[way]
+    (finding,) = findings("import asyncio\n" + program.replace("GET", GET))
+    assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", certainty, None, (3, 4))
+    assert "after set_event_loop(None)" in finding.message
+
+
+PERHAPS_UNSET = {
+    "another way": "def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n        return\n    GET",
+    "the other side": "def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n    else:\n        GET",
+    "another function": "def other():\n    asyncio.set_event_loop(None)\ndef f():\n    GET",
+}
+
+
+@pytest.mark.parametrize("way", PERHAPS_UNSET)
+def test_a_loop_that_was_perhaps_unset_is_possibly_not_there(way, findings):
+    (finding,) = findings("import asyncio\n" + PERHAPS_UNSET[way].replace("GET", GET))
+    assert (finding.certainty, finding.fails) == ("possible", (3, 14))
+
+
+RUNNER = {
+    "the module": "with asyncio.Runner() as r:\n    r.get_loop()\n    GET",
+    "a function": "def f():\n    with asyncio.Runner(debug=True): GET",
+    "a loop that is run": "def f():\n    with open(), asyncio.Runner(): GET.run_forever()",
+    "a thread": "import threading\ndef f():\n    with asyncio.Runner(): GET\nthreading.Thread(target=f)",
+    "further in": "with asyncio.Runner():\n    with open():\n        if x: GET",
+}
+
+
+@pytest.mark.parametrize("way", RUNNER)
+def test_a_runner_sets_a_loop_when_it_is_first_used(way, findings):
+    (finding,) = findings("import asyncio\n" + RUNNER[way].replace("GET", GET))
+    assert (finding.code, finding.certainty, finding.fails) == ("CTX301", "possible", (3, 14))
+    assert "under asyncio.Runner()" in finding.message
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "with asyncio.Runner(loop_factory=make): GET",
+        "with other.Runner(): GET",
+        "with runner: GET",
+        "with asyncio.Runner(): pass\nGET",
+    ],
+)
+def test_what_sets_no_loop_changes_nothing(program, findings):
+    (finding,) = findings("import asyncio\n" + program.replace("GET", GET))
+    assert finding.certainty == "certain"
+
+
+FACTORY = "@dataclass\nclass Class:\n    loop: object = field(default_factory=asyncio.get_event_loop)"
+
+
+def test_a_default_factory_is_called_for_each_object(findings):
+    (finding,) = findings(f"import asyncio\n{FACTORY}")
+    assert (finding.code, finding.line, finding.column, finding.certainty) == ("CTX301", 4, 42, "likely")
+    assert "as a default_factory" in finding.message
+
+
+def test_a_default_factory_where_the_module_sets_a_loop_only_possibly_fails(findings):
+    (finding,) = findings(f"import asyncio\nasyncio.set_event_loop(loop)\n{FACTORY}")
+    assert finding.certainty == "possible"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "async def main(): field(default_factory=asyncio.get_event_loop)",
+        "field(default_factory=asyncio.new_event_loop)",
+        "field(default_factory=other.get_event_loop)",
+        "field(default=asyncio.get_event_loop)",
+    ],
+)
+def test_other_references_are_not_found(program, found):
+    assert not found(f"import asyncio\n{program}")
+
+
 @pytest.mark.parametrize("way", GRADES)
 def test_a_loop_that_may_not_be_there_is_graded_by_where_it_is_asked_for(way, findings):
     program, certainty, message = GRADES[way]
@@ -97,6 +190,9 @@ NOT_FOUND = {
     "one by its bare name": "from tornado.gen import coroutine\n@coroutine\ndef main(): yield GET",
     "what is awaited": "class Class:\n    def __await__(self): GET",
     "after the module has set one": "asyncio.set_event_loop(asyncio.new_event_loop())\nGET",
+    "on the same line": "def main(): asyncio.set_event_loop(make()); GET",
+    "after it was unset and set again": "asyncio.set_event_loop(None)\nasyncio.set_event_loop(loop)\nGET",
+    "what is unset in a coroutine": "async def main():\n    asyncio.set_event_loop(None)\n    GET",
     "after the function has set one": "def main():\n    asyncio.set_event_loop(loop=make())\n    GET",
     "a caught failure": "def get():\n  try: return GET\n  except RuntimeError: return asyncio.new_event_loop()",
     "a suppressed failure": "import contextlib\nwith contextlib.suppress(RuntimeError): GET.close()",
@@ -120,6 +216,7 @@ def test_a_loop_that_is_there_or_expected_to_be_missing_is_not_found(way, found)
     "program",
     [
         "GET\nasyncio.set_event_loop(loop)",
+        "asyncio.set_event_loop(\n    GET)",
         "asyncio.set_event_loop(None)\nGET",
         "def other(): asyncio.set_event_loop(loop)\nGET",
         "asyncio.new_event_loop()\nGET",
