@@ -54,7 +54,8 @@ class Names:
         while isinstance(expression, ast.Attribute):
             trail.append(expression.attr)
             expression = expression.value
-        roots = self._root(expression, scope)
+        owner = scope.owner(expression.id) if trail and isinstance(expression, ast.Name) else None
+        roots = self._member(trail.pop(), owner) if owner else self._root(expression, scope)
         if roots is None or not trail:
             return roots
         return frozenset(".".join((root, *reversed(trail))) for root in roots)
@@ -78,13 +79,25 @@ class Names:
             return frozenset((f"{_star(name, scope.module.stars)}.{name}",))
         if (home, name) not in self._known:
             self._known[home, name] = _NOTHING  # what a name that is bound to itself adds
-            self._known[home, name] = _either(*(self._bound(each, home) for each in home.bindings[name]))
+            self._known[home, name] = self._any_of(home.bindings[name])
         return self._known[home, name]
 
-    def _bound(self, binding: Binding, home: Scope) -> Paths:
+    def _member(self, name: str, owner: Scope) -> Paths:
+        """Follow ``self.name`` to the body of the class and to what its methods set."""
+        key = (owner, f"self.{name}")
+        if key not in self._known:
+            self._known[key] = _NOTHING
+            bindings = [*owner.bindings.get(name, ()), *owner.members.get(name, ())]
+            self._known[key] = self._any_of(bindings) if bindings else None
+        return self._known[key]
+
+    def _any_of(self, bindings: list[Binding]) -> Paths:
+        return _either(*map(self._bound, bindings))
+
+    def _bound(self, binding: Binding) -> Paths:
         if isinstance(binding, Imported):
             return frozenset((binding.path,))
-        return self._paths(binding.value, home) if isinstance(binding, Assigned) else None
+        return self._paths(binding.value, binding.place.scope) if isinstance(binding, Assigned) else None
 
     def _call(self, call: ast.Call, scope: Scope) -> Paths:
         if _is_chain(call):
@@ -143,15 +156,8 @@ def _either(*alternatives: Paths) -> Paths:
 
 
 def _method(expression: ast.expr, scope: Scope) -> list[Binding]:
-    """Look up ``self.name`` in the class around."""
+    """Look up ``self.name`` in the class around, ``Class.name`` in that class."""
     if isinstance(expression, ast.Attribute) and isinstance(expression.value, ast.Name):
-        home = scope.find(expression.value.id)
-        if home and home.enclosing_class and _first_parameter(home) == expression.value.id:
-            return home.enclosing_class.bindings.get(expression.attr, [])
+        owner = scope.owner(expression.value.id)
+        return owner.bindings.get(expression.attr, []) if owner else []
     return []
-
-
-def _first_parameter(scope: Scope) -> str | None:
-    arguments = cast("FunctionNode", scope.node).args
-    parameters = [*arguments.posonlyargs, *arguments.args]
-    return parameters[0].arg if parameters else None

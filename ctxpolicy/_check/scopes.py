@@ -30,9 +30,10 @@ class Assigned(NamedTuple):
 
 @final
 class Defined(NamedTuple):
-    """A name bound by ``def`` or ``class``."""
+    """A name bound by ``def`` or ``class``: with the scope of the body."""
 
     node: ast.AST
+    scope: Scope
 
 
 @final
@@ -47,13 +48,15 @@ Binding = Imported | Assigned | Defined | Opaque
 class Scope:
     """A module, class, function or comprehension, and the names bound in it."""
 
-    __slots__ = ("bindings", "global_names", "kind", "node", "nonlocal_names", "parent", "stars")
+    __slots__ = ("bindings", "global_names", "kind", "members", "node", "nonlocal_names", "parent", "stars")
 
     def __init__(self, kind: Kind, node: ast.AST, parent: Scope | None = None) -> None:
         self.kind: Kind = kind
         self.node = node
         self.parent = parent
         self.bindings: dict[str, list[Binding]] = {}
+        self.members: dict[str, list[Binding]] = {}
+        """What the methods of a class set on their object."""
         self.global_names: set[str] = set()
         self.nonlocal_names: set[str] = set()
         self.stars: set[str] = set()
@@ -86,6 +89,27 @@ class Scope:
         """The class that this function is a method of."""
         parent = self.parent if self.kind == "function" else None
         return parent if parent is not None and parent.kind == "class" else None
+
+    @property
+    def itself(self) -> str | None:
+        """What a method calls its object or its class: its first parameter."""
+        node = self.node
+        if self.enclosing_class is None or not isinstance(node, FunctionNode):
+            return None
+        parameters = [*node.args.posonlyargs, *node.args.args]
+        static = any(getattr(each, "id", "") == "staticmethod" for each in getattr(node, "decorator_list", ()))
+        return parameters[0].arg if parameters and not static else None
+
+    def owner(self, name: str) -> Scope | None:
+        """Find the class that a name read here stands for, or whose object it is: ``Class``, ``self``."""
+        home = self.find(name)
+        bindings = home.bindings[name] if home else []
+        if home is None or len(bindings) != 1:
+            return None
+        binding = bindings[0]
+        if isinstance(binding, Defined):
+            return binding.scope if binding.scope.kind == "class" else None
+        return home.enclosing_class if home.itself == name else None
 
     @property
     def in_coroutine(self) -> bool:

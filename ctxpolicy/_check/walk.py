@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from ctxpolicy._check.exits import leaves
 from ctxpolicy._check.facts import REMOVED_NAMES
-from ctxpolicy._check.scopes import Assigned, Catcher, Defined, Imported, Opaque, Place, Scope, Sites
+from ctxpolicy._check.scopes import Assigned, Binding, Catcher, Defined, Imported, Opaque, Place, Scope, Sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,15 +89,15 @@ class _Walker:
         if isinstance(node, ast.Lambda):
             self.later(node.body, inside)
             return
-        place.scope.bind(node.name, Defined(node))
+        place.scope.bind(node.name, Defined(node, scope))
         self.later(node.returns, annotation)
         self.block(node.body, inside)
 
     def class_(self, node: ast.ClassDef, place: Place) -> None:
-        place.scope.bind(node.name, Defined(node))
         self.all_later([*node.bases, *node.keywords, *node.decorator_list], place)
         self.all_later(getattr(node, "type_params", ()), place._replace(annotation=True))
         scope = self.scope("class", node, place.scope)
+        place.scope.bind(node.name, Defined(node, scope))
         self.sites.classes.append((node, scope))
         self.block(node.body, place._replace(scope=scope))
 
@@ -172,6 +172,10 @@ class _Walker:
         if isinstance(target, ast.Name):
             place.scope.bind(target.id, Assigned(value, place))
             return
+        if isinstance(target, ast.Attribute):
+            _set_member(target, Assigned(value, place), place.scope)
+            self.later(target.value, place)
+            return
         pairs = _pairs(target, value)
         for each, its_value in pairs:
             self.assigned(each, its_value, place)
@@ -215,7 +219,9 @@ class _Walker:
     # Sites
 
     def attribute(self, node: ast.Attribute, place: Place) -> None:
-        if node.attr in REMOVED_NAMES and not isinstance(node.ctx, ast.Store):
+        if isinstance(node.ctx, ast.Store):
+            _set_member(node, Opaque(), place.scope)
+        elif node.attr in REMOVED_NAMES:
             self.sites.attributes.append((node, place))
         self.todo.append((node.value, place))
 
@@ -256,6 +262,14 @@ def _decorated(node: Any, place: Place) -> Place:
         if runs is not None:
             place = place.given(decorator.args[0]) if runs else place.unless(decorator.args[0])
     return place
+
+
+def _set_member(target: ast.Attribute, binding: Binding, scope: Scope) -> None:
+    """Record ``self.name = value``, of a method and of the functions in it."""
+    for each in scope.outwards():
+        if each.enclosing_class and isinstance(target.value, ast.Name) and target.value.id == each.itself:
+            each.enclosing_class.members.setdefault(target.attr, []).append(binding)
+            return
 
 
 def _as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.Compare | None:

@@ -354,6 +354,7 @@ class Class:
         "threading.Thread(target=self.work)",
         "lambda: pool.submit(self.work)",
         "[pool.submit(self.work) for each in ()]",
+        "pool.submit(Class.work, self)",
     ],
 )
 def test_a_method_that_is_handed_to_a_worker_is_found(handing, found):

@@ -36,6 +36,19 @@ IN_THE_PACKAGE = {
     ),
     "a method": "import asyncio\nclass Class:\n    asyncio = 1\n    def method(self): asyncio.NAME",
     "a class body": "class Class:\n    import asyncio\n    policy = asyncio.NAME",
+    "a class's": "import asyncio\nclass Class:\n    aio = asyncio\nClass.aio.NAME",
+    "its own class's": "import asyncio\nclass Class:\n    aio = asyncio\n    def method(self): self.aio.NAME",
+    "its own class's, in a class method": (
+        "class Class:\n    import asyncio as aio\n    @classmethod\n    def method(cls): return cls.aio.NAME"
+    ),
+    "its own object's": "import asyncio\nclass C:\n  def __init__(self): self.a = asyncio\n  def f(self): self.a.NAME",
+    "its own object's, that is set late": (
+        "import asyncio\nclass Class:\n    a = None\n    def method(this):\n"
+        "        def inner(): this.a = asyncio\n        return [this.a.NAME for each in ()]"
+    ),
+    "its own object's, bound with others": (
+        "import asyncio\nclass Class:\n    def method(self):\n        self.a, self.b = asyncio, 1\n        self.a.NAME"
+    ),
     "a comprehension": "import asyncio\n[asyncio.NAME for one in () for two in one if two]",
     "a dict comprehension": "import asyncio\n{key: asyncio.NAME for key in ()}",
     "a default": "import asyncio\ndef function(asyncio=asyncio.NAME): pass",
@@ -183,6 +196,22 @@ SHADOWED = {
     "a mapping pattern": "def function(it):\n  match it:\n    case {**asyncio}: asyncio.NAME",
     "a global elsewhere": "def load():\n    global asyncio\n    asyncio = fake()\ndef use(): asyncio.NAME",
     "an import from a package of one's own": "def function():\n    from . import asyncio\n    asyncio.NAME",
+    "a class's of its own": "class Class:\n    asyncio = fake()\nClass.asyncio.NAME",
+    "an object's of another class": "class C:\n    aio = asyncio\nclass Other:\n    def method(self): self.aio.NAME",
+    "an object's that is also something else": (
+        "class Class:\n    aio = asyncio\n    def method(self, aio):\n        self.aio = aio\n        self.aio.NAME"
+    ),
+    "an object's that is a loop variable": (
+        "class C:\n    aio = asyncio\n    def method(self):\n        for self.aio in (): pass\n        self.aio.NAME"
+    ),
+    "a static method's parameter": "class C:\n    aio = asyncio\n    @staticmethod\n    def f(self): self.aio.NAME",
+    "another parameter": "class C:\n    aio = asyncio\n    def method(self, other): other.aio.NAME",
+    "a parameter that is bound again": "class C:\n    aio = asyncio\n    def f(self): self = other(); self.aio.NAME",
+    "a class that is bound again": "class C:\n    aio = asyncio\nC = other(C)\nC.aio.NAME",
+    "a function's": "def function(): pass\nfunction.aio = asyncio\nfunction.aio.NAME",
+    "a function's in a class": "class C:\n    aio = asyncio\n    def method(*self): self.aio.NAME",
+    "an object's that is bound to itself": "class C:\n    def f(self): self.a = self.a; self.a.NAME",
+    "another object's": "class C:\n    def f(self, other): other.a = asyncio; self.a.NAME",
     "a name that is bound to itself": "def function():\n    asyncio = asyncio\n    asyncio.NAME",
 }
 

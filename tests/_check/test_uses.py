@@ -40,6 +40,10 @@ SHAPES = {
     "flags": ("HAS = True\n", "HAS = False\nif HAS: asyncio.get_child_watcher()\n"),
     "tries": ("", "try: asyncio.get_child_watcher()\nexcept AttributeError: raise\n"),
     "runners": ("", "with asyncio.Runner(): asyncio.get_event_loop()\n"),
+    "methods": (
+        "class C:\n",
+        "    def f{0}(self):\n        self.a = asyncio\n        self.a.get_child_watcher()\n",
+    ),
 }
 
 
