@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, cast, final
 
-from ctxpolicy._check.exits import leaves
 from ctxpolicy._check.facts import REMOVED_NAMES
+from ctxpolicy._check.reach import after, as_comparison, unless_skipped
 from ctxpolicy._check.scopes import Assigned, Binding, Catcher, Defined, Imported, Opaque, Place, Scope, Sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_SKIPS = {"skipIf": False, "skipif": False, "skipUnless": True}
 _BLOCKS = frozenset(("body", "orelse", "finalbody"))
 _NOTHING_INSIDE = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop)
 
@@ -60,7 +59,7 @@ class _Walker:
         for position, statement in enumerate(statements, 1):
             self.todo.append((statement, place))
             if position < len(statements):
-                place = _after(statement, place)
+                place = after(statement, place)
 
     def children(self, node: ast.AST, place: Place) -> None:
         for name in node._fields:
@@ -85,7 +84,7 @@ class _Walker:
         for parameter in filter(None, parameters):
             scope.bind(parameter.arg, Opaque())
             self.later(parameter.annotation, annotation)
-        inside = Place(scope, _unless_skipped(node, place).condition)
+        inside = Place(scope, unless_skipped(node, place).condition)
         if isinstance(node, ast.Lambda):
             self.later(node.body, inside)
             return
@@ -129,7 +128,7 @@ class _Walker:
     def match(self, node: ast.Match, place: Place) -> None:
         self.later(node.subject, place)
         for case in node.cases:
-            test = _as_comparison(node.subject, case.pattern)
+            test = as_comparison(node.subject, case.pattern)
             self.later(case, place.given(test) if test else place)
 
     # Exceptions
@@ -230,56 +229,12 @@ class _Walker:
         self.children(node, place)
 
 
-def _after(statement: ast.stmt, place: Place) -> Place:
-    """Give the place of what follows a statement: an early exit is a condition on the rest."""
-    if isinstance(statement, ast.Assert):
-        return place.given(statement.test)
-    if isinstance(statement, ast.Try) and statement.handlers:
-        return place.given(statement) if all(leaves(each.body) for each in statement.handlers) else place
-    while isinstance(statement, ast.If) and leaves(statement.body):
-        place = place.unless(statement.test)
-        if not statement.orelse:
-            return place
-        statement = statement.orelse[-1]  # elif
-    if isinstance(statement, ast.If) and leaves(statement.orelse):
-        return place.given(statement.test)
-    return place
-
-
-def _unless_skipped(function: Any, place: Place) -> Place:
-    """Give the place under the conditions of ``@unittest.skipIf`` and the like, on a function or on its class."""
-    place = _decorated(function, place)
-    around = place.scope
-    if around.kind == "class" and around.parent is not None:
-        place = _decorated(around.node, place._replace(scope=around.parent))
-    return place
-
-
-def _decorated(node: Any, place: Place) -> Place:
-    for decorator in getattr(node, "decorator_list", ()):
-        called = decorator.func if isinstance(decorator, ast.Call) and decorator.args else None
-        runs = _SKIPS.get(getattr(called, "attr", getattr(called, "id", "")))
-        if runs is not None:
-            place = place.given(decorator.args[0]) if runs else place.unless(decorator.args[0])
-    return place
-
-
 def _set_member(target: ast.Attribute, binding: Binding, scope: Scope) -> None:
     """Record ``self.name = value``, of a method and of the functions in it."""
     for each in scope.outwards():
         if each.enclosing_class and isinstance(target.value, ast.Name) and target.value.id == each.itself:
             each.enclosing_class.members.setdefault(target.attr, []).append(binding)
             return
-
-
-def _as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.Compare | None:
-    """Write what ``case (3, 12, *_)`` asks for as ``subject[:2] == (3, 12)``."""
-    patterns = pattern.patterns if isinstance(pattern, ast.MatchSequence) else []
-    values = [each.value for each in patterns[:2] if isinstance(each, ast.MatchValue)]
-    if not values or len(values) < len(patterns[:2]):
-        return None
-    beginning = ast.Subscript(subject, ast.Slice(None, ast.Constant(len(values))), ast.Load())
-    return ast.Compare(beginning, [ast.Eq()], [ast.Tuple(values, ast.Load())])
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
