@@ -7,7 +7,7 @@ own, so that deeply nested code does not exhaust Python's.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 from ctxpolicy._check.facts import REMOVED_NAMES
 from ctxpolicy._check.reach import after, as_comparison, unless_skipped
@@ -67,7 +67,7 @@ class _Walker:
             if name in _BLOCKS:
                 self.block(value, place)
             elif isinstance(value, list):
-                self.all_later(cast("list[ast.AST | None]", value), place)
+                self.all_later([each for each in value if isinstance(each, ast.AST)], place)  # some are names
             elif isinstance(value, ast.AST) and not isinstance(value, _NOTHING_INSIDE):
                 self.todo.append((value, place))
 

@@ -59,6 +59,7 @@ IN_THE_PACKAGE = {
     "an f-string": "import asyncio\nf'{asyncio.NAME!r:>{1}}'",
     "a match": "import asyncio\nmatch asyncio.NAME:\n  case [*_]: pass",
     "a dotted pattern": "import asyncio\nmatch 1:\n  case asyncio.NAME: pass",
+    "a pattern of a class": "import asyncio\nmatch 1:\n  case Class(one, two=asyncio.NAME): pass",
     "an except clause": "import asyncio\ntry: pass\nexcept asyncio.NAME as error: pass",
     "the else of a try": "import asyncio\ntry: pass\nexcept AttributeError: pass\nelse: asyncio.NAME",
     "the end of a try": "import asyncio\ntry: pass\nfinally: asyncio.NAME",
