@@ -54,7 +54,7 @@ def _judge(reading: Reading, uses: Uses, call: ast.Call, place: Place, worker: W
     if worker is not None:
         return _in_worker(worker)
     certainty: Certainty = "certain" if unit.kind == "module" else "likely"
-    if setting is not None and setting.condition in (None, place.condition):
+    if setting is not None and setting.surely_precedes(place):
         return _none_current("after set_event_loop(None)", certainty, always=True)
     return _where_nothing_is_set(reading, uses, call, place)
 

@@ -38,12 +38,12 @@ def unless_skipped(function: Any, place: Place) -> Place:
     return place
 
 
-def as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.Compare | None:
-    """Write what ``case (3, 12, *_)`` asks for as ``subject[:2] == (3, 12)``."""
+def as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.expr:
+    """Write what ``case (3, 12, *_)`` asks for as ``subject[:2] == (3, 12)``, and other patterns as what may hold."""
     patterns = pattern.patterns if isinstance(pattern, ast.MatchSequence) else []
     values = [each.value for each in patterns[:2] if isinstance(each, ast.MatchValue)]
     if not values or len(values) < len(patterns[:2]):
-        return None
+        return ast.Constant(value=True)
     beginning = ast.Subscript(subject, ast.Slice(None, ast.Constant(len(values))), ast.Load())
     return ast.Compare(beginning, [ast.Eq()], [ast.Tuple(values, ast.Load())])
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from ctxpolicy._check.facts import DRIVES, asyncio_name
-from ctxpolicy._check.scopes import Assigned, Catcher, Condition, Place, Scope
+from ctxpolicy._check.scopes import Assigned, Catcher, Place, Scope
 
 if TYPE_CHECKING:
     from ctxpolicy._check.reading import Reading
@@ -18,11 +18,16 @@ _Position = tuple[int, int]
 
 @final
 class Setting(NamedTuple):
-    """A ``set_event_loop()``: where it ends, whether it sets none, and under which condition."""
+    """A ``set_event_loop()``: where it ends, whether it sets none, and where it stands."""
 
     end: _Position
     unsets: bool
-    condition: Condition | None
+    place: Place
+
+    def surely_precedes(self, place: Place) -> bool:
+        """Tell whether this is on every way to a later place, as far as their conditions and handlers are the same."""
+        condition, recovering = self.place.condition, self.place.recovering
+        return condition in (None, place.condition) and recovering in (None, place.recovering)
 
 
 @final
@@ -69,7 +74,7 @@ class Uses:
             self.get.append((call, place))
         elif name == "set_event_loop":
             self.set.append((call, place))
-            self._settings[place.scope.unit].append(Setting(_end(call), unsets(call), place.condition))
+            self._settings[place.scope.unit].append(Setting(_end(call), unsets(call), place))
             self._setting[unsets(call)].add(place.scope.unit)
         elif name in ("get_running_loop", "_get_running_loop"):
             self._tried.update(place.catchers)

@@ -128,8 +128,7 @@ class _Walker:
     def match(self, node: ast.Match, place: Place) -> None:
         self.later(node.subject, place)
         for case in node.cases:
-            test = as_comparison(node.subject, case.pattern)
-            self.later(case, place.given(test) if test else place)
+            self.later(case, place.given(as_comparison(node.subject, case.pattern)))
 
     # Exceptions
 

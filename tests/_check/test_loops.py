@@ -74,6 +74,7 @@ UNSET = {
     ),
     "the same line": ("def f(): asyncio.set_event_loop(loop); asyncio.set_event_loop(None); GET", "likely"),
     "the same condition": ("def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n        GET", "likely"),
+    "the same handler": ("def f():\n  try: work()\n  except OSError: asyncio.set_event_loop(None); GET", "likely"),
     "the end of a try": ("def f():\n  try: pass\n  finally: asyncio.set_event_loop(None)\n  GET", "likely"),
 }
 
@@ -89,6 +90,9 @@ def test_a_loop_that_was_unset_last_is_not_there_on_any_python(way, findings):
 PERHAPS_UNSET = {
     "another way": "def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n        return\n    GET",
     "the other side": "def f(x):\n    if x:\n        asyncio.set_event_loop(None)\n    else:\n        GET",
+    "a handler": "def f():\n  try: work()\n  except OSError: asyncio.set_event_loop(None)\n  GET",
+    "a handler that raises": "def f():\n  try: work()\n  except OSError: asyncio.set_event_loop(None); raise\n  GET",
+    "another case": "def f(x):\n  match x:\n    case 1: asyncio.set_event_loop(None)\n    case 2:\n      GET",
     "another function": "def other():\n    asyncio.set_event_loop(None)\ndef f():\n    GET",
 }
 
