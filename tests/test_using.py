@@ -195,6 +195,22 @@ def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_
     assert host.in_force() is before
 
 
+def test_the_last_copy_may_go_while_another_block_begins(surroundings):
+    before = host.in_force()
+    copies = []
+
+    class Dropping(ThreadResolver):
+        def installed(self):
+            copies.clear()
+            collect_garbage()
+
+    with using(ThreadResolver()):
+        copies.append(contextvars.copy_context())
+    with using(resolver := Dropping()):
+        assert host.in_force().resolver is resolver
+    assert host.in_force() is before
+
+
 def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
     async def child(go_on: asyncio.Event) -> None:
         await go_on.wait()

@@ -11,7 +11,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._lifetime import blocking, handover
-from tests.policies import collect_garbage
+from tests.policies import asyncios_own, collect_garbage, in_force
 from tests.programs import run_program
 
 name = contextvars.ContextVar("name", default=None)
@@ -53,8 +53,10 @@ class TestWithoutALoopRunningHere:
             loop.close()
 
     def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
-        loop = block_on(where())
-        assert loop.is_closed()
+        for policy in None, asyncios_own():  # not made yet, or made
+            with in_force(policy):
+                loop = block_on(where())
+            assert loop.is_closed()
 
     def test_the_blocks_of_other_threads_change_nothing_about_that(self):
         entered, left, leave = threading.Event(), threading.Event(), threading.Event()
