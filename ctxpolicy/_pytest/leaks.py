@@ -14,20 +14,22 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from ctxpolicy._as_new import references
-from ctxpolicy._asyncio import host, running_loop, shut_down
+from ctxpolicy._asyncio import host, running_loop
 from ctxpolicy._binding import open_leases
 from ctxpolicy._inherited import watched
 from ctxpolicy._inside import default_executor
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.births import birthplace
-from ctxpolicy._pytest.marker import PutAside
+from ctxpolicy._pytest.ending import end
+from ctxpolicy._pytest.marker import PutAside, leave_task
 from ctxpolicy._spares import spares
 
 __all__ = ["Owned", "Watch"]
 
 _OUR_THREADS: Final = "ctxpolicy-"  # the pool of isolate() keeps its threads, and a loop in each
 _PATIENCE: Final = 0.5  # seconds that threads which are about to end are given, all together
+_LONG_PATIENCE: Final = 5.0  # seconds that what is in the loops of a test is given to end when it is cancelled
 
 
 class Owned:
@@ -86,9 +88,10 @@ class Watch:
         left = [*self._policy_replaced(), *self._marker_left()]
         self._policy.resolver.clear()  # leases end by this, as they should
         _reclaim_leases()
-        for loop in loops.values():
-            left += self._loop_left(loop)
-        return [*left, *self._threads_left()]
+        of_test = [loop for loop in loops.values() if self._is_the_tests(loop)]
+        for loop in of_test:
+            left += _loop_left(loop)
+        return [*left, *_not_ended(of_test), *self._threads_left()]
 
     def _policy_replaced(self) -> Iterator[str]:
         now = host.in_force()
@@ -102,22 +105,8 @@ class Watch:
             self._markers.take()
             yield f"{_name(loop)} is still marked as running in this thread, so that asyncio.run() would be refused"
 
-    def _loop_left(self, loop: AbstractEventLoop) -> Iterator[str]:
-        if id(loop) in self._loops or self._owned.owns(loop) or self._is_foreign(loop):
-            return
-        name = _name(loop)
-        for task in asyncio.all_tasks(loop):
-            yield f"{task!r} of {name} was never awaited to its end"
-        if loop.is_closed():
-            return
-        executor = default_executor(loop)
-        if executor is not None:
-            yield f"the default executor of {name} was not shut down: await loop.shutdown_default_executor()"
-        if loop.is_running():
-            yield f"{name} was left running, in another thread or greenlet: stop it"
-        else:
-            shut_down(loop)
-            yield f"{name} was left open: close it, or have asyncio.run() make it"
+    def _is_the_tests(self, loop: AbstractEventLoop) -> bool:
+        return id(loop) not in self._loops and not self._owned.owns(loop) and not self._is_foreign(loop)
 
     def _is_foreign(self, loop: AbstractEventLoop) -> bool:
         """Tell whether a thread has made ``loop`` that is not the test's: one from before it, or of our pool."""
@@ -135,6 +124,34 @@ class Watch:
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     yield f"{thread!r} was left running: join it, or shut its executor down"
+
+
+def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
+    name = _name(loop)
+    entered = None if loop.is_running() else leave_task(loop)
+    if entered is not None:
+        yield f"{entered!r} was left as the current task of {name} so that it could run no other"
+    for task in asyncio.all_tasks(loop):
+        yield f"{task!r} of {name} was never awaited to its end"
+    if loop.is_closed():
+        return
+    if default_executor(loop) is not None:
+        yield f"the default executor of {name} was not shut down: await loop.shutdown_default_executor()"
+    if loop.is_running():
+        yield f"{name} was left running, in another thread or greenlet: stop it"
+    else:
+        yield f"{name} was left open: close it, or have asyncio.run() make it"
+
+
+def _not_ended(loops: list[AbstractEventLoop]) -> Iterator[str]:
+    """End the loops that can be; return a line for each that had something in it which did not."""
+    deadline = time.monotonic() + _LONG_PATIENCE
+    for loop in loops:
+        if not loop.is_closed() and not loop.is_running() and not end(loop, deadline):
+            yield (
+                f"{_name(loop)} was closed with something in it that had not ended {_LONG_PATIENCE:g} seconds after it "
+                "was cancelled"
+            )
 
 
 def _reclaim_leases() -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from types import TracebackType
+from typing import Any
 
-from ctxpolicy._asyncio import Running, enter_running, leave_running, running_loop
+from ctxpolicy._asyncio import Running, enter_running, leave_running, running_loop, stepped_out
 
-__all__ = ["PutAside"]
+__all__ = ["PutAside", "leave_task"]
+
+
+def leave_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
+    """Have ``loop``, which is not running, be in no task; return the one that it was left in."""
+    with stepped_out():
+        enter_running((loop, None))  # from 3.14 on a task is known, and left, only while its loop runs
+        _, task = leave_running() or (loop, None)
+    return task
 
 
 class PutAside:
