@@ -1,4 +1,7 @@
-"""Where loops are made, and in which thread: noted for every loop of asyncio's, by whomever it is made."""
+"""Which thread has made a loop or a thread pool, whoever had it made.
+
+It is noted for all of asyncio's loops, and for those of other kinds that a loop factory makes.
+"""
 
 from __future__ import annotations
 
@@ -7,40 +10,69 @@ import threading
 import weakref
 from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
+from ctxpolicy._loops import loop_factory
 from ctxpolicy._origin import note_origin
+from ctxpolicy.resolvers.base import LoopFactory
 
-__all__ = ["birthplace", "noting_births"]
+__all__ = ["birthplace", "noting", "noting_births", "thread_pools"]
 
-_threads: Final[weakref.WeakKeyDictionary[AbstractEventLoop, weakref.ref[threading.Thread]]] = (
-    weakref.WeakKeyDictionary()
-)
+_threads: Final[weakref.WeakKeyDictionary[Any, weakref.ref[threading.Thread]]] = weakref.WeakKeyDictionary()
 
 
-def birthplace(loop: AbstractEventLoop) -> threading.Thread | None:
-    """Return the thread that made ``loop``, ``None`` where that is not known (a loop that is not asyncio's own)."""
-    thread = _threads.get(loop)
+def birthplace(thing: AbstractEventLoop | ThreadPoolExecutor) -> threading.Thread | None:
+    """Return the thread that made ``thing``, ``None`` where that is not known."""
+    thread = _threads.get(thing)
     return None if thread is None else thread()
+
+
+def thread_pools() -> list[ThreadPoolExecutor]:
+    """Return the thread pools that are alive."""
+    made = (reference() for reference in _threads.keyrefs())  # not by an iterator, which another thread may disturb
+    return [thing for thing in made if isinstance(thing, ThreadPoolExecutor)]
 
 
 @contextmanager
 def noting_births() -> Iterator[None]:
     """Note them in the block; a policy notes only what it makes itself, and ``SelectorEventLoop()`` asks none."""
-    former = vars(BaseEventLoop)["__init__"]
-    BaseEventLoop.__init__ = _noting(former)  # type: ignore[method-assign]
-    try:
+    with ExitStack() as stack:
+        for kind, note in ((BaseEventLoop, _note_loop), (ThreadPoolExecutor, _note)):
+            former = vars(kind)["__init__"]
+            kind.__init__ = _noting(former, note)  # type: ignore[method-assign]
+            stack.callback(setattr, kind, "__init__", former)
         yield
-    finally:
-        BaseEventLoop.__init__ = former  # type: ignore[method-assign]
 
 
-def _noting(former: Callable[..., None]) -> Callable[..., None]:
+def noting(factory: LoopFactory | str) -> LoopFactory:
+    """Return a loop factory that does as ``factory``, and notes the thread."""
+    make = loop_factory(factory)
+
+    @functools.wraps(make)
+    def made() -> AbstractEventLoop:
+        loop = make()
+        if isinstance(loop, AbstractEventLoop):  # else the policy complains of it
+            _note(loop)
+        return loop
+
+    return made
+
+
+def _note(thing: Any) -> None:
+    _threads[thing] = weakref.ref(threading.current_thread())
+
+
+def _note_loop(loop: BaseEventLoop) -> None:
+    note_origin(loop)
+    _note(loop)
+
+
+def _noting(former: Callable[..., None], note: Callable[[Any], None]) -> Callable[..., None]:
     @functools.wraps(former)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         former(self, *args, **kwargs)
-        note_origin(self)
-        _threads[self] = weakref.ref(threading.current_thread())
+        note(self)
 
     return __init__

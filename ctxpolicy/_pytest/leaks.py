@@ -20,7 +20,7 @@ from ctxpolicy._inherited import watched
 from ctxpolicy._inside import default_executor
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._pytest.births import birthplace
+from ctxpolicy._pytest.births import birthplace, thread_pools
 from ctxpolicy._pytest.ending import end
 from ctxpolicy._pytest.marker import PutAside, leave_task
 from ctxpolicy._spares import spares
@@ -43,25 +43,29 @@ class Owned:
     @contextmanager
     def adding(self) -> Iterator[None]:
         """Add what is made in the block."""
-        loops, threads = set(watched()), set(threading.enumerate())
+        loops, threads, pools = set(watched()), set(threading.enumerate()), set(thread_pools())
         try:
             yield
         finally:
             self._loops.update(loop for loop in watched() if loop not in loops)
             self._threads.update(thread for thread in threading.enumerate() if thread not in threads)
+            self._executors.update(pool for pool in thread_pools() if pool not in pools)
 
     def add_value(self, value: object) -> None:
-        """Add what such a fixture returns: an executor starts its threads later, when a test uses it."""
+        """Add what such a fixture returns, wherever it was made: an executor starts its threads when it is used."""
         if isinstance(value, Executor):
             self._executors.add(value)
 
     def owns(self, loop: AbstractEventLoop) -> bool:
-        """Tell whether ``loop`` was made so, or by a thread that was."""
-        return loop in self._loops or birthplace(loop) in self._threads
+        """Tell whether ``loop`` was made so, or by a thread that is owned."""
+        thread = birthplace(loop)
+        return loop in self._loops or (thread is not None and self.owns_thread(thread))
 
     def owns_thread(self, thread: threading.Thread) -> bool:
-        """Tell whether ``thread`` was made so, or works for an executor that was."""
-        executors = [*self._executors, *map(default_executor, self._loops)]
+        """Tell whether ``thread`` was made so, or works for an executor that was, or that such a loop or thread has."""
+        loops = [loop for loop in watched() if loop in self._loops or birthplace(loop) in self._threads]
+        pools = [pool for pool in thread_pools() if birthplace(pool) in self._threads]
+        executors = [*self._executors, *pools, *map(default_executor, loops)]
         return thread in self._threads or any(thread in getattr(each, "_threads", ()) for each in executors)
 
 
@@ -128,7 +132,7 @@ class Watch:
 
 def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
     name = _name(loop)
-    entered = None if loop.is_running() else leave_task(loop)
+    entered = None if loop.is_running() or _other_thread(loop) is not None else leave_task(loop)
     if entered is not None:
         yield f"{entered!r} was left as the current task of {name} so that it could run no other"
     for task in asyncio.all_tasks(loop):
@@ -137,8 +141,11 @@ def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
         return
     if default_executor(loop) is not None:
         yield f"the default executor of {name} was not shut down: await loop.shutdown_default_executor()"
+    thread = _other_thread(loop)
     if loop.is_running():
         yield f"{name} was left running, in another thread or greenlet: stop it"
+    elif thread is not None:
+        yield f"{name} was left open in {thread!r}, which may still use it: close it there"
     else:
         yield f"{name} was left open: close it, or have asyncio.run() make it"
 
@@ -147,11 +154,18 @@ def _not_ended(loops: list[AbstractEventLoop]) -> Iterator[str]:
     """End the loops that can be; return a line for each that had something in it which did not."""
     deadline = time.monotonic() + _LONG_PATIENCE
     for loop in loops:
-        if not loop.is_closed() and not loop.is_running() and not end(loop, deadline):
+        in_use = loop.is_closed() or loop.is_running() or _other_thread(loop) is not None
+        if not in_use and not end(loop, deadline):
             yield (
                 f"{_name(loop)} was closed with something in it that had not ended {_LONG_PATIENCE:g} seconds after it "
                 "was cancelled"
             )
+
+
+def _other_thread(loop: AbstractEventLoop) -> threading.Thread | None:
+    """Return the thread that has made ``loop``, where that is another one and lives."""
+    thread = birthplace(loop)
+    return thread if thread is not threading.current_thread() and thread in threading.enumerate() else None
 
 
 def _reclaim_leases() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ctxpolicy._asyncio import host
 from ctxpolicy._install import Installation
 from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._pytest.births import noting_births
+from ctxpolicy._pytest.births import noting, noting_births
 from ctxpolicy._pytest.leaks import Owned
 from ctxpolicy._pytest.marker import PutAside
 from ctxpolicy._pytest.running import Test
@@ -69,7 +69,8 @@ class Isolation:
         key = (_identity(settings.resolver), settings.missing, _identity(settings.factory))
         if key not in self._policies:
             resolver = self._resolver(settings.resolver)
-            policy = ContextPolicy(resolver, missing=settings.missing, loop_factory=settings.factory)
+            factory = None if settings.factory is None else noting(settings.factory)
+            policy = ContextPolicy(resolver, missing=settings.missing, loop_factory=factory)
             self._policies[key] = settings, policy  # with the settings, which keep alive what the key identifies
         return self._policies[key][1]
 

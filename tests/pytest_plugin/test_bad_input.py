@@ -64,3 +64,18 @@ def test_a_wrong_marker_is_an_error_that_names_the_test(inner: Inner, marker: st
     assert result.ret != pytest.ExitCode.OK
     assert "passed" not in result.stdout.str()
     (result.stderr if result.ret == pytest.ExitCode.USAGE_ERROR else result.stdout).fnmatch_lines([complaint])
+
+
+def test_a_loop_factory_that_makes_no_loop_is_told_so(inner: Inner) -> None:
+    source = """
+        import pytest
+
+        @pytest.mark.ctxpolicy(loop_factory=lambda: None)
+        def test_it(ctxpolicy_loop):
+            pass
+    """
+    result = inner(source)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["E *LoopFactoryError: the loop factory *<lambda>* returned None, which is no event loop*"]
+    )

@@ -195,6 +195,42 @@ def test_what_fixtures_of_wider_scope_have_made_stays_and_is_no_leak(inner: Inne
     inner(FIXTURES, "-W", "error", ini=ini).assert_outcomes(passed=6)
 
 
+POOLS = """
+    import concurrent.futures
+    import pytest
+
+    made = concurrent.futures.ThreadPoolExecutor(1)
+
+    class Service:
+        def __init__(self):
+            self.parts = {"pool": concurrent.futures.ThreadPoolExecutor(1)}
+
+    @pytest.fixture(scope="module")
+    def pair():
+        with concurrent.futures.ThreadPoolExecutor(1) as one, concurrent.futures.ThreadPoolExecutor(1) as two:
+            yield one, two
+
+    @pytest.fixture(scope="module")
+    def service():
+        service = Service()
+        yield service
+        service.parts["pool"].shutdown()
+
+    @pytest.fixture(scope="module")
+    def of_the_module():
+        with made:
+            yield made
+
+    def test_it(pair, service, of_the_module):
+        for pool in (*pair, service.parts["pool"], of_the_module):
+            assert pool.submit(int).result() == 0
+"""
+
+
+def test_the_threads_of_a_thread_pool_that_a_fixture_has_made_are_no_leak_wherever_it_is_kept(inner: Inner) -> None:
+    inner(POOLS, "-W", "error", ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
+
+
 def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "references", None)
     cycle: list[object] = []
@@ -302,3 +338,95 @@ def test_a_sync_facade_that_a_test_leaves_is_reported_and_can_still_be_closed(in
     result = inner(FACADE, "-k", "own or without", ini="ctxpolicy = contextvar")
     result.assert_outcomes(passed=1, xpassed=1, warnings=3, deselected=2)
     result.stdout.fnmatch_lines(["*still marked as running*", "*was left running, in another thread or greenlet*"])
+
+
+THREADS = """
+    import asyncio, concurrent.futures, threading
+    import pytest
+
+    @pytest.fixture(scope="module")
+    def executor():
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    @pytest.fixture(scope="module")
+    def server():
+        started, stop, asked = threading.Event(), threading.Event(), []
+
+        async def use_default_executor():
+            await asyncio.to_thread(int)
+
+        def work():
+            started.set()
+            while not stop.is_set():
+                turn.wait(60)
+                turn.clear()
+                if not asked:
+                    asked.append(asyncio.new_event_loop())
+                asked[0].run_until_complete(use_default_executor())
+                done.set()
+            asked[0].run_until_complete(asked[0].shutdown_default_executor())
+            asked[0].close()
+
+        turn, done = threading.Event(), threading.Event()
+        thread = threading.Thread(target=work)
+        thread.start()
+
+        def use():
+            turn.set()
+            assert done.wait(60)
+            done.clear()
+
+        yield use
+        stop.set()
+        use()
+        thread.join()
+
+    def legacy():
+        loop = asyncio.get_event_loop()
+        return loop.run_until_complete(asyncio.sleep(0, loop))
+
+    seen = set()
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_leased_in_a_fixture_s_executor(executor, turn):
+        seen.add(executor.submit(legacy).result())
+        assert len(seen) == 1
+
+    @pytest.mark.parametrize("turn", range(2))
+    def test_made_later_by_a_fixture_s_thread(server, turn):
+        server()
+"""
+
+
+@pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
+def test_a_loop_that_a_fixture_s_thread_or_executor_made_in_a_test_stays_and_is_no_leak(
+    inner: Inner, factory: str
+) -> None:
+    if factory == "uvloop":
+        pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
+    ini = f"""
+        ctxpolicy = contextvar
+        ctxpolicy_missing = create
+        ctxpolicy_leaks = error
+        ctxpolicy_loop_factories = {factory}
+    """
+    inner(THREADS, "-W", "error", ini=ini).assert_outcomes(passed=5)
+
+
+def test_a_loop_is_not_shut_down_while_a_thread_that_a_test_has_left_may_use_it(inner: Inner) -> None:
+    source = """
+        import asyncio, concurrent.futures
+
+        def test_left():
+            test_left.executor = concurrent.futures.ThreadPoolExecutor(1)
+            test_left.loop = test_left.executor.submit(asyncio.new_event_loop).result()
+
+        def test_after():
+            assert not test_left.loop.is_closed()
+            test_left.executor.shutdown()
+            test_left.loop.close()
+    """
+    result = inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*made at *, was left open in *Thread*close it there*", "*Thread*was left running*"])
