@@ -11,6 +11,7 @@ import pytest
 
 from _ctxpolicy_pytest import FACTORY_FIXTURE, LOOP_FIXTURE
 from ctxpolicy._loops import loop_factory
+from ctxpolicy._pytest.factories import by_id
 from ctxpolicy._pytest.running import Test
 from ctxpolicy._pytest.session import Isolation
 from ctxpolicy._pytest.settings import Settings, of_item, of_session
@@ -69,8 +70,8 @@ class Plugin:
         if len(settings.factories) > 1 and (uses or settings.chosen) and not theirs:
             if FACTORY_FIXTURE not in metafunc.fixturenames:
                 metafunc.fixturenames.append(FACTORY_FIXTURE)
-            ids = [_factory_id(factory) for factory in settings.factories]
-            metafunc.parametrize(FACTORY_FIXTURE, settings.factories, indirect=True, ids=ids)
+            factories = by_id(settings.factories)
+            metafunc.parametrize(FACTORY_FIXTURE, [*factories.values()], indirect=True, ids=[*factories])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -182,8 +183,8 @@ class _AsyncioLoops:
     @pytest.hookimpl(optionalhook=True)
     def pytest_asyncio_loop_factories(self, item: pytest.Item) -> Mapping[str, Callable[[], AbstractEventLoop]]:
         """Return the test's factories by name."""
-        factories = of_item(item, self._settings).factories or ["asyncio"]
-        return {_factory_id(factory): loop_factory(factory) for factory in factories}
+        factories = by_id(of_item(item, self._settings).factories or ["asyncio"])
+        return {name: loop_factory(factory) for name, factory in factories.items()}
 
 
 def _is_pytest_asyncios(item: pytest.Item) -> bool:
@@ -202,7 +203,3 @@ def _with_parameter(item: pytest.Item, settings: Settings) -> Settings:
     if parameters is not None and FACTORY_FIXTURE in parameters.params:
         return settings.with_factory(parameters.params[FACTORY_FIXTURE])
     return settings
-
-
-def _factory_id(factory: Any) -> str:
-    return factory if isinstance(factory, str) else getattr(factory, "__qualname__", repr(factory))
