@@ -43,6 +43,7 @@ class Owned:
     @contextmanager
     def adding(self) -> Iterator[None]:
         """Add what is made in the block."""
+        __tracebackhide__ = True
         loops, threads, pools = set(watched()), set(threading.enumerate()), set(thread_pools())
         try:
             yield

@@ -73,14 +73,15 @@ class Plugin:
             factories = by_id(settings.factories)
             metafunc.parametrize(FACTORY_FIXTURE, [*factories.values()], indirect=True, ids=[*factories])
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    # The last of the wrappers: those of pytest itself, which have begun by then, end well where this one raises.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Isolate the test, before its fixtures are made."""
-        settings = of_item(item, self.settings)
-        if settings.resolver is not None:
-            self._begin(item, _with_parameter(item, settings))
-        if settings.asyncio and _is_pytest_asyncios(item):
-            self._warn_of_other_hooks(item)
+        __tracebackhide__ = True
+        try:
+            self._set_up(item)
+        except pytest.UsageError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = yield
         self._schedule()
         return result
@@ -90,6 +91,7 @@ class Plugin:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, Any, Any]:
         """Take note of what fixtures make that live longer than a test; let none of them put its policy over ours."""
+        __tracebackhide__ = True  # it is in the traceback of every fixture that fails
         if self.item is None:
             return (yield)
         self._schedule()
@@ -112,6 +114,7 @@ class Plugin:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
         """End the isolation at the latest here: a test whose setup has failed had nothing scheduled."""
+        __tracebackhide__ = True
         try:
             return (yield)
         finally:
@@ -130,6 +133,13 @@ class Plugin:
         if self._isolation is not None:
             self._isolation.close()
 
+    def _set_up(self, item: pytest.Item) -> None:
+        settings = of_item(item, self.settings)
+        if settings.resolver is not None:
+            self._begin(item, _with_parameter(item, settings))
+        if settings.asyncio and _is_pytest_asyncios(item):
+            self._warn_of_other_hooks(item)
+
     def _begin(self, item: pytest.Item, settings: Settings) -> None:
         """Isolate ``item``, from now to the end of its last fixture."""
         self._isolation = self._isolation or Isolation(self.settings)
@@ -145,14 +155,15 @@ class Plugin:
 
     def _end(self) -> None:
         """End the isolation, if there is any, and report what was left behind."""
+        __tracebackhide__ = True
         item, self.item = self.item, None
         if item is None or self._isolation is None:
             return
         left = self._isolation.end()
         if left and self._leaks == "error":
             pytest.fail("\n".join([f"{item.nodeid} left behind:", *(f"- {line}" for line in left)]), pytrace=False)
-        for line in left if self._leaks == "warn" else ():
-            item.warn(CtxPolicyLeakWarning(line))
+        if self._leaks == "warn":
+            _warn(item, left)
 
     def _warn_of_conflicts(self, item: pytest.Item, settings: Settings) -> None:
         if settings.chosen and not settings.asyncio and _is_pytest_asyncios(item):
@@ -171,7 +182,7 @@ class Plugin:
     def _warn_once(self, item: pytest.Item, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            item.warn(CtxPolicyLeakWarning(text))
+            _warn(item, [text])
 
 
 class _AsyncioLoops:
@@ -185,6 +196,19 @@ class _AsyncioLoops:
         """Return the test's factories by name."""
         factories = by_id(of_item(item, self._settings).factories or ["asyncio"])
         return {name: loop_factory(factory) for name, factory in factories.items()}
+
+
+def _warn(item: pytest.Item, lines: list[str]) -> None:
+    """Warn of each line, also where a filter makes an error of some: that names them all."""
+    __tracebackhide__ = True
+    refused: list[str] = []
+    for line in lines:
+        try:
+            item.warn(CtxPolicyLeakWarning(line))
+        except CtxPolicyLeakWarning:
+            refused.append(line)
+    if refused:
+        raise CtxPolicyLeakWarning("\n".join(refused))
 
 
 def _is_pytest_asyncios(item: pytest.Item) -> bool:

@@ -57,6 +57,7 @@ class Test:
         Args:
             at_its_end: takes what is to be called when the fixture is gone.
         """
+        __tracebackhide__ = True
         if self._fixture:  # one that another one asks for
             with self._unbinding(at_its_end):
                 yield
@@ -85,6 +86,7 @@ class Test:
     @contextmanager
     def _unbinding(self, at_its_end: Callable[[Callable[[], object]], None]) -> Iterator[None]:
         """Bind here again what was bound before the block; a lease made in it is the fixture's, and ends with it."""
+        __tracebackhide__ = True
         kept: list[Lease] = []
         at_its_end(lambda: _release(kept))
         policy = host.in_force()
