@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("ctxpolicy", "isolate tests from each other's event loops")
     group.addoption("--ctxpolicy", metavar="RESOLVER", help=_STRINGS["ctxpolicy"])
-    group.addoption("--ctxpolicy-leaks", choices=LEAKS, help=_STRINGS["ctxpolicy_leaks"])
+    group.addoption("--ctxpolicy-leaks", choices=LEAKS, help=f"isolate all tests; {_STRINGS['ctxpolicy_leaks']}")
     for name, text in _STRINGS.items():
         parser.addini(name, text, default="")
     factories = f"loop factories by name: run each test that uses {LOOP_FIXTURE} with each"

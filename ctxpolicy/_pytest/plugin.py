@@ -26,6 +26,10 @@ _TWO_POLICIES: Final = (
     "isolates the tests is in force in them. Remove the fixture, and name the loops by the options "
     "ctxpolicy_loop_factories and ctxpolicy_pytest_asyncio = true"
 )
+_NOT_BY_EACH: Final = (
+    "{test}: the marker's loop_factory is a list of several, and pytest can run this test only once, as it does all of "
+    "unittest's: name one, or make it a test of pytest's own"
+)
 _NOT_THEIR_LOOPS: Final = (
     "the marker's loop_factory does not reach pytest-asyncio, which makes this test's loop: set the option "
     "ctxpolicy_pytest_asyncio = true"
@@ -135,9 +139,13 @@ class Plugin:
 
     def _set_up(self, item: pytest.Item) -> None:
         settings = of_item(item, self.settings)
+        theirs = settings.asyncio and _is_pytest_asyncios(item)
         if settings.resolver is not None:
-            self._begin(item, _with_parameter(item, settings))
-        if settings.asyncio and _is_pytest_asyncios(item):
+            settings = _with_parameter(item, settings)
+            if settings.chosen and len(settings.factories) > 1 and not theirs:
+                raise pytest.UsageError(_NOT_BY_EACH.format(test=item.nodeid))
+            self._begin(item, settings)
+        if theirs:
             self._warn_of_other_hooks(item)
 
     def _begin(self, item: pytest.Item, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from ctxpolicy.errors import CtxPolicyError
 
 __all__ = ["Settings", "of_item", "of_session"]
 
+_DEFAULT: Final = "contextvar"
 _MARKER_OPTIONS: Final = ("resolver", "missing", "loop_factory", "leaks")
 
 
@@ -45,7 +46,7 @@ class Settings:
 
     def asked_for(self) -> Settings:
         """Return these, with the default resolver where there is none."""
-        return replace(self, resolver=self.resolver or "contextvar")
+        return replace(self, resolver=self.resolver or _DEFAULT)
 
     def with_factory(self, factory: Any) -> Settings:
         """Return these, with this loop factory alone."""
@@ -58,10 +59,11 @@ def of_session(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value cannot be used.
     """
+    leaks = config.getoption("--ctxpolicy-leaks")
     settings = Settings(
-        resolver=config.getoption("--ctxpolicy") or config.getini("ctxpolicy") or None,
+        resolver=config.getoption("--ctxpolicy") or config.getini("ctxpolicy") or (_DEFAULT if leaks else None),
         missing=config.getini("ctxpolicy_missing") or "asyncio",
-        leaks=config.getoption("--ctxpolicy-leaks") or config.getini("ctxpolicy_leaks") or "warn",
+        leaks=leaks or config.getini("ctxpolicy_leaks") or "warn",
         factories=config.getini("ctxpolicy_loop_factories"),
         asyncio=config.getini("ctxpolicy_pytest_asyncio"),
     )

@@ -137,6 +137,42 @@ def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_ask
     result.assert_outcomes(passed=3)
 
 
+@pytest.mark.parametrize("leaks", ["error", "warn", "ignore"])
+def test_who_says_on_the_command_line_what_to_do_about_leaks_asks_for_all_tests(inner: Inner, leaks: str) -> None:
+    source = """
+        import asyncio
+
+        def test_leaves():
+            asyncio.set_event_loop(asyncio.new_event_loop())
+
+        def test_after(ctxpolicy_resolver):
+            assert type(ctxpolicy_resolver).__name__ == "ContextVarResolver"
+            assert ctxpolicy_resolver.get() is None
+    """
+    result = inner(source, f"--ctxpolicy-leaks={leaks}")
+    result.assert_outcomes(passed=2, errors=leaks == "error", warnings=leaks == "warn")
+
+
+def test_what_the_ini_file_says_about_leaks_asks_for_nothing(inner: Inner) -> None:
+    source = """
+        import asyncio
+        import pytest
+
+        def test_leaves():
+            test_leaves.loop = asyncio.new_event_loop()
+
+        def test_finds():
+            assert not test_leaves.loop.is_closed()
+            test_leaves.loop.close()
+
+        @pytest.mark.ctxpolicy
+        def test_asks():
+            test_asks.loop = asyncio.new_event_loop()
+    """
+    result = inner(source, ini="ctxpolicy_leaks = error")
+    result.assert_outcomes(passed=3, errors=1)
+
+
 def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
     source = """
         async def test_it(ctxpolicy_loop):

@@ -79,3 +79,23 @@ def test_a_loop_factory_that_makes_no_loop_is_told_so(inner: Inner) -> None:
     result.stdout.fnmatch_lines(
         ["E *LoopFactoryError: the loop factory *<lambda>* returned None, which is no event loop*"]
     )
+
+
+def test_several_loop_factories_are_refused_where_a_test_cannot_run_with_each(inner: Inner) -> None:
+    source = """
+        import unittest
+        import pytest
+
+        @pytest.mark.ctxpolicy(loop_factory=["asyncio", "selector"])
+        class Case(unittest.TestCase):
+            def test_it(self):
+                pass
+
+        @pytest.mark.ctxpolicy(loop_factory=["selector"])
+        class Once(unittest.TestCase):
+            def test_it(self):
+                pass
+    """
+    result = inner(source)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["test_it.py::Case::test_it: the marker's loop_factory is a list of several*name one*"])
