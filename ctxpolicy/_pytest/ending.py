@@ -1,16 +1,18 @@
-"""The loop that a test has left is ended in a time that has an end, whatever is in it."""
+"""What a test has left in a loop is ended, and the loop if it is the test's, in a time that has an end."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from asyncio import AbstractEventLoop
+from collections.abc import Collection, Coroutine
+from concurrent.futures import wait
 from typing import Any
 
 from ctxpolicy._asyncio import stepped_out
 from ctxpolicy._inside import default_executor, leftovers
 
-__all__ = ["end"]
+__all__ = ["end", "end_tasks"]
 
 
 def end(loop: AbstractEventLoop, deadline: float) -> bool:
@@ -25,7 +27,9 @@ def end(loop: AbstractEventLoop, deadline: float) -> bool:
     Returns:
         whether everything in it has ended by then.
     """
-    ended = not leftovers(loop, unknown=True) or _run(loop, deadline)
+    ended = not leftovers(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # else the log of a later test would say so
     executor = default_executor(loop)
     loop.close()  # this tells the executor's threads to end, and waits for none
     for thread in getattr(executor, "_threads", ()):
@@ -33,22 +37,48 @@ def end(loop: AbstractEventLoop, deadline: float) -> bool:
     return ended
 
 
-def _run(loop: AbstractEventLoop, deadline: float) -> bool:
+def end_tasks(tasks: list[asyncio.Task[Any]], patience: float, deadline: float) -> list[asyncio.Task[Any]]:
+    """Have tasks of one loop, which stays, end: they are cancelled where they do not by themselves.
+
+    Args:
+        tasks: at least one.
+        patience: how many seconds they are given before, where the loop runs, in another thread.
+        deadline: as for :func:`end`.
+
+    Returns:
+        those that had to be cancelled.
+    """
+    loop = tasks[0].get_loop()
+    _run(loop, asyncio.wait(tasks, timeout=patience if loop.is_running() else 0), deadline)
+    left = [task for task in tasks if not task.done()]
+    if left:
+        _run(loop, _cancel(left), deadline)
+    return left
+
+
+def _run(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], deadline: float) -> bool:
+    """Have ``loop`` run ``coroutine``; return whether it has ended in time."""
+    seconds = max(0.0, deadline - time.monotonic())
+    if loop.is_running():
+        return bool(wait([asyncio.run_coroutine_threadsafe(coroutine, loop)], seconds).done)
     with stepped_out():
-        ending: asyncio.Task[Any] = loop.create_task(_cancel_all(loop))
-        ending.add_done_callback(lambda _: loop.stop())
+        task, stop = loop.create_task(coroutine), lambda _: loop.stop()
+        task.add_done_callback(stop)
         # Not by a timeout in the coroutine: where a task is left entered, the loop cannot run any other.
-        loop.call_later(max(0.0, deadline - time.monotonic()), loop.stop)
+        timer = loop.call_later(seconds, loop.stop)
         loop.run_forever()
-    for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # else the log of a later test would say so
-    return ending.done()
+    timer.cancel()
+    task.remove_done_callback(stop)
+    return task.done() or not task.cancel()
 
 
-async def _cancel_all(loop: AbstractEventLoop) -> None:
-    others = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others)
+async def _end_all(loop: AbstractEventLoop) -> None:
+    await _cancel(asyncio.all_tasks(loop) - {asyncio.current_task(loop)})
     await loop.shutdown_asyncgens()
+
+
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

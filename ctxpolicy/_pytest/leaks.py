@@ -21,8 +21,9 @@ from ctxpolicy._inside import default_executor
 from ctxpolicy._origin import origin
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.births import birthplace, thread_pools
-from ctxpolicy._pytest.ending import end
+from ctxpolicy._pytest.ending import end, end_tasks
 from ctxpolicy._pytest.marker import PutAside, leave_task
+from ctxpolicy._pytest.tasks import left_in, making
 from ctxpolicy._spares import spares
 
 __all__ = ["Owned", "Watch"]
@@ -80,6 +81,8 @@ class Watch:
     """
 
     def __init__(self, owned: Owned, policy: ContextPolicy, markers: PutAside) -> None:
+        self._test = object()  # what tasks keep, and so contexts, is to hold nothing
+        making(self._test)
         self._owned = owned
         self._policy = policy
         self._markers = markers
@@ -88,6 +91,7 @@ class Watch:
 
     def clean_up(self) -> list[str]:
         """Return a line for each thing that the test has left, after making it harmless."""
+        making(None)
         spares.close()  # which are nobody's leak
         loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
         left = [*self._policy_replaced(), *self._marker_left()]
@@ -96,7 +100,11 @@ class Watch:
         of_test = [loop for loop in loops.values() if self._is_the_tests(loop)]
         for loop in of_test:
             left += _loop_left(loop)
-        return [*left, *_not_ended(of_test), *self._threads_left()]
+        deadline = time.monotonic() + _LONG_PATIENCE
+        left += _not_ended(of_test, deadline)
+        for loop in loops.values():
+            left += self._tasks_left(loop, deadline)
+        return [*left, *self._threads_left()]
 
     def _policy_replaced(self) -> Iterator[str]:
         now = host.in_force()
@@ -113,19 +121,28 @@ class Watch:
     def _is_the_tests(self, loop: AbstractEventLoop) -> bool:
         return id(loop) not in self._loops and not self._owned.owns(loop) and not self._is_foreign(loop)
 
+    def _tasks_left(self, loop: AbstractEventLoop, deadline: float) -> Iterator[str]:
+        """End the test's tasks in a loop that is not."""
+        if self._is_the_tests(loop) or _is_ours(birthplace(loop)) or _takes_nothing(loop):
+            return
+        tasks = {task: repr(task) for task in left_in(loop, self._test)}
+        for task in end_tasks([*tasks], _PATIENCE, deadline) if tasks else ():
+            late = "" if task.done() else ", and has not ended since it was cancelled"
+            yield f"{tasks[task]} was left in {_name(loop)} which is not the test's: await it, or cancel it{late}"
+
     def _is_foreign(self, loop: AbstractEventLoop) -> bool:
         """Tell whether a thread has made ``loop`` that is not the test's: one from before it, or of our pool."""
         thread = birthplace(loop)
         return (
             thread is not None
             and thread is not threading.current_thread()
-            and (thread in self._threads or thread.name.startswith(_OUR_THREADS))
+            and (thread in self._threads or _is_ours(thread))
         )
 
     def _threads_left(self) -> Iterator[str]:
         deadline = time.monotonic() + _PATIENCE
         for thread in set(threading.enumerate()) - self._threads:
-            if not thread.name.startswith(_OUR_THREADS) and not self._owned.owns_thread(thread):
+            if not _is_ours(thread) and not self._owned.owns_thread(thread):
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     yield f"{thread!r} was left running: join it, or shut its executor down"
@@ -151,9 +168,8 @@ def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
         yield f"{name} was left open: close it, or have asyncio.run() make it"
 
 
-def _not_ended(loops: list[AbstractEventLoop]) -> Iterator[str]:
+def _not_ended(loops: list[AbstractEventLoop], deadline: float) -> Iterator[str]:
     """End the loops that can be; return a line for each that had something in it which did not."""
-    deadline = time.monotonic() + _LONG_PATIENCE
     for loop in loops:
         in_use = loop.is_closed() or loop.is_running() or _other_thread(loop) is not None
         if not in_use and not end(loop, deadline):
@@ -167,6 +183,17 @@ def _other_thread(loop: AbstractEventLoop) -> threading.Thread | None:
     """Return the thread that has made ``loop``, where that is another one and lives."""
     thread = birthplace(loop)
     return thread if thread is not threading.current_thread() and thread in threading.enumerate() else None
+
+
+def _is_ours(thread: threading.Thread | None) -> bool:
+    return thread is not None and thread.name.startswith(_OUR_THREADS)
+
+
+def _takes_nothing(loop: AbstractEventLoop) -> bool:
+    """Tell whether nothing can be run in ``loop`` from here."""
+    if loop.is_running():
+        return getattr(loop, "_thread_id", None) == threading.get_ident()  # in another greenlet
+    return loop.is_closed() or _other_thread(loop) is not None  # a thread has it that may run it at any moment
 
 
 def _reclaim_leases() -> None:

@@ -12,6 +12,7 @@ from ctxpolicy._install import Installation
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy._pytest.leaks import Owned, Watch
 from ctxpolicy._pytest.marker import PutAside
+from ctxpolicy._pytest.tasks import making
 from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["Test"]
@@ -63,6 +64,7 @@ class Test:
                 yield
             return
         self._fixture = True
+        test = making(None)
         now = host.in_force()
         host.force(self._beneath)
         try:
@@ -70,6 +72,7 @@ class Test:
                 yield
         finally:
             self._fixture = False
+            making(test)
             self._beneath = host.in_force()
             host.force(now)
             self._marker = self._markers.take() or self._marker

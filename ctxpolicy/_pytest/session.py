@@ -13,6 +13,7 @@ from ctxpolicy._pytest.leaks import Owned
 from ctxpolicy._pytest.marker import PutAside
 from ctxpolicy._pytest.running import Test
 from ctxpolicy._pytest.settings import Settings
+from ctxpolicy._pytest.tasks import noting_tasks
 from ctxpolicy._registry import make_resolver
 from ctxpolicy.resolvers.base import ContextResolver
 
@@ -59,6 +60,7 @@ class Isolation:
     def _start(self) -> None:
         self._started = True
         self._session.enter_context(noting_births())
+        self._session.enter_context(noting_tasks())
         self._markers = self._session.enter_context(PutAside())
         if self._settings.resolver is not None:
             self._standing = self._policy(self._settings)
