@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pytest
 
@@ -85,7 +85,7 @@ class Plugin:
         try:
             self._set_up(item)
         except pytest.UsageError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+            _fail(str(error))
         result = yield
         self._schedule()
         return result
@@ -169,7 +169,7 @@ class Plugin:
             return
         left = self._isolation.end()
         if left and self._leaks == "error":
-            pytest.fail("\n".join([f"{item.nodeid} left behind:", *(f"- {line}" for line in left)]), pytrace=False)
+            _fail("\n".join([f"{item.nodeid} left behind:", *(f"- {line}" for line in left)]))
         if self._leaks == "warn":
             _warn(item, left)
 
@@ -204,6 +204,11 @@ class _AsyncioLoops:
         """Return the test's factories by name."""
         factories = by_id(of_item(item, self._settings).factories or ["asyncio"])
         return {name: loop_factory(factory) for name, factory in factories.items()}
+
+
+def _fail(text: str) -> NoReturn:
+    # A frame that is not hidden, nor shown: pytest would say that all are hidden.
+    raise pytest.fail.Exception(text, pytrace=False) from None
 
 
 def _warn(item: pytest.Item, lines: list[str]) -> None:

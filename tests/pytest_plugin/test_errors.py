@@ -26,7 +26,8 @@ def test_a_marker_that_cannot_be_used_is_one_error_of_its_unittest_case(inner: I
         ["*ERROR at setup of Case.test_it*", "test_it.py::Case::test_it: no resolver is called 'nosuch'; *"],
         consecutive=True,
     )
-    assert "KeyError" not in result.stdout.str()
+    for word in ("KeyError", "traceback", "exception"):
+        assert word not in result.stdout.str()
     assert "plugin.py" not in result.stdout.str()
 
 
@@ -48,6 +49,19 @@ def test_a_conflict_that_a_filter_makes_an_error_is_one_error_of_its_test(inner:
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *the marker's loop_factory does not reach*"])
     assert "KeyError" not in result.stdout.str()
+
+
+def test_leaks_are_told_without_a_word_of_tracebacks(inner: Inner) -> None:
+    source = """
+        import asyncio
+
+        def test_it():
+            test_it.loop = asyncio.new_event_loop()
+    """
+    result = inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error")
+    result.assert_outcomes(passed=1, errors=1)
+    lines = ["*ERROR at teardown of test_it*", "test_it.py::test_it left behind:", "- *was left open*", "=*"]
+    result.stdout.fnmatch_lines(lines, consecutive=True)
 
 
 def test_leaks_that_a_filter_makes_errors_are_all_named(inner: Inner) -> None:
