@@ -231,6 +231,23 @@ def test_the_threads_of_a_thread_pool_that_a_fixture_has_made_are_no_leak_wherev
     inner(POOLS, "-W", "error", ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
 
 
+def test_a_thread_that_ends_while_it_is_waited_for_is_no_leak(inner: Inner) -> None:
+    source = """
+        import threading
+
+        class Ending(threading.Thread):
+            def join(self, timeout=None):
+                stop.set()
+                super().join()
+
+        stop = threading.Event()
+
+        def test_it():
+            Ending(target=stop.wait).start()
+    """
+    inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
+
+
 def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "references", None)
     cycle: list[object] = []
