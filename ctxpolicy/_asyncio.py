@@ -94,16 +94,23 @@ HAS_CHILD_WATCHERS: Final[bool] = hasattr(_DefaultPolicy, "_init_watcher")
 CHILD_WATCHERS_WARN: Final[bool] = HAS_CHILD_WATCHERS and sys.version_info >= (3, 12)
 
 if TYPE_CHECKING:
+    if sys.version_info >= (3, 16):
+        _Base = DefaultEventLoopPolicy
+    elif sys.version_info >= (3, 14):
+        _Base = events._BaseDefaultEventLoopPolicy
+    else:
+        _Base = events.BaseDefaultEventLoopPolicy
 
-    class PolicyBase:
-        """What our policies derive from: asyncio's default policy class, or where there is none, the same methods."""
+    class PolicyBase(_Base):
+        """What our policies derive from: asyncio's default policy class, or where there is none, one like it.
+
+        So asyncio.set_event_loop_policy(), and whatever else is declared to take a policy, takes ours.
+        """
 
         _watcher: Any
+        get_child_watcher: Any  # a method, which an instance may have for itself
 
         def _loop_factory(self) -> AbstractEventLoop: ...
-        def get_event_loop(self) -> AbstractEventLoop: ...
-        def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
-        def new_event_loop(self) -> AbstractEventLoop: ...
         def set_child_watcher(self, watcher: Any) -> None: ...
 
 elif _HAS_POLICIES:

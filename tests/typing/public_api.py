@@ -133,6 +133,17 @@ def make_policies() -> None:
     policy.set_event_loop("loop")  # type: ignore[arg-type]
 
 
+def needs_policy_of_asyncio(policy: asyncio.AbstractEventLoopPolicy) -> AbstractEventLoop:
+    return policy.get_event_loop()
+
+
+def give_policies_to_asyncio() -> None:
+    asyncio.set_event_loop_policy(ContextPolicy())  # pyright: ignore[reportDeprecated]
+    asyncio.set_event_loop_policy(StrictPolicy("task"))  # pyright: ignore[reportDeprecated]
+    needs_policy_of_asyncio(install().policy)
+    needs_policy_of_asyncio(StrictPolicy())
+
+
 def install_and_undo() -> None:
     installation = install("contextvar", missing="create")
     assert_type(installation, Installation)
