@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from ctxpolicy._policy_options import PolicyOptions, add_policy_options
+from ctxpolicy._search_path import ours_first, put_first
 from ctxpolicy._version import __version__
 from ctxpolicy.errors import CtxPolicyError
 
@@ -99,9 +100,11 @@ def _call(name: str, arguments: list[str]) -> int:
     command = _COMMANDS.get(name)
     if command is None:
         raise _BadInputError(f"ctxpolicy: error: there is no command {name!r}, but {', '.join(_COMMANDS)}")
-    parser = _Parser(prog=f"ctxpolicy {name}", description=command.summary, allow_abbrev=False)
-    command.add_arguments(parser)
-    return command.main(parser.parse_args(arguments))
+    with ours_first():
+        parser = _Parser(prog=f"ctxpolicy {name}", description=command.summary, allow_abbrev=False)
+        command.add_arguments(parser)
+        namespace = parser.parse_args(arguments)
+    return command.main(namespace)
 
 
 @contextlib.contextmanager
@@ -137,15 +140,17 @@ def _add_run_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(namespace: Namespace) -> int:
-    from ctxpolicy import _run_program
-    from ctxpolicy._children import carry_over
+    with ours_first():
+        from ctxpolicy import _run_program
+        from ctxpolicy._children import carry_over
 
     options = PolicyOptions.of(namespace, os.environ)
     with _bad_input("run", CtxPolicyError):
         program, arguments = _program(namespace)
         program.enter(arguments)
-        options.install()  # for the life of the process
-        carry_over(PolicyOptions.install, options)
+        options.install(program.even_if_safe)  # for the life of the process
+        with ours_first(even_if_safe=program.even_if_safe):
+            carry_over(PolicyOptions.install, options, program.even_if_safe)
     with _bad_input("run", _run_program.CannotRunError):
         _run_program.run(program)
     return 0
@@ -168,20 +173,20 @@ def _program(namespace: Namespace) -> tuple[Program, list[str]]:
 
 
 def _explain(namespace: Namespace) -> int:
-    from ctxpolicy._explain import explain
-    from ctxpolicy._run_program import put_first
-
     put_first(os.getcwd())  # where the options' objects are looked for, as with python -m  # noqa: PTH109
-    with _bad_input("explain", CtxPolicyError), PolicyOptions.of(namespace, os.environ).install():
+    with _bad_input("explain", CtxPolicyError), PolicyOptions.of(namespace, os.environ).install(), ours_first():
+        from ctxpolicy._explain import explain
+
         explanation = explain()
     print(json.dumps(explanation.as_dict(), indent=2) if namespace.json else explanation)
     return 0
 
 
 def _list(namespace: Namespace) -> int:
-    from ctxpolicy._listing import as_text, listed_loop_factories, listed_resolvers
+    with ours_first():
+        from ctxpolicy._listing import as_text, listed_loop_factories, listed_resolvers
 
-    found = {"resolvers": list(listed_resolvers()), "loop factories": list(listed_loop_factories())}
+        found = {"resolvers": list(listed_resolvers()), "loop factories": list(listed_loop_factories())}
     if namespace.json:
         data = {kind.replace(" ", "_"): [each.as_dict() for each in listed] for kind, listed in found.items()}
         print(json.dumps(data, indent=2))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple, get_args
 
 from ctxpolicy._install import install
 from ctxpolicy._policy import ContextPolicy, Missing
 from ctxpolicy._registry import import_object
-from ctxpolicy._spec import SYNTAX, resolver_from
+from ctxpolicy._search_path import ours_first
+from ctxpolicy._spec import SYNTAX, maker_of
 from ctxpolicy.errors import CtxPolicyError, OptionError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["VARIABLE", "PolicyOptions", "add_policy_options"]
 
@@ -73,8 +74,13 @@ class PolicyOptions(NamedTuple):
             namespace.restore_policies,
         )
 
-    def install(self) -> AbstractContextManager[object]:
+    def install(self, even_if_safe: bool = False) -> AbstractContextManager[object]:
         """Put the policy in force.
+
+        What the options name by its place is looked for in the folder of the program first, all else there last.
+
+        Args:
+            even_if_safe: whether that folder stands first in ``sys.path`` under ``-P`` and ``-I`` too.
 
         Returns:
             what undoes it, at the end of a ``with`` block.
@@ -87,13 +93,21 @@ class PolicyOptions(NamedTuple):
                 from ctxpolicy.compat import restore_policies
 
                 undo.enter_context(restore_policies())
-            policy = ContextPolicy(self._resolver(), missing=self.missing, loop_factory=self._loop_factory())
-            undo.enter_context(install(policy))
+            with self._blamed():
+                make = maker_of(self.resolver)
+            factory = self._loop_factory()
+            with ours_first(even_if_safe=even_if_safe):
+                with self._blamed():
+                    resolver = make()
+                policy = ContextPolicy(resolver, missing=self.missing, loop_factory=factory)
+                undo.enter_context(install(policy))
             return undo.pop_all()
 
-    def _resolver(self) -> ContextResolver:
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Say of what is wrong with the resolver where it was asked for, if that is out of sight."""
         try:
-            return resolver_from(self.resolver)
+            yield
         except CtxPolicyError as error:
             if not self.from_environment:
                 raise

@@ -25,9 +25,10 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader, S
 from types import CodeType, TracebackType
 from typing import Any, Final, cast
 
+from ctxpolicy._search_path import put_first
 from ctxpolicy.errors import CtxPolicyError
 
-__all__ = ["CannotRunError", "Code", "Module", "Program", "put_first", "run", "script"]
+__all__ = ["CannotRunError", "Code", "Module", "Program", "run", "script"]
 
 # What __main__ has from the start, by Python.
 _HAS_ANNOTATIONS: Final = sys.version_info < (3, 14)
@@ -48,13 +49,15 @@ class Program(ABC):
 
     Attributes:
         argv0: what it finds in ``sys.argv[0]``.
+        even_if_safe: whether ``-P`` and ``-I`` too let it have its folder in ``sys.path``.
     """
 
     argv0: str
+    even_if_safe = False
 
     @abstractmethod
-    def set_path(self) -> None:
-        """Put where the program is into ``sys.path``."""
+    def folder(self) -> str:
+        """Return where the program is: what it finds in ``sys.path[0]``."""
 
     @abstractmethod
     def load(self) -> tuple[CodeType, dict[str, Any]]:
@@ -67,7 +70,7 @@ class Program(ABC):
     def enter(self, arguments: list[str]) -> None:
         """Give the program its ``sys.argv`` and ``sys.path``."""
         sys.argv[:] = [self.argv0, *arguments]
-        self.set_path()
+        put_first(self.folder(), even_if_safe=self.even_if_safe)
 
 
 class _SourceFile(Program):
@@ -80,8 +83,8 @@ class _SourceFile(Program):
         except OSError as error:
             raise CannotRunError(f"can't open file {path!r}: {error.strerror}") from error
 
-    def set_path(self) -> None:
-        put_first(os.path.dirname(os.path.realpath(self._file)))  # noqa: PTH120
+    def folder(self) -> str:
+        return os.path.dirname(os.path.realpath(self._file))  # noqa: PTH120
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         loader: SourceFileLoader | SourcelessFileLoader
@@ -98,13 +101,15 @@ class _SourceFile(Program):
 class _Bundle(Program):
     """A folder or zip file with a ``__main__.py``."""
 
+    even_if_safe = True
+
     def __init__(self, path: str, folder: str, finder: PathEntryFinder) -> None:
         self.argv0 = path
         self._folder = folder
         self._finder = finder
 
-    def set_path(self) -> None:
-        put_first(self._folder, even_if_safe=True)
+    def folder(self) -> str:
+        return self._folder
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         spec = self._finder.find_spec("__main__")
@@ -116,8 +121,8 @@ class _Bundle(Program):
 class _StandardInput(Program):
     argv0 = "-"
 
-    def set_path(self) -> None:
-        put_first("")
+    def folder(self) -> str:
+        return ""
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         content = b"" if sys.stdin is None else sys.stdin.buffer.read()
@@ -145,8 +150,8 @@ class Code(Program):
     def __init__(self, source: str) -> None:
         self._source = textwrap.dedent(source) if _DEDENTS_COMMAND else source
 
-    def set_path(self) -> None:
-        put_first("")
+    def folder(self) -> str:
+        return ""
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         if _SHOWS_COMMAND:
@@ -163,8 +168,8 @@ class Module(Program):
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def set_path(self) -> None:
-        put_first(os.getcwd())  # noqa: PTH109
+    def folder(self) -> str:
+        return os.getcwd()  # noqa: PTH109
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         spec = _find(self._name)
@@ -176,20 +181,6 @@ class Module(Program):
         code = _code(spec)
         sys.argv[0] = cast("str", spec.origin)
         return code, _of_spec(spec)
-
-
-def put_first(folder: str, *, even_if_safe: bool = False) -> None:
-    """Put ``folder`` where python puts the folder of the program: before all else in ``sys.path``.
-
-    Args:
-        folder: it takes the place of what python has put there for ctxpolicy itself, if it has: ``-P`` and ``-I``
-            forbid it.
-        even_if_safe: put it there even so.
-    """
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated):  # Python 3.10 has no -P
-        sys.path[0] = folder
-    elif even_if_safe:
-        sys.path.insert(0, folder)
 
 
 def run(program: Program) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from ctxpolicy._registry import get_resolver, import_object, resolvers
+from ctxpolicy._search_path import ours_first
 from ctxpolicy.errors import CtxPolicyError, OptionError, PluginError
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["SYNTAX", "resolver_from"]
+__all__ = ["SYNTAX", "maker_of"]
 
 SYNTAX: Final = "NAME[:option=value,...]"
 # The name may be package.module:attribute; what follows the next colon is options.
@@ -21,8 +23,8 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(?P<fraction>\.\d*)?")
 _OBJECT: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
-def resolver_from(spec: str) -> ContextResolver:
-    """Make the resolver that ``spec`` describes.
+def maker_of(spec: str) -> Callable[[], ContextResolver]:
+    """Import what ``spec`` names by its place, and return what makes the resolver that it describes.
 
     Args:
         spec: a registered name, or ``package.module:attribute`` of a factory; options after a colon. An option's value
@@ -30,28 +32,37 @@ def resolver_from(spec: str) -> ContextResolver:
             in quotes it is text whatever it looks like.
 
     Raises:
-        CtxPolicyError: it cannot be read, or the resolver cannot be made.
+        CtxPolicyError: it cannot be read or imported. What is returned raises it if the resolver cannot be made.
     """
     found = _SPEC.fullmatch(spec)
     if found is None:
         raise OptionError(f"{spec!r} is no resolver: write {SYNTAX}")
     name = found["name"]
+    if ":" in name:
+        _import_factory(name)
     options: dict[str, Any] = {}
     for option, value in _options(spec, found["options"] or ""):
         if option in options:
             raise OptionError(f"{spec!r} gives the option {option!r} twice")
         options[option] = _value(value, f"the option {option!r} of the resolver {name!r}")
-    return _made(name, options)
+    return partial(_made, name, options)
+
+
+def _import_factory(name: str) -> None:
+    try:
+        import_object(name, "the resolver")
+    except PluginError as error:
+        first, _, rest = name.partition(":")
+        with ours_first():
+            registered = first in resolvers()
+        if registered:
+            raise OptionError(f"{error}. If {rest!r} is an option of the resolver {first!r}: write {SYNTAX}") from error
+        raise
 
 
 def _made(name: str, options: dict[str, Any]) -> ContextResolver:
     try:
         return get_resolver(name, **options)
-    except PluginError as error:
-        first, _, rest = name.partition(":")
-        if rest and first in resolvers():
-            raise OptionError(f"{error}. If {rest!r} is an option of the resolver {first!r}: write {SYNTAX}") from error
-        raise
     except CtxPolicyError:
         raise
     except Exception as error:  # a plugin's factory may raise anything, about an option's value for one

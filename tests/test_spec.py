@@ -9,6 +9,7 @@ import pytest
 
 from ctxpolicy import (
     ChainResolver,
+    ContextResolver,
     ContextVarResolver,
     KeyedResolver,
     OptionError,
@@ -17,7 +18,7 @@ from ctxpolicy import (
     ThreadResolver,
     UnknownNameError,
 )
-from ctxpolicy._spec import resolver_from
+from ctxpolicy._spec import maker_of
 
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
 
@@ -38,6 +39,10 @@ def noted(**options: Any) -> Noted:
 
 class Shelf:
     noted = staticmethod(noted)
+
+
+def resolver_from(spec: str) -> ContextResolver:
+    return maker_of(spec)()
 
 
 def options_of(text: str) -> dict[str, Any]:
