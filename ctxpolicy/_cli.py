@@ -103,8 +103,19 @@ def _call(name: str, arguments: list[str]) -> int:
     with ours_first():
         parser = _Parser(prog=f"ctxpolicy {name}", description=command.summary, allow_abbrev=False)
         command.add_arguments(parser)
-        namespace = parser.parse_args(arguments)
+        namespace = parser.parse_args(_parted(parser, arguments) if name == "run" else arguments)
     return command.main(namespace)
+
+
+def _parted(parser: ArgumentParser, arguments: list[str]) -> list[str]:
+    """Part ``-mMODULE`` and ``-cCODE``: joined, argparse goes on to look for our options in what follows."""
+    at = next((at for at, each in enumerate(arguments) if each[:2] in ("-m", "-c") and each[2:]), None)
+    if at is None or "--" in arguments[:at]:
+        return arguments
+    before = parser.parse_args(arguments[:at])
+    if before.program or before.module is not None or before.code is not None:
+        return arguments  # it is the program's own
+    return [*arguments[:at], arguments[at][:2], arguments[at][2:], *arguments[at + 1 :]]
 
 
 @contextlib.contextmanager

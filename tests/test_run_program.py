@@ -112,9 +112,24 @@ def test_a_module_sees_what_it_sees_under_python(runs, name):
     runs.both("-m", name, "-x", "--missing", "y")
 
 
-def test_a_module_may_be_joined_to_its_option(runs):
+@pytest.mark.parametrize("args", [["a"], ["--missing", "create"], ["-h"], ["--", "-x"], ["-mmodule", "-c"]])
+def test_what_follows_a_module_or_text_joined_to_its_option_is_the_programs(runs, args):
+    runs.options = ["--missing", "create", "--loop=selector"]
     runs.write("module.py", SHOW)
-    runs.both("-mmodule", "a")
+    assert str(args)[1:-1] in runs.both("-mmodule", *args).out
+    assert str(args)[1:-1] in runs.both(f"-c{SHOW.strip()}", *args).out
+
+
+@pytest.mark.parametrize("program", [["show.py"], ["-m", "show"], ["-c", SHOW], ["-"]])
+def test_a_program_may_have_options_like_those_before_it(runs, program):
+    runs.write("show.py", SHOW)
+    shown = runs.both(*program, "-mnosuch", "-cnosuch", "-m", stdin=SHOW).out
+    assert "'-mnosuch', '-cnosuch', '-m'] [" in shown
+
+
+def test_after_two_dashes_a_script_may_have_any_name(runs):
+    runs.write("-mshow", "import sys; print(sys.argv)")
+    assert runs.ours("--", "-mshow", "a").out == "['-mshow', 'a']\n"
 
 
 def test_a_module_of_the_standard_library_is_run(runs):
