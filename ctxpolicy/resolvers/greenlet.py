@@ -29,6 +29,8 @@ class GreenletResolver(SlotResolver):
     """
 
     def __init__(self, running: bool = False) -> None:
+        if not isinstance(running, bool):  # such as the text that "off" is on the command line
+            raise OptionError(f"running must be True or False, not {running!r}")
         try:
             import greenlet
 

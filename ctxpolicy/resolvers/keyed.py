@@ -31,7 +31,9 @@ class KeyedResolver(SlotResolver):
     def __init__(self, key: Callable[[], Hashable], shared: bool = False) -> None:
         if not callable(key):
             raise OptionError(f"key must be a callable that returns the key of the present context, not {key!r}")
-        self.any_thread: bool = bool(shared)
+        if not isinstance(shared, bool):  # such as the text that "no" is on the command line
+            raise OptionError(f"shared must be True or False, not {shared!r}")
+        self.any_thread: bool = shared
         self._key = key
         self._all: Final[weakref.WeakSet[_Slots]] = weakref.WeakSet()
         self._lock = threading.RLock()

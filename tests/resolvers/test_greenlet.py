@@ -96,6 +96,12 @@ def test_a_lease_ends_with_its_greenlet():
     assert loop.is_closed()
 
 
+@pytest.mark.parametrize("given", ["off", "", 0, None])
+def test_running_is_true_or_false(given):
+    with pytest.raises(OptionError, match=f"running must be True or False, not {given!r}"):
+        GreenletResolver(running=given)
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "greenlet", None)
     with pytest.raises(OptionError, match=r"pip install 'ctxpolicy\[greenlet\]'"):

@@ -42,6 +42,12 @@ def test_a_key_that_cannot_be_called_is_refused():
         KeyedResolver("tenant")
 
 
+@pytest.mark.parametrize("given", ["no", "", 1, None])
+def test_shared_is_true_or_false(key, given):
+    with pytest.raises(OptionError, match=f"shared must be True or False, not {given!r}"):
+        KeyedResolver(key, shared=given)
+
+
 def test_a_key_that_cannot_be_hashed_is_told_with_what_to_return_instead():
     resolver = KeyedResolver(lambda: ["a", "list"])
     with pytest.raises(ResolverError, match=r"key\(\) returned \['a', 'list'\], which cannot be hashed.*its id"):
