@@ -161,7 +161,10 @@ class Installation:
         if now is self.policy:
             return
         if any(other.policy is now for other in _state.stack):
-            raise InstallationError(f"{now!r} was installed after {self.policy!r}: uninstall that one first")
+            raise InstallationError(
+                f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {now!r} was installed after it; "
+                "uninstall that one first"
+            )
         raise InstallationError(
             f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {_name(now)} has taken its place since, "
             "by asyncio.set_event_loop_policy(). Set this policy again before you uninstall it, or leave things as "

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ctxpolicy import _asyncio
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import CtxPolicyError, LoopFactoryError, OptionError, UnknownNameError
-from ctxpolicy.resolvers.base import LoopFactory
+from ctxpolicy.resolvers.base import ContextResolver, LoopFactory, for_context
 
 __all__ = ["NAMED_FACTORIES", "NamedFactory", "loop_factory", "make_loop"]
 
@@ -115,7 +115,9 @@ def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:
 
 
 def _complaint(factory: LoopFactory, what: str) -> str:
+    resolver = getattr(_asyncio.host.in_force(), "resolver", None)
+    context = for_context(resolver) if isinstance(resolver, ContextResolver) else ""
     return (
-        f"the loop factory {factory!r} {what}, in thread {thread_name()}; nothing was bound. "
+        f"the loop factory {factory!r} {what}, in thread {thread_name()}{context}; nothing was bound. "
         "Give a callable without arguments that returns a new, open event loop."
     )

@@ -189,6 +189,7 @@ def test_out_of_order_nothing_is_undone_and_the_one_in_the_way_is_named():
     with pytest.raises(InstallationError) as caught:
         outer.uninstall()
     assert "TaskResolver" in str(caught.value)
+    assert f"cannot be uninstalled in thread {threading.current_thread().name!r}" in str(caught.value)
     assert str(caught.value).endswith("uninstall that one first")
     assert host.in_force() is inner.policy
     inner.uninstall()

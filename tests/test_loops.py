@@ -8,7 +8,16 @@ from unittest import mock
 
 import pytest
 
-from ctxpolicy import ContextPolicy, CtxPolicyError, LoopFactoryError, OptionError, ThreadResolver, UnknownNameError
+from ctxpolicy import (
+    ContextPolicy,
+    CtxPolicyError,
+    LoopFactoryError,
+    OptionError,
+    TaskResolver,
+    ThreadResolver,
+    UnknownNameError,
+    install,
+)
 from ctxpolicy._asyncio import platform_loop
 from ctxpolicy._loops import NAMED_FACTORIES, loop_factory, make_loop
 from tests.policies import in_thread
@@ -161,6 +170,13 @@ def test_a_factory_that_makes_no_open_loop_is_named_and_nothing_is_bound(factory
     assert repr(factory) in str(error)
     assert "thread 'tenant-7'" in str(error)
     assert "Give a callable without arguments that returns a new, open event loop." in str(error)
+
+
+def test_the_context_is_named_that_the_policy_in_force_finds():
+    with install(TaskResolver(), loop_factory=returns_none), pytest.raises(LoopFactoryError) as caught:
+        in_thread(asyncio.new_event_loop, name="tenant-7")
+    where = "in thread 'tenant-7', for thread 'tenant-7', outside any task; nothing was bound."
+    assert f"returned None, which is no event loop, {where}" in str(caught.value)
 
 
 def test_the_reason_is_chained():

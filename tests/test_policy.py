@@ -152,8 +152,8 @@ class Answering(ContextResolver):
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (ZeroDivisionError("oh"), "get() raised ZeroDivisionError('oh'), in thread 'tenant-7'. Fix the resolver: it "),
-        (5, "get() returned 5, in thread 'tenant-7'. Fix the resolver: it must return an event loop, or None"),
+        (ZeroDivisionError("oh"), ("get() raised ZeroDivisionError('oh')", "None where no loop is bound.")),
+        (5, ("get() returned 5", "an event loop, or None.")),
     ],
 )
 def test_a_resolver_whose_get_is_wrong_is_named_and_can_be_set_again(answer, complaint, loops):
@@ -162,7 +162,11 @@ def test_a_resolver_whose_get_is_wrong_is_named_and_can_be_set_again(answer, com
     with in_force(policy):
         with pytest.raises(ResolverError) as caught:
             in_thread(asyncio.get_event_loop, name="tenant-7")
-        assert f"resolver Answering: {complaint}" in str(caught.value)
+        what, wanted = complaint
+        assert str(caught.value) == (
+            f"resolver Answering: {what}, in thread 'tenant-7', for the context that Answering finds in thread "
+            f"'tenant-7'. Fix the resolver: it must return {wanted}"
+        )
         assert caught.value.__cause__ is (answer if isinstance(answer, Exception) else None)
         asyncio.set_event_loop(loops[0])
         assert asyncio.get_event_loop() is loops[0]

@@ -18,7 +18,7 @@ from ctxpolicy.errors import ResolverError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ContextResolver", "LoopFactory"]
+__all__ = ["ContextResolver", "LoopFactory", "for_context"]
 
 LoopFactory = Callable[[], AbstractEventLoop]
 
@@ -81,6 +81,8 @@ class ContextResolver(ABC):
         def get_event_loop() -> AbstractEventLoop:
             try:
                 loop = get()
+            except ResolverError:
+                raise
             except Exception as error:
                 raise self._broken(f"get() raised {error!r}", "return None where no loop is bound") from error
             if loop is None:
@@ -203,10 +205,19 @@ class ContextResolver(ABC):
 
     def _broken(self, what: str, fix: str) -> ResolverError:
         return ResolverError(
-            f"resolver {type(self).__name__}: {what}, in thread {thread_name()}. Fix the resolver: it must {fix}."
+            f"resolver {type(self).__name__}: {what}, in thread {thread_name()}{for_context(self)}. Fix the resolver: "
+            f"it must {fix}."
         )
 
     _held: _Held
+
+
+def for_context(resolver: ContextResolver) -> str:
+    """Return what a complaint says of the present context, as ``resolver`` names it; nothing where it cannot."""
+    try:
+        return f", for {resolver.describe()}"
+    except Exception:  # what is complained of may be the reason  # noqa: BLE001
+        return ""
 
 
 class _Held(threading.local):

@@ -96,15 +96,23 @@ class KeyedResolver(SlotResolver):
         self._lock = threading.RLock()
 
     def _present_key(self) -> Hashable:
-        key = self._key()
+        try:
+            key = self._key()
+        except Exception as error:
+            fix = "None where there is no key, as a ContextVar's get does by ContextVar(name, default=None)"
+            raise self._broken_key(f"raised {error!r}", fix) from error
         try:
             hash(key)
         except TypeError as error:
-            raise ResolverError(
-                f"KeyedResolver: key() returned {key!r}, which cannot be hashed, in thread {thread_name()}. "
-                "Return what names the tenant or session (its id), or None where there is none."
-            ) from error
+            fix = "what names the tenant or session (its id), or None where there is none"
+            raise self._broken_key(f"returned {key!r}, which cannot be hashed", fix) from error
         return key
+
+    def _broken_key(self, what: str, fix: str) -> ResolverError:
+        return ResolverError(
+            f"KeyedResolver: key() {what}, in thread {thread_name()}. Fix the key function {self._key!r}: it must "
+            f"return {fix}."
+        )
 
     def _slots(self, key: Hashable) -> _Slots:
         return self._thread.slots if key is None or self._shared is None else self._shared

@@ -107,8 +107,33 @@ def test_getter_asks_get_and_where_that_has_none_what_it_was_given(plain):
 )
 def test_getter_complains_of_a_get_that_breaks_the_contract(get, complaint):
     getter = type("Broken", (Plain,), {"get": get})().getter(StandInLoop)
-    with pytest.raises(ResolverError, match=rf"resolver Broken: {complaint}, in thread '\w+'\. Fix the resolver"):
+    where = r"in thread '(\w+)', for the context that Broken finds in thread '\1'\. Fix the resolver"
+    with pytest.raises(ResolverError, match=f"resolver Broken: {complaint}, {where}"):
         getter()
+
+
+def test_getter_passes_on_what_the_resolver_itself_complains_of():
+    complaint = ResolverError("there is no notebook here")
+
+    class Complaining(Plain):
+        def get(self):
+            raise complaint
+
+    with pytest.raises(ResolverError) as caught:
+        Complaining().getter(StandInLoop)()
+    assert caught.value is complaint
+
+
+def test_a_context_that_cannot_be_named_is_left_out_of_the_complaint():
+    class Broken(Plain):
+        def get(self):
+            return "no loop"
+
+        def describe(self):
+            raise LookupError("nowhere")
+
+    with pytest.raises(ResolverError, match=r"get\(\) returned 'no loop', in thread '\w+'\. Fix the resolver"):
+        Broken().getter(StandInLoop)()
 
 
 def test_setter_binds_loops_and_passes_on_all_else(plain):

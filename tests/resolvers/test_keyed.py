@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ctxpolicy import ContextPolicy, KeyedResolver, OptionError, ResolverError
+from ctxpolicy import ContextPolicy, KeyedResolver, OptionError, ResolverError, install
 from ctxpolicy.testing import StandInLoop, in_new_thread, thread_context
 from tests.programs import run_program
 
@@ -52,6 +52,27 @@ def test_a_key_that_cannot_be_hashed_is_told_with_what_to_return_instead():
     resolver = KeyedResolver(lambda: ["a", "list"])
     with pytest.raises(ResolverError, match=r"key\(\) returned \['a', 'list'\], which cannot be hashed.*its id"):
         resolver.get()
+
+
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        (contextvars.ContextVar("tenant").get, r"key\(\) raised LookupError\(.*ContextVar\(name, default=None\)"),
+        (lambda: ["a", "list"], r"key\(\) returned \['a', 'list'\], which cannot be hashed.*its id"),
+    ],
+)
+@pytest.mark.parametrize(
+    "ask",
+    [asyncio.get_event_loop, lambda: asyncio.set_event_loop(None), lambda: asyncio.set_event_loop(StandInLoop())],
+    ids=["get", "unset", "set"],
+)
+def test_a_key_function_that_does_not_work_is_named_with_the_thread_whatever_is_asked(key, complaint, ask):
+    with install(KeyedResolver(key)), pytest.raises(ResolverError, match=complaint) as caught:
+        ask()
+    said = str(caught.value)
+    assert said.startswith("KeyedResolver: key() ")
+    assert f", in thread {threading.current_thread().name!r}. Fix the key function {key!r}: it must return " in said
+    assert not isinstance(caught.value.__cause__, ResolverError)
 
 
 def test_the_context_is_named_by_key_and_thread(key):
