@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ctxpolicy import _asyncio
-from ctxpolicy._threads import thread_name
+from ctxpolicy._here import here
 from ctxpolicy.errors import CtxPolicyError, LoopFactoryError, OptionError, UnknownNameError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory, for_context
+from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["NAMED_FACTORIES", "NamedFactory", "loop_factory", "make_loop"]
 
@@ -116,8 +116,7 @@ def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:
 
 def _complaint(factory: LoopFactory, what: str) -> str:
     resolver = getattr(_asyncio.host.in_force(), "resolver", None)
-    context = for_context(resolver) if isinstance(resolver, ContextResolver) else ""
     return (
-        f"the loop factory {factory!r} {what}, in thread {thread_name()}{context}; nothing was bound. "
+        f"the loop factory {factory!r} {what}, {here(resolver)}; nothing was bound. "
         "Give a callable without arguments that returns a new, open event loop."
     )

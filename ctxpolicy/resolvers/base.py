@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ctxpolicy import _asyncio
 from ctxpolicy._binding import Binding, Lease
 from ctxpolicy._fork import RESOLVER, renew_after_fork
+from ctxpolicy._here import here
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import ResolverError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ContextResolver", "LoopFactory", "for_context"]
+__all__ = ["ContextResolver", "LoopFactory"]
 
 LoopFactory = Callable[[], AbstractEventLoop]
 
@@ -204,20 +205,9 @@ class ContextResolver(ABC):
         return found
 
     def _broken(self, what: str, fix: str) -> ResolverError:
-        return ResolverError(
-            f"resolver {type(self).__name__}: {what}, in thread {thread_name()}{for_context(self)}. Fix the resolver: "
-            f"it must {fix}."
-        )
+        return ResolverError(f"resolver {type(self).__name__}: {what}, {here(self)}. Fix the resolver: it must {fix}.")
 
     _held: _Held
-
-
-def for_context(resolver: ContextResolver) -> str:
-    """Return what a complaint says of the present context, as ``resolver`` names it; nothing where it cannot."""
-    try:
-        return f", for {resolver.describe()}"
-    except Exception:  # what is complained of may be the reason  # noqa: BLE001
-        return ""
 
 
 class _Held(threading.local):
