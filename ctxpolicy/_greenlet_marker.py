@@ -22,6 +22,7 @@ from ctxpolicy._asyncio import enter_running, leave_running, running_loop
 __all__ = ["start", "stop", "watch"]
 
 _ATTRIBUTE: Final = "_ctxpolicy_running"
+_STATE: Final = "_ctxpolicy_watch"
 _Hook = Callable[[str, Any], object]
 
 
@@ -37,18 +38,32 @@ class _Users:
             self.number += by
 
 
-class _Thread(threading.local):
-    """This thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
+class _Thread:
+    """A thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
 
-    watched = False
-    former: Any = None
+    __slots__ = ("away", "former", "watched")
 
     def __init__(self) -> None:
+        self.watched = False
+        self.former: Any = None
         self.away: weakref.WeakSet[Any] = weakref.WeakSet()  # PyPy drops such greenlets without a switch
+
+    @staticmethod
+    def present() -> _Thread:
+        """Return that of the present thread, kept with its main greenlet.
+
+        Not a threading.local: gevent makes that one a greenlet's own, and the hook and the marker are the thread's.
+        """
+        main = greenlet.getcurrent()
+        while main.parent is not None:
+            main = main.parent
+        kept: _Thread | None = vars(main).get(_STATE)
+        if kept is None:
+            kept = vars(main)[_STATE] = _Thread()
+        return kept
 
 
 _users: Final = _Users()
-_thread: Final = _Thread()
 
 
 def start() -> None:
@@ -68,47 +83,52 @@ def stop() -> None:
     they are in could not go on.
     """
     _users.change(-1)
-    _unwatch_if_idle()
+    _unwatch_if_idle(_Thread.present())
 
 
 def watch() -> None:
     """Watch this thread too, if there are users; the hook that was there goes on being called."""
+    hook = greenlet.gettrace()
+    if not _users.number or hook is _on_switch:
+        return
+    thread = _Thread.present()
     # No hook at all: greenlet removes one that raises, and somebody may have put None.
-    if _users.number and (not _thread.watched or greenlet.gettrace() is None):
-        _thread.former = greenlet.settrace(_on_switch)
-        _thread.watched = True
+    if not thread.watched or hook is None:
+        thread.former = greenlet.settrace(_on_switch)
+        thread.watched = True
 
 
-def _unwatch_if_idle() -> None:
+def _unwatch_if_idle(thread: _Thread) -> None:
     # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
-    if not _users.number and not _thread.away and greenlet.gettrace() is _on_switch:
-        greenlet.settrace(_thread.former)
-        _thread.watched, _thread.former = False, None
+    if not _users.number and not thread.away and greenlet.gettrace() is _on_switch:
+        greenlet.settrace(thread.former)
+        thread.watched, thread.former = False, None
 
 
 def _on_switch(event: str, args: Any) -> None:
-    former = _thread.former
+    thread = _Thread.present()
+    former = thread.former
     if event in ("switch", "throw"):
         origin, target = args
-        if _users.number or _thread.away or _ATTRIBUTE in vars(target):  # one that is dropped is in no weak set
-            _leave(origin)
-            _enter(target)
-    _unwatch_if_idle()
+        if _users.number or thread.away or _ATTRIBUTE in vars(target):  # one that is dropped is in no weak set
+            _leave(thread, origin)
+            _enter(thread, target)
+    _unwatch_if_idle(thread)
     if former is not None:
         former(event, args)
 
 
-def _leave(left: Any) -> None:
+def _leave(thread: _Thread, left: Any) -> None:
     state = leave_running()
     if state is not None:
         setattr(left, _ATTRIBUTE, state)
-        _thread.away.add(left)
+        thread.away.add(left)
 
 
-def _enter(entered: Any) -> None:
+def _enter(thread: _Thread, entered: Any) -> None:
     state = vars(entered).pop(_ATTRIBUTE, None)
     if state is not None:
-        _thread.away.discard(entered)
+        thread.away.discard(entered)
         enter_running(state)
 
 
@@ -118,7 +138,7 @@ def _give_back_marker() -> None:
         return
     owner = next((each for each in _others() if _is_inside(each.gr_frame, loop)), None)
     if owner is not None:
-        _leave(owner)
+        _leave(_Thread.present(), owner)
 
 
 def _others() -> list[Any]:

@@ -272,6 +272,24 @@ def test_each_thread_is_watched_from_its_first_question_to_the_first_switch_afte
     }
 
 
+def test_a_thread_whose_first_question_comes_from_a_greenlet_is_watched() -> None:
+    def ask() -> None:
+        greenlet.greenlet(resolver.get).switch()
+        fiber = Fiber()
+        fiber.switch()
+        seen.append(running_loop())
+        fiber.switch("end")
+        seen.extend(fiber.seen)
+
+    seen: list[Any] = []
+    resolver = GreenletResolver(running=True)
+    with ctxpolicy.install(resolver):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert seen == [None, True]
+
+
 def test_a_thread_that_asks_after_the_end_is_not_watched() -> None:
     resolver = GreenletResolver(running=True)
     with ctxpolicy.install(resolver):
@@ -357,9 +375,21 @@ print(greenlet.gettrace())
 """
 
 
-def test_loops_run_side_by_side_in_gevents_greenlets() -> None:
+PATCHED = {
+    "not at all": "",
+    "before the import": "from gevent import monkey; monkey.patch_all()",
+    "after the import": "import asyncio, ctxpolicy; from gevent import monkey; monkey.patch_all()",
+    "after the first use": (
+        "import ctxpolicy\nwith ctxpolicy.install(ctxpolicy.GreenletResolver(running=True)): pass\n"
+        "from gevent import monkey; monkey.patch_all()"
+    ),
+}
+
+
+@pytest.mark.parametrize("when", PATCHED)
+def test_loops_run_side_by_side_in_gevents_greenlets_whenever_it_has_patched(when: str) -> None:
     pytest.importorskip("gevent", reason="needs the package gevent, which is not installed")
-    assert run_program(GEVENT, flags=()).splitlines() == [
+    assert run_program(PATCHED[when] + GEVENT, flags=()).splitlines() == [
         "[0, 1, 2, 3, 4]",
         "[(0, True), (2, True), (4, True)] 3",
         "main",
