@@ -6,22 +6,24 @@ import contextvars
 import gc
 import os
 import unittest
-import warnings
-from asyncio import AbstractEventLoop
+from threading import get_ident
 from typing import Final
 
 from ctxpolicy.testing._contexts import in_new_thread
 from ctxpolicy.testing._description import Description
 from ctxpolicy.testing._elsewhere import run_elsewhere
+from ctxpolicy.testing._in_fork import look_around_in_child
 from ctxpolicy.testing._law import law
-from ctxpolicy.testing._scenario import NOT_ENTERED, Scenario
+from ctxpolicy.testing._scenario import NOT_ENTERED, Context, Scenario
 from ctxpolicy.testing._standins import StandInLoop
 
 __all__ = ["OwnerLaws"]
 
 _OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
 _OR_SAY_SO: Final = f"{_OWNER} (Or is it meant to be handed out there? Then say any_thread = True.)"
-_FORK: Final = "Keep os.getpid() with the loop, or forget what is bound in after_fork(), as SlotResolver does."
+_FORK: Final = (
+    "Keep os.getpid() with the loop, as SlotResolver does, or forget in after_fork() what is bound in every context."
+)
 _ENOUGH: Final = 50_000
 _IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
 
@@ -84,7 +86,7 @@ class OwnerLaws(Description):
 
     @law(4)
     def test_law_4_a_forked_child_is_not_handed_the_loop(self, play: Scenario) -> None:
-        """In a forked child nothing is bound, a loop can be set, and the parent's stays as it was."""
+        """In a forked child nothing is bound in any context, a loop can be set, and the parent's stay as they were."""
         if not hasattr(os, "fork"):
             raise unittest.SkipTest("this platform has no fork")
         # Elsewhere: a process with threads, as that of a test run may be, is not to be forked.
@@ -93,14 +95,22 @@ class OwnerLaws(Description):
     @law(4)
     def scene_of_a_fork(self, play: Scenario) -> None:
         """What the test does in a process of its own."""
-        for context in play.here, play.context():
-            loop, other = play.loop(), play.loop()
+        bound = {context: play.loop() for context in self._contexts_to_fork_in(play)}
+        for context, loop in bound.items():
             context.set(loop)
-            told = context.run(lambda: _in_forked_child(play, other))  # noqa: B023 - called at once
+        other = play.loop()
+        for context in bound:
+            # In one of them the others cannot be entered for sure: two tasks of a thread do not run at once.
+            others = [each for each in bound if context is play.here and _of_this_thread(each)]
+            told = context.run(lambda: look_around_in_child(play, others, other))  # noqa: B023 - called at once
             play.note(f"a child is forked in {context.name}")
             if told:
                 play.broken(f"in the forked child {told}", _FORK)
-            context.expect(loop, "which was set there before the fork")
+        for context, loop in bound.items():
+            context.expect(loop, "which was set there before the forks")
+
+    def _contexts_to_fork_in(self, play: Scenario) -> list[Context]:
+        return [play.here] if self.one_context else [play.here, play.context(), play.context()]
 
 
 def _loop_at(addresses: set[int]) -> StandInLoop:
@@ -115,35 +125,6 @@ def _loop_at(addresses: set[int]) -> StandInLoop:
     return loop
 
 
-def _in_forked_child(play: Scenario, other: AbstractEventLoop) -> str:
-    read, write = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the only other threads are those of contexts, and idle
-        child = os.fork()
-    if child == 0:
-        told = "nothing could be asked"
-        try:
-            told = _look_around(play, other)
-        except BaseException as error:  # noqa: BLE001 - told to the parent
-            told = f"there was {error!r}"
-        finally:
-            os.write(write, told.encode())
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        told = pipe.read()
-    os.waitpid(child, 0)
-    return told
-
-
-def _look_around(play: Scenario, other: AbstractEventLoop) -> str:
-    play.renew()
-    found = play.ask()
-    if found is not None:
-        return f"get() returned {found!r}"
-    for loop in (other, None):
-        play.resolver.set(loop)
-        found = play.ask()
-        if found is not loop:
-            return f"get() returned {found!r} after set({loop!r})"
-    return ""
+def _of_this_thread(context: Context) -> bool:
+    """Tell whether functions run in the present thread there: a forked child has no other one."""
+    return context.run(get_ident) == get_ident()

@@ -39,6 +39,26 @@ class SurvivesAFork(OfThreads):
             return getattr(self._local, "bound", (None, 0))[0]
 
 
+class ForgetsOnlyHereInAFork(OfContextVars):
+    """after_fork() forgets what is bound in the context that forked, and in no other"""
+
+    breaks = 4
+
+    class Resolver(ContextResolver):
+        def __init__(self):
+            self._bound = contextvars.ContextVar("bound", default=(None, 0))
+
+        def get(self):
+            loop, thread = self._bound.get()
+            return loop if thread == threading.get_ident() else None
+
+        def set(self, loop):
+            self._bound.set((loop, threading.get_ident()))
+
+        def after_fork(self):
+            self.set(None)
+
+
 class KeysByIdOfTask(OfTasks):
     """loops are kept in a dictionary by the id() of their task"""
 

@@ -11,7 +11,7 @@ import unittest
 
 import pytest
 
-from ctxpolicy import Binding, ContextVarResolver, Lease, ProcessResolver, SlotResolver, ThreadResolver
+from ctxpolicy import Binding, ContextResolver, ContextVarResolver, Lease, ProcessResolver, SlotResolver, ThreadResolver
 from ctxpolicy.testing import (
     BrokenLawError,
     DescriptionError,
@@ -298,6 +298,59 @@ class InAForkedChild(ThreadResolver):
             self.in_child()
 
 
+class OfTenants(ResolverContract):
+    """The simplest contexts that can be entered from one another: the value of an attribute."""
+
+    class Resolver(ContextResolver):
+        def __init__(self):
+            self.tenant, self.bound, self.process = None, {}, os.getpid()
+
+        def get(self):
+            return self.bound.get(self.tenant)
+
+        def set(self, loop):
+            self.bound[self.tenant] = loop
+
+        def after_fork(self):
+            self.bound.clear()
+
+    def make_resolver(self):
+        return self.Resolver()
+
+    def may_enter(self):
+        pass
+
+    @contextlib.contextmanager
+    def new_context(self):
+        tenant = object()
+
+        def run(function):
+            self.may_enter()
+            before, self.resolver.tenant = self.resolver.tenant, tenant
+            try:
+                return function()
+            finally:
+                self.resolver.tenant = before
+
+        yield run
+
+
+class TenantsAreTheParents(OfTenants):
+    class Resolver(OfTenants.Resolver):
+        def after_fork(self):
+            del self.bound[self.tenant]
+
+    def may_enter(self):
+        if os.getpid() != self.resolver.process:
+            raise OSError("not in a child")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.parametrize("contract", [OfTenants, TenantsAreTheParents])
+def test_contexts_that_cannot_be_entered_in_a_forked_child_are_left_out(contract):
+    contract().test_law_4_a_forked_child_is_not_handed_the_loop()
+
+
 class DeafInAForkedChild(OfThreads):
     kind = type("Deaf", (InAForkedChild,), {"in_child": lambda self: None})
 
@@ -306,9 +359,28 @@ class FailingInAForkedChild(OfThreads):
     kind = type("Failing", (InAForkedChild,), {"in_child": lambda self: 1 / 0})
 
 
+class FailingInAForkedChildsTenants(OfTenants):
+    """Where the tenant is that forked all is well."""
+
+    class Resolver(OfTenants.Resolver):
+        def set(self, loop):
+            if os.getpid() == self.process or self.tenant is None:
+                super().set(loop)
+            else:
+                1 / 0
+
+
+class ForgetsOnlyHereInAForkedChild(OfTenants):
+    class Resolver(OfTenants.Resolver):
+        def after_fork(self):
+            del self.bound[self.tenant]
+
+
 FORKED = {
-    DeafInAForkedChild: "in the forked child get() returned None after set(loop 2)",
+    DeafInAForkedChild: "in the forked child get() returned None after set(loop 4)",
     FailingInAForkedChild: "in the forked child there was ZeroDivisionError('division by zero')",
+    FailingInAForkedChildsTenants: "in the forked child there was ZeroDivisionError('division by zero')",
+    ForgetsOnlyHereInAForkedChild: "in the forked child in context A get() returned loop 2",
 }
 
 
