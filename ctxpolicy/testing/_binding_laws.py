@@ -1,12 +1,10 @@
-"""The methods, and laws 1, 2, 3 and 5: what is bound to a context, and what a new one starts with."""
+"""Laws 1, 2, 3 and 5: what is bound to a context, and what a new one starts with."""
 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Final
 
-from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.testing._description import Description
 from ctxpolicy.testing._law import law
 from ctxpolicy.testing._scenario import Context, Scenario
@@ -19,63 +17,9 @@ _DIFFERENT = (
     "Then say one_context = True.)"
 )
 
-_IN_FORCE: Final = "installed() and uninstalled() are told of the policy only, and must bind and unbind nothing."
-
 
 class BindingLaws(Description):
     """The tests of what is bound by hand."""
-
-    @law(0)
-    def test_description_can_be_used(self, play: Scenario) -> None:
-        """make_resolver() makes a new resolver each time, and functions run in the contexts."""
-        if self.make_resolver() is play.resolver:
-            play.lie("make_resolver() returned the same resolver twice")
-        if play.resolver.contract != ContextResolver.contract:
-            play.broken(f"it is written for version {play.resolver.contract} of the contract")
-        for context in play.anywhere():
-            context.check()
-
-    @law(0)
-    def test_methods_get_is_none_where_nothing_is_bound(self, play: Scenario) -> None:
-        """get() raises nothing and makes nothing where no loop is bound, and so again when asked again."""
-        for context in play.anywhere():
-            for _ in range(2):
-                context.expect(None, "though nothing was ever bound", "get() must neither raise nor make a loop.")
-
-    @law(0)
-    def test_methods_new_makes_a_loop_and_binds_nothing(self, play: Scenario) -> None:
-        """new() returns an open loop, another one each time, and binds none."""
-        loops = [play.answer("new", play.resolver.new) for _ in range(2)]
-        try:
-            if loops[0] is loops[1] or any(loop.is_closed() for loop in loops):
-                play.broken(f"new() returned {loops[0]!r}, and then {loops[1]!r}", "Return a new loop at each call.")
-            play.here.expect(None, "though new() must bind nothing")
-        finally:
-            for loop in loops:
-                loop.close()
-
-    @law(0)
-    def test_methods_that_tell_of_the_context_answer_everywhere(self, play: Scenario) -> None:
-        """describe() names the context in some words, and applies() is true or false."""
-        for context in play.anywhere():
-            name: object = context.run(lambda: play.answer("describe", play.resolver.describe))
-            if not (isinstance(name, str) and name):
-                play.broken(
-                    f"describe() returned {name!r} in {context.name}", "Return some words that name the context."
-                )
-            applies: object = context.run(lambda: play.answer("applies", play.resolver.applies))
-            if not isinstance(applies, bool):
-                play.broken(f"applies() returned {applies!r} in {context.name}", "Return True or False.")
-
-    @law(0)
-    def test_methods_installed_and_uninstalled_leave_what_is_bound(self, play: Scenario) -> None:
-        """A policy goes in and out of force, and another one with the same resolver inside of that: all stays."""
-        for loop in None, play.loop():
-            for hook in [play.resolver.installed] * 2 + [play.resolver.uninstalled] * 2:
-                play.here.set(loop)
-                play.note(f"in {play.here.name}: {hook.__name__}()")
-                play.answer(hook.__name__, hook)
-                play.here.expect(loop, "which was bound there before", _IN_FORCE)
 
     @law(1)
     def test_law_1_what_is_set_is_got_until_the_next_set(self, play: Scenario) -> None:
@@ -92,6 +36,16 @@ class BindingLaws(Description):
         for loop in play.loop(AlwaysEqualLoop), play.loop(AlwaysEqualLoop):
             play.here.set(loop)
             play.here.expect(loop, "which was set there last", "Compare loops with `is`; test for `is None`.")
+
+    @law(1)
+    def test_law_1_a_closed_loop_stays_bound(self, play: Scenario) -> None:
+        """Who has set a loop may close it: it is bound until the next set all the same, as asyncio has it."""
+        for context in play.anywhere():
+            loop = play.loop()
+            context.set(loop)
+            loop.close()
+            play.note(f"{loop!r} is closed")
+            context.expect(loop, "which was set there last", "Hand a closed loop out too, as asyncio does.")
 
     @law(1)
     def test_law_1_every_way_of_setting_binds(self, play: Scenario) -> None:

@@ -8,13 +8,15 @@ from ctxpolicy.testing._errors import ALL_LAWS
 from ctxpolicy.testing._garbage_laws import GarbageLaws
 from ctxpolicy.testing._law import law
 from ctxpolicy.testing._lease_laws import LeaseLaws
+from ctxpolicy.testing._method_laws import MethodLaws
 from ctxpolicy.testing._owner_laws import OwnerLaws
 from ctxpolicy.testing._scenario import Scenario
+from ctxpolicy.testing._scope_laws import ScopeLaws
 
 __all__ = ["ResolverContract"]
 
 
-class ResolverContract(BindingLaws, LeaseLaws, OwnerLaws, GarbageLaws, CrowdLaws):
+class ResolverContract(MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws):
     """The seven laws that every resolver keeps, as tests; subclass it in a module that pytest or unittest collects.
 
     .. code-block:: python

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import weakref
-from typing import Final
+from itertools import chain
+from threading import current_thread
+from typing import Any, Final
 
 from ctxpolicy._asyncio import current_task
 from ctxpolicy.resolvers.base import ContextResolver
@@ -20,6 +23,7 @@ _CYCLE: Final = (
     "A weak dictionary does not let go of a key that its value refers to, as a loop does (by its pending calls) to its "
     "tasks: keep the loop in the context itself."
 )
+_CONTEXT: Final = "Keep what belongs to a context in the context itself, or weakly by it; unset, let go of the key too."
 _VARIABLES: Final = "A contextvars context never forgets a variable: make one a resolver, in __init__."
 
 
@@ -59,6 +63,20 @@ class GarbageLaws(Description):
         play.expect_gone(loop, f"the loop that was bound in {context.name}, and refers to it", _CYCLE)
 
     @law(6)
+    def test_law_6_a_context_is_let_go_when_it_ends(self, play: Scenario) -> None:
+        """Nothing holds a context (its task, its thread, what else it is made of) for a loop that was bound there."""
+        for make in [] if self.one_context else [play.context, play.thread]:
+            # What outlives one in which the resolver was never used does not belong to the context.
+            unused = _come_and_gone(make())
+            ended = {use: _come_and_gone(make(), *loops) for use, loops in _uses(play).items()}
+            gc.collect()
+            gc.collect()
+            for use, parts in ended.items():
+                for control, part in zip(unused, parts, strict=True):
+                    if control is not None and control() is None and part is not None:
+                        play.expect_gone(part, f"what belongs to a context that ended {use}", _CONTEXT)
+
+    @law(6)
     def test_law_6_a_contextvars_context_does_not_grow(self, play: Scenario) -> None:
         """A thousand sets leave a contextvars context as large as the first one did."""
         for context in play.here, play.context(), play.thread():
@@ -92,6 +110,35 @@ def _bound(play: Scenario, context: Context, *, refers: bool = False) -> weakref
     if refers:
         loop.refers_to = context.run(lambda: (context.enter, current_task(), contextvars.copy_context()))
     return weakref.ref(loop)
+
+
+def _uses(play: Scenario) -> dict[str, tuple[StandInLoop | None, ...]]:
+    return {"with a loop bound": (play.loop(),), "after its loop was unset": (play.loop(), None)}
+
+
+def _come_and_gone(context: Context, *loops: StandInLoop | None) -> list[weakref.ref[Any] | None]:
+    """Bind ``loops`` in the context, one after the other, and end it; return what it was made of, in a fixed order."""
+    for loop in loops:
+        context.set(loop)
+    run = context.enter
+    of_run = _refers_to(run)
+    parts = [context.run(current_task), context.run(current_thread), run, *of_run]
+    made_of = [_weakly(each) for each in chain(parts, *map(_refers_to, of_run))]
+    del run, of_run, parts
+    context.end()
+    return made_of
+
+
+def _refers_to(function: Any) -> list[Any]:
+    """Return what a function or method has of its own."""
+    return [getattr(function, "__self__", None), *gc.get_referents(*(getattr(function, "__closure__", None) or ()))]
+
+
+def _weakly(thing: object) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(thing)
+    except TypeError:  # numbers, strings and the like
+        return None
 
 
 def _round(play: Scenario, context: Context) -> None:

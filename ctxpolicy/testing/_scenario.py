@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn, TypeVar, final
 
 from ctxpolicy import _asyncio
 from ctxpolicy._install import install
+from ctxpolicy._lifetime.scope import fresh_loop
 from ctxpolicy._policy import ContextPolicy
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.testing._contexts import Run, in_new_thread, thread_context
@@ -255,6 +256,17 @@ class Context:
             self.run(lambda: asyncio.run(_no_work()))
         self._scenario.note(f"in {self.name}: asyncio.run() under the policy")
         return True
+
+    @contextmanager
+    def scope(self) -> Iterator[AbstractEventLoop]:
+        """Have ``fresh_loop()`` bind a loop here for the block, by the policy in force; one that fails is not left."""
+        __tracebackhide__ = True
+        scenario, scope = self._scenario, fresh_loop()
+        loop = self.run(lambda: scenario.answer("entering fresh_loop()", scope.__enter__))
+        scenario.note(f"in {self.name}: fresh_loop() is entered, and gives {scenario.told(loop)}")
+        yield loop
+        scenario.note(f"in {self.name}: fresh_loop() is left")
+        self.run(lambda: scenario.answer("leaving fresh_loop()", lambda: scope.__exit__(None, None, None)))
 
     def visit(self) -> object:
         """Enter this context in another thread, and return the loop that it is handed, or :data:`NOT_ENTERED`."""

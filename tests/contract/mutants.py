@@ -15,7 +15,7 @@ from hypothesis.errors import Flaky
 from ctxpolicy.testing import LAWS, BrokenLawError, ResolverContract
 from ctxpolicy.testing._errors import ALL_LAWS, label
 from ctxpolicy.testing._law import law_of, tests_of
-from tests.contract import mutants_of_bindings, mutants_of_owners
+from tests.contract import mutants_of_bindings, mutants_of_methods, mutants_of_owners
 from tests.contract.right import OfContextVars, OfSlots, OfTasks, OfThreads
 
 RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks)
@@ -29,7 +29,7 @@ MUTANTS = tuple(
     sorted(
         (
             mutant
-            for module in (mutants_of_bindings, mutants_of_owners)
+            for module in (mutants_of_methods, mutants_of_bindings, mutants_of_owners)
             for mutant in _mutants(module)
             if mutant.breaks is not None
         ),
@@ -43,7 +43,12 @@ CAUGHT = {
     "test_methods_get_is_none_where_nothing_is_bound": "MakesALoopInGet",
     "test_methods_installed_and_uninstalled_leave_what_is_bound": "UnbindsWhenUninstalled",
     "test_methods_new_makes_a_loop_and_binds_nothing": "NewBinds",
+    "test_methods_set_closes_no_loop": "ClosesWhatItReplaces",
+    "test_methods_setter_hands_on_what_is_no_loop": "BindsAnything",
+    "test_methods_clear_leaves_no_loop": "IsNotCleared",
+    "test_methods_a_scope_has_its_loop_and_restores_what_was_bound": "DropsTheScope",
     "test_methods_that_tell_of_the_context_answer_everywhere": "SaysNothing",
+    "test_law_1_a_closed_loop_stays_bound": "HidesAClosedLoop",
     "test_law_1_every_way_of_setting_binds": "GetterRemembers",
     "test_law_1_loops_are_told_apart_by_identity": "ComparesByEquality",
     "test_law_1_what_is_set_is_got_until_the_next_set": "Forgets",
@@ -60,6 +65,7 @@ CAUGHT = {
     "test_law_5_a_lease_shows_again_after_what_was_set_by_hand": "EndsTheLease",
     "test_law_5_after_asyncio_run_a_context_has_what_it_leased": "UnbindsTheLease",
     "test_law_5_set_none_removes_what_was_set": "ForgetsToUnbind",
+    "test_law_6_a_context_is_let_go_when_it_ends": "KeepsEveryTenant",
     "test_law_6_a_contextvars_context_does_not_grow": "MakesAVariableASet",
     "test_law_6_a_leased_loop_is_closed_when_its_context_is_gone": "KeepsEveryLease",
     "test_law_6_a_loop_goes_with_its_context": "KeysByThreadIdent",

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from asyncio import AbstractEventLoop
+from contextlib import contextmanager
 from typing import ClassVar
 
 from ctxpolicy import Binding, ContextResolver
@@ -86,7 +87,7 @@ class KeepsOwnersByIdOfLoop(OfThreads):
     """the thread that a loop belongs to is kept in a dictionary by the loop's id()"""
 
     breaks = 4
-    sometimes = (1, 2, 3, 5, 7, ALL_LAWS)
+    sometimes = (0, 1, 2, 3, 5, 7, ALL_LAWS)
 
     class Resolver(Threads):
         def __init__(self):
@@ -136,6 +137,66 @@ class KeysByThreadIdent(OfThreads):
 
         def set(self, loop):
             self._loops[os.getpid(), threading.get_ident()] = loop
+
+
+class KeepsEveryThread(OfThreads):
+    """a set of the threads in which a loop was ever bound"""
+
+    breaks = 6
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._seen = set()
+
+        def set(self, loop):
+            self._seen.add(threading.current_thread())
+            super().set(loop)
+
+
+class Tenant:
+    bound: tuple = (None, 0, 0)
+
+
+present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("present_tenant", default=None)
+
+
+class KeepsEveryTenant(OfThreads):
+    """a dictionary by tenant, in which a tenant stays after set(None)"""
+
+    breaks = 6
+
+    class Resolver(Threads):
+        def __init__(self):
+            super().__init__()
+            self._unset = {}
+
+        def get(self):
+            if (tenant := present_tenant.get()) is None:
+                return super().get()
+            loop, *owner = tenant.bound
+            return loop if owner == [threading.get_ident(), os.getpid()] else None
+
+        def set(self, loop):
+            if (tenant := present_tenant.get()) is None:
+                super().set(loop)
+            else:
+                tenant.bound = (loop, threading.get_ident(), os.getpid())
+                if loop is None:
+                    self._unset[tenant] = True
+
+    @contextmanager
+    def new_context(self):
+        tenant = Tenant()
+
+        def run(function):
+            token = present_tenant.set(tenant)
+            try:
+                return function()
+            finally:
+                present_tenant.reset(token)
+
+        yield run
 
 
 class PinsItsKeys(OfTasks):

@@ -367,7 +367,7 @@ class FailingInAForkedChildsTenants(OfTenants):
             if os.getpid() == self.process or self.tenant is None:
                 super().set(loop)
             else:
-                1 / 0
+                raise ZeroDivisionError("division by zero")
 
 
 class ForgetsOnlyHereInAForkedChild(OfTenants):
