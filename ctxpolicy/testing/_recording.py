@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
+from ctxpolicy._binding import Binding, Lease
 from ctxpolicy.errors import OptionError
 from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
 from ctxpolicy.resolvers.delegating import DelegatingResolver
@@ -22,8 +23,8 @@ class Call(NamedTuple):
 
     Attributes:
         method: its name. What ``asyncio.set_event_loop()`` does is recorded as ``"set"``.
-        arguments: what it was given.
-        answer: what it returned, ``None`` where it raised.
+        arguments: what it was given; for a lease its loop, and nothing for what ``enter()`` returned.
+        answer: what it returned, ``None`` where it raised; for a binding its loop, and ``None`` for ``enter()``.
         error: what it raised, ``None`` where it returned.
         thread: the name of the thread that called.
     """
@@ -35,8 +36,25 @@ class Call(NamedTuple):
     thread: str
 
 
+class _Former(NamedTuple):
+    """What the resolver returned from ``enter()``."""
+
+    token: Any
+
+
+def _told(thing: Any) -> Any:
+    # A record of a lease would keep it from ending with its context, and so would one of what refers to it.
+    if isinstance(thing, _Former):
+        return None
+    return thing.loop if isinstance(thing, (Lease, Binding)) else thing
+
+
 class RecordingResolver(DelegatingResolver):
     """Records every call, answers as it is told to, and else passes the call on.
+
+    Not recorded are ``getter()`` and ``setter()``, which a policy calls when it is made: what it does by them is, as
+    ``"get"`` and ``"set"``. Where the resolver has no kind of loop of its own, a new loop is the policy's to make, and
+    recorded is that it has asked for one: as ``"factory"``, answered by ``None``.
 
     Args:
         resolver: answers what :meth:`script` does not; by default a ``ThreadResolver()``.
@@ -93,15 +111,48 @@ class RecordingResolver(DelegatingResolver):
         return self._record("new", self._resolver.new)
 
     def factory(self) -> LoopFactory | None:
-        """Return what records a ``new``, where that is scripted or the resolver has a kind of loop of its own."""
-        found = self._resolver.factory()
-        if "new" in self._scripts:
-            return self.new
-        return None if found is None else lambda: self._record("new", found)
+        """Record it; return what records a ``new``, where that is scripted or the resolver has a kind of its own."""
+        return self._record("factory", self._factory)
 
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
         """Record it."""
         return self._record("lease", self._resolver.lease, factory)
+
+    def clear(self) -> None:
+        """Record it."""
+        self._record("clear", self._resolver.clear)
+
+    def enter(self, lease: Lease) -> Any:
+        """Record it."""
+        return self._record("enter", lambda entered: _Former(self._resolver.enter(entered)), lease)
+
+    def holds(self, lease: Lease, former: Any) -> bool:
+        """Record it."""
+        return self._record("holds", lambda entered, to: self._resolver.holds(entered, to.token), lease, former)
+
+    def leave(self, former: Any) -> None:
+        """Record it."""
+        self._record("leave", lambda to: self._resolver.leave(to.token), former)
+
+    def binding(self) -> Binding | None:
+        """Record it."""
+        return self._record("binding", self._resolver.binding)
+
+    def mark(self) -> None:
+        """Record it."""
+        self._record("mark", self._resolver.mark)
+
+    def marked(self) -> bool:
+        """Record it."""
+        return self._record("marked", self._resolver.marked)
+
+    def private(self) -> bool:
+        """Record it."""
+        return self._record("private", self._resolver.private)
+
+    def after_fork(self) -> None:
+        """Record it; the resolver that calls are passed on to is told by itself."""
+        self._record("after_fork", super().after_fork)
 
     def applies(self) -> bool:
         """Record it."""
@@ -122,6 +173,12 @@ class RecordingResolver(DelegatingResolver):
     def __repr__(self) -> str:
         return f"<RecordingResolver of {self._resolver!r}, {len(self.calls)} calls>"
 
+    def _factory(self) -> LoopFactory | None:
+        found = self._resolver.factory()
+        if "new" in self._scripts:
+            return self.new
+        return None if found is None else lambda: self._record("new", found)
+
     def _record(self, method: str, function: Callable[..., T], *arguments: Any) -> T:
         answer: Any = None
         error: BaseException | None = None
@@ -131,7 +188,8 @@ class RecordingResolver(DelegatingResolver):
             error = raised
             raise
         finally:
-            self.calls.append(Call(method, arguments, answer, error, threading.current_thread().name))
+            given = tuple(_told(each) for each in arguments if not isinstance(each, _Former))
+            self.calls.append(Call(method, given, _told(answer), error, threading.current_thread().name))
         result: T = answer
         return result
 

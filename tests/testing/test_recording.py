@@ -10,7 +10,7 @@ import itertools
 import pytest
 
 import ctxpolicy
-from ctxpolicy import ChainResolver, ContextPolicy, OptionError, ProcessResolver, ThreadResolver
+from ctxpolicy import ChainResolver, ContextPolicy, ContextResolver, OptionError, ProcessResolver, ThreadResolver
 from ctxpolicy.testing import Call, RecordingResolver, ResolverContract, StandInLoop, in_new_thread, thread_context
 from tests.policies import collect_garbage
 
@@ -66,6 +66,49 @@ def test_a_lease_is_recorded_and_passed_on(recording):
     assert loop.is_closed()
 
 
+def test_what_a_scope_does_is_recorded_with_its_loop(recording):
+    policy = ContextPolicy(recording)
+    with ctxpolicy.install(policy):
+        with ctxpolicy.fresh_loop() as loop:
+            pass
+    calls = [call[:3] for call in recording.calls if call.method in ("enter", "holds", "leave")]
+    assert calls == [("enter", (loop,), None), ("holds", (loop,), True), ("leave", (), None)]
+
+
+def test_a_recorded_scope_ends_no_later_than_one_that_is_not(recording):
+    with ctxpolicy.install(recording, missing="create"):
+        leased = asyncio.get_event_loop()
+        with ctxpolicy.fresh_loop():
+            assert recording.binding().loop is not leased
+        assert recording.binding().loop is leased
+        assert recording.calls[-1][:3] == ("binding", (), leased)
+        recording.clear()
+        collect_garbage()
+        assert leased.is_closed()
+
+
+def test_that_the_policy_makes_a_loop_is_recorded_as_its_question_for_a_factory(recording):
+    with ctxpolicy.install(recording):
+        asyncio.new_event_loop().close()
+        assert recording.calls[-1][:3] == ("factory", (), None)
+
+
+def test_all_else_that_is_asked_is_recorded_too(recording):
+    assert recording.marked() is False
+    recording.mark()
+    assert (recording.marked(), recording.private()) == (True, True)
+    recording.clear()
+    recording.after_fork()
+    assert recording.methods == ["marked", "mark", "marked", "private", "clear", "after_fork"]
+
+
+def test_every_method_of_the_contract_is_recorded_but_those_that_make_what_a_policy_binds():
+    methods = {
+        name for name in vars(ContextResolver) if not name.startswith("_") and callable(vars(ContextResolver)[name])
+    }
+    assert methods - vars(RecordingResolver).keys() == {"getter", "setter"}
+
+
 def test_a_recording_around_another_resolver_passes_calls_on_to_it():
     process = ProcessResolver()
     recording, loop = RecordingResolver(process), StandInLoop()
@@ -116,7 +159,7 @@ def test_new_loops_of_the_resolvers_own_kind_are_recorded():
     recording = RecordingResolver(own())
     assert repr(ContextPolicy(recording).new_event_loop()) == "its own"
     assert repr(recording.new()) == "its own"
-    assert recording.methods == ["new", "new"]
+    assert recording.methods == ["factory", "new", "new"]
 
 
 def test_a_scripted_new_makes_the_policys_loops(recording):
@@ -124,4 +167,4 @@ def test_a_scripted_new_makes_the_policys_loops(recording):
     recording.script("new", [loop])
     assert ContextPolicy(recording).new_event_loop() is loop
     recording.new().close()
-    assert recording.methods == ["new", "new"]
+    assert recording.methods == ["factory", "new", "new"]
