@@ -10,6 +10,7 @@ import subprocess
 import sys
 import unittest
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -85,14 +86,31 @@ def _job(contract: type, tests: Sequence[str]) -> dict[str, Any]:
 
 def _module(name: str, file: str) -> ModuleType:
     """Import the module by its name, or from its file where the name leads nowhere or to another one."""
-    if name != "__main__" and importlib.util.find_spec(name.partition(".")[0]) is not None:
-        try:
-            found = importlib.import_module(name)
-        except ModuleNotFoundError:
-            pass
-        else:
-            if getattr(found, "__file__", None) == file:
-                return found
+    return _by_name(name, file) or _in_its_package(name, file) or _by_file(name, file)
+
+
+def _by_name(name: str, file: str) -> ModuleType | None:
+    if name == "__main__" or importlib.util.find_spec(name.partition(".")[0]) is None:
+        return None
+    try:
+        found = importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+    return found if getattr(found, "__file__", None) == file else None
+
+
+def _in_its_package(name: str, file: str) -> ModuleType | None:
+    """Import it by its name from the folder that this begins in: pytest's importlib mode does without ``sys.path``."""
+    path, parts = Path(file).with_suffix(""), tuple(name.split("."))
+    if len(parts) == 1 or path.parts[-len(parts) :] != parts:
+        return None
+    for other in [each for each in sys.modules if each.partition(".")[0] == parts[0]]:
+        del sys.modules[other]
+    sys.path.insert(0, str(path.parents[len(parts) - 1]))
+    return _by_name(name, file)
+
+
+def _by_file(name: str, file: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("contract_elsewhere", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"the module {name} cannot be imported from {file!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -154,6 +155,45 @@ def test_what_else_fails_elsewhere_is_told_with_its_traceback():
 def test_what_prints_elsewhere_says_nothing_of_the_law():
     with pytest.raises(RuntimeError, match="prints ended with 0:\nhello"):
         run_elsewhere(Elsewhere(), ["prints"])
+
+
+RELATIVE = """
+    from ctxpolicy.testing import ResolverContract, thread_context
+    from .helpers import ThreadResolver
+
+    class TestRelative(ResolverContract):
+        def make_resolver(self):
+            return ThreadResolver()
+
+        def new_context(self):
+            return thread_context()
+"""
+
+
+# As the command pytest does: without the present folder, which -c and pytester put there.
+PYTEST = "import sys; del sys.path[:2]; import pytest; sys.exit(pytest.main())"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.parametrize("kind", ["folder", "package", "package beside another one of its name"])
+def test_a_module_finds_its_neighbours_in_a_process_of_its_own_if_pytest_imports_by_importlib(
+    pytester, monkeypatch, kind
+):
+    suite = pytester.mkdir("suite")
+    (suite / "sub").mkdir()
+    (suite / "sub" / "helpers.py").write_text("from ctxpolicy import ThreadResolver")
+    (suite / "sub" / "test_relative.py").write_text(textwrap.dedent(RELATIVE))
+    (pytester.path / "elsewhere" / "suite" / "sub").mkdir(parents=True)
+    if kind != "folder":
+        for folder in (suite, suite / "sub", pytester.path / "elsewhere" / "suite"):
+            (folder / "__init__.py").touch()
+    if kind == "package beside another one of its name":
+        monkeypatch.setenv("PYTHONPATH", environment(pytester.path / "elsewhere")["PYTHONPATH"])
+    else:
+        monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    kept_out = [option for name in ("randomly", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")]
+    done = pytester.run(sys.executable, "-c", PYTEST, "--import-mode=importlib", "-k", "fork", *kept_out, suite)
+    done.assert_outcomes(passed=1)
 
 
 SMALL = """
