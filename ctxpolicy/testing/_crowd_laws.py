@@ -38,7 +38,7 @@ class CrowdLaws(Description):
             play.broken(complaint, "Guard what the contexts share, or share nothing; read and write in one step.")
 
     def _one_of_many(self, play: Scenario, barrier: threading.Barrier) -> str:
-        with self.new_context() as run:
+        with play.described_context() as run:
             barrier.wait()
             for _ in range(_ROUNDS):
                 complaint = run(lambda: self._set_and_get(play)) or self._set_and_get(play)

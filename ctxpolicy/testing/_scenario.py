@@ -84,7 +84,18 @@ class Scenario:
 
     def context(self, made_in: Context | None = None) -> Context:
         """Make one of the resolver's contexts."""
-        return self._make(made_in, self.description.new_context, "a context")
+        return self._make(made_in, self.described_context, "a context")
+
+    @contextmanager
+    def described_context(self) -> Iterator[Run]:
+        """Make a context as the description does, which must be a context manager that yields a callable."""
+        manager: object = self.description.new_context()
+        if not isinstance(manager, AbstractContextManager):
+            self.lie(f"new_context() returned {manager!r}, which is no context manager (is @contextmanager missing?)")
+        with manager as run:
+            if not callable(run):
+                self.lie(f"new_context() yielded {run!r}, which does not run functions: yield a callable")
+            yield run
 
     def thread(self, started_in: Context | None = None) -> Context:
         """Start a plain thread."""

@@ -109,6 +109,24 @@ def test_what_a_context_manager_yields_must_return_and_raise_what_functions_do(c
     assert complaint in wrong(mine, "test_description_can_be_used")
 
 
+def forgotten_decorator():
+    yield lambda function: function()
+
+
+NO_CONTEXTS = {
+    "new_context() returned <generator object forgotten_decorator": forgotten_decorator,
+    "new_context() returned <function thread_context": lambda: thread_context,
+    "new_context() yielded None, which does not run functions": contextlib.nullcontext,
+}
+
+
+@pytest.mark.parametrize("complaint", NO_CONTEXTS)
+def test_new_context_must_return_a_context_manager_that_yields_a_callable(complaint):
+    mine = description(new_context=lambda self: NO_CONTEXTS[complaint]())
+    for test in ("test_description_can_be_used", "test_law_7_many_threads_at_once_keep_their_loops_apart"):
+        assert complaint in wrong(mine, test)
+
+
 @pytest.mark.parametrize("complaint", RUNS)
 def test_what_a_context_manager_yields_must_run_functions(complaint):
     mine = description(new_context=lambda self: contextlib.nullcontext(RUNS[complaint]))
