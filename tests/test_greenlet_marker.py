@@ -176,8 +176,11 @@ def test_a_hook_put_on_top_stays_and_ours_goes_when_that_one_has_gone() -> None:
     def on_top(event: str, args: Any) -> None:
         beneath(event, args)
 
-    with ctxpolicy.install(GreenletResolver(running=True)):
+    resolver = GreenletResolver(running=True)
+    with ctxpolicy.install(resolver):
         beneath = greenlet.settrace(on_top)
+        assert resolver.get() is None
+        assert greenlet.gettrace() is on_top
     assert greenlet.gettrace() is on_top
     greenlet.greenlet(lambda: None).switch()
     assert greenlet.gettrace() is on_top
