@@ -98,7 +98,7 @@ class ContextResolver(ABC):
         """Return what the policy binds as its ``set_event_loop``, for speed as :meth:`getter` is.
 
         Args:
-            other: to be called with whatever is not an event loop (``None`` included).
+            other: to be called with whatever is not an event loop; with ``None`` too, unless this unbinds by itself.
         """
         bind = self.bind
 
