@@ -247,8 +247,9 @@ def _wakeup_fd() -> int:
 def shut_down(loop: AbstractEventLoop) -> None:
     """Do to ``loop`` what ``asyncio.Runner`` does at its end, and close it.
 
-    Its tasks are cancelled (what they raise is reported), its asynchronous generators and default executor shut down.
-    Where another loop runs in this thread, that one stands still meanwhile.
+    Its tasks are cancelled (what they raise is reported), its asynchronous generators and default executor shut down,
+    and what is ready meanwhile is done: a transport that was told to close closes its socket. Where another loop
+    runs in this thread, that one stands still meanwhile.
     """
     if loop.is_closed():
         return

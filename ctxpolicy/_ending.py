@@ -44,7 +44,7 @@ def close_leased(loop: AbstractEventLoop, place: Place | None, context: str) -> 
     except (OSError, ValueError):
         pass  # the collector has finalized the loop's own sockets and selector before this lease
     if left:
-        what = f"was closed at the end of its lease with something left in it: {', '.join(left)}"
+        what = f"was closed at the end of its lease with something left in it: {', '.join(map(str, left))}"
         _warn(loop, place, context, what)
 
 

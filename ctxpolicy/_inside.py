@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import AbstractEventLoop, base_events, selector_events, tasks
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["default_executor", "detach", "holds_nothing", "leftovers", "settle"]
 
@@ -71,7 +71,7 @@ if sys.version_info >= (3, 14):
 
 else:
 
-    def _tasks_of(loop: AbstractEventLoop) -> Iterable[asyncio.Task[Any]]:
+    def _tasks_of(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
         # As all_tasks() does it, but not by the weak set's own iterator: where there is no task at all that takes 2 us
         # of the 22 that it takes to make a loop and close it.
         kept: Any = getattr(tasks, "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks")
@@ -79,19 +79,74 @@ else:
         return {task for task in living if task is not None and task.get_loop() is loop and not task.done()}
 
 
-def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[str]:
-    """Say what of ``loop`` would be lost if it were only closed: tasks, asynchronous generators, default executor.
+class Leftover(NamedTuple):
+    """What would be lost with a loop. In words only when these are asked for: whatever it is, its repr() may raise."""
+
+    words: str
+    thing: object
+
+    def __str__(self) -> str:
+        return self.words.format(self.thing)
+
+
+def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[Leftover]:
+    """Return what of ``loop`` would be lost if it were only closed.
+
+    That is: tasks, asynchronous generators, the default executor, and what the loop would call: timers, callbacks that
+    are ready, readers and writers.
 
     Args:
         unknown: whether to count what a loop that is not asyncio's own does not tell.
     """
-    found = [repr(task) for task in _tasks_of(loop)]
+    tasks_of = _tasks_of(loop)
     if not isinstance(loop, base_events.BaseEventLoop):
-        return [*found, "asynchronous generators and a default executor, perhaps"] if unknown else found
+        hidden = Leftover("asynchronous generators, callbacks and a default executor of {!r}, perhaps", loop)
+        return [*(Leftover("{!r}", task) for task in tasks_of), *([hidden] if unknown else [])]
+    found = [Leftover("{!r}", thing) for thing in (*tasks_of, *_calls_of(loop, tasks_of))]
+    found += _watched_by(loop)
     if loop._asyncgens.data:  # type: ignore[attr-defined]
-        found += [repr(agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
+        found += [Leftover("{!r}", agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
     executor = loop._default_executor  # type: ignore[attr-defined]
-    return found if executor is None else [*found, f"the default executor {executor!r}"]
+    return found if executor is None else [*found, Leftover("the default executor {!r}", executor)]
+
+
+def _calls_of(loop: Any, known: set[asyncio.Task[Any]]) -> Iterator[object]:
+    """Return what ``loop`` will call: the tasks that wait for that and are not ``known``, else the handle.
+
+    A loop and its tasks that are garbage together are still bound to each other. Not so by the weak references by which
+    asyncio knows its tasks up to Python 3.13: the collector clears these first.
+    """
+    seen = set(known)
+    for handle in (*loop._ready, *loop._scheduled):
+        if not handle.cancelled():
+            waiting = _waiting_for(handle)
+            yield from waiting - seen or ([] if waiting else [handle])
+            seen |= waiting
+
+
+def _waiting_for(handle: Any) -> set[asyncio.Task[Any]]:
+    ahead: list[Any] = [_owner(handle._callback), *handle._args]
+    futures: set[asyncio.Future[Any]] = set()
+    while ahead:
+        one = ahead.pop()
+        # By its type, as isinstance() asks a proxy, which may raise.
+        if issubclass(type(one), asyncio.Future) and one not in futures:
+            futures.add(one)
+            ahead += [_owner(callback) for callback, _ in one._callbacks or ()]
+    return {future for future in futures if isinstance(future, asyncio.Task)}
+
+
+def _owner(callback: Any) -> Any:
+    return getattr(callback, "__self__", None)  # a task's callbacks are its methods
+
+
+def _watched_by(loop: Any) -> Iterator[Leftover]:
+    if isinstance(loop, selector_events.BaseSelectorEventLoop):
+        watched = loop._selector.get_map()  # type: ignore[attr-defined]
+        if len(watched) > 1:  # its self-pipe is one
+            for key in watched.values():
+                if key.fd != loop._ssock.fileno():  # type: ignore[attr-defined]
+                    yield Leftover("file descriptor {0.fd}, watched for {0.data!r}", key)
 
 
 def default_executor(loop: AbstractEventLoop) -> Executor | None:

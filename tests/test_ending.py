@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -31,10 +32,34 @@ async def leave_an_executor() -> None:
     await asyncio.get_running_loop().run_in_executor(None, int)
 
 
+async def leave_a_task_asleep() -> None:
+    asyncio.ensure_future(asyncio.sleep(60)).set_name("asleep")
+    await asyncio.sleep(0)
+
+
+async def leave_a_timer() -> None:
+    asyncio.get_running_loop().call_later(60, divmod, 1, 0)
+
+
+async def leave_a_callback() -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, divmod, 1, 0)
+
+
+async def leave_a_reader() -> None:
+    reader, writer = socket.socketpair()
+    kept[:] = reader, writer
+    asyncio.get_running_loop().add_reader(reader, divmod, 1, 0)
+
+
 @pytest.mark.parametrize(
     ("leave", "named"),
     [
         (leave_a_generator, "generate"),
+        (leave_a_task_asleep, "Task pending name='asleep'"),
+        (leave_a_timer, "TimerHandle .*divmod"),
+        (leave_a_callback, "Handle .*divmod"),
+        (leave_a_reader, r"file descriptor \d+, watched for .*divmod"),
         pytest.param(
             leave_an_executor,
             "the default executor",
@@ -53,7 +78,29 @@ def test_what_a_leased_loop_still_holds_when_its_context_is_gone_is_named_with_t
         with pytest.warns(ResourceWarning, match=rf"leased at .*test_ending.py:\d+ in job for .*{named}"):
             in_thread(job)
             collect_garbage()
+    for thing in kept:
+        if isinstance(thing, socket.socket):
+            thing.close()
     kept.clear()
+
+
+async def leave_a_cancelled_timer() -> None:
+    asyncio.get_running_loop().call_later(60, divmod, 1, 0).cancel()
+
+
+async def leave_a_cancelled_callback() -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: loop.call_soon(divmod, 1, 0).cancel())
+
+
+@pytest.mark.parametrize("leave", [leave_a_cancelled_timer, leave_a_cancelled_callback])
+def test_what_was_cancelled_is_not(leave: Callable[[], Any]):
+    def job() -> None:
+        asyncio.get_event_loop().run_until_complete(leave())
+
+    with ctxpolicy.install(missing="create"):
+        in_thread(job)
+        collect_garbage()
 
 
 def test_a_task_that_is_pending_when_its_context_is_gone_is_told_of(caplog: pytest.LogCaptureFixture):

@@ -149,6 +149,7 @@ def closes_it() -> None:
     asyncio.get_event_loop().close()
 
 
+@pytest.mark.filterwarnings("ignore:the loop leased at .* with something left in it:ResourceWarning")
 @pytest.mark.parametrize("job", [sets_debug, sets_task_factory, sets_attribute, leaves_a_callback, closes_it])
 def test_what_looks_otherwise_than_when_it_was_new_is_not_used_again(job, made):
     for _ in range(3):
@@ -165,7 +166,8 @@ def test_what_is_left_in_a_loop_is_not_there_in_the_next():
     def looks() -> int:
         return len(asyncio.get_event_loop()._selector.get_map())
 
-    in_a_context_of_its_own(leaves_a_reader)
+    with pytest.warns(ResourceWarning, match="watched for"):
+        in_a_context_of_its_own(leaves_a_reader)
     assert in_a_context_of_its_own(looks) == 1
     os.close(read)
     os.close(write)
@@ -214,7 +216,9 @@ def test_one_that_was_used_before_is_closed_quietly_where_the_collector_finds_it
     for _ in range(_MOST):
         in_a_context_of_its_own(uses)
         in_a_context_of_its_own(job)
-    gc.collect()  # what asyncio's loops complain of, is an error here
+    with pytest.warns(ResourceWarning, match="something left in it: <TimerHandle") as caught:
+        gc.collect()
+    assert not [warning for warning in caught if "unclosed event loop" in str(warning.message)]
 
 
 @provable

@@ -196,6 +196,20 @@ def test_tasks_left_are_cancelled_and_asynchronous_generators_closed_before_it_r
     kept.clear()
 
 
+def test_what_is_ready_on_a_loop_that_is_not_as_new_is_done_before_it_returns():
+    log: list[str] = []
+
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, loop.call_soon, log.append, "called")
+
+    async def main() -> None:
+        await isolate(leave)
+        assert log == ["called"]
+
+    asyncio.run(main())
+
+
 def test_signal_handlers_cannot_be_set_there():
     async def handle() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)

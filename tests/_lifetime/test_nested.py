@@ -49,6 +49,20 @@ def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(outer_f
     assert ctxpolicy.run(main(), loop_factory=outer_factory) == "done"
 
 
+def test_at_the_end_of_an_isolated_run_what_is_ready_on_its_loop_is_done():
+    log = []
+
+    async def leave_a_callback():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, log.append, "called")
+
+    async def main():
+        block_on(leave_a_callback(), nested="isolated")
+        assert log == ["called"]
+
+    asyncio.run(main())
+
+
 def test_isolated_works_in_a_callback_where_no_task_runs():
     async def main():
         loop = asyncio.get_running_loop()

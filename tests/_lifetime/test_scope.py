@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import socket
 import threading
 
 import pytest
@@ -110,6 +111,23 @@ def test_at_the_end_tasks_are_cancelled_and_generators_and_executor_shut_down():
     assert log == ["in executor", "cancelled", "generator closed"]
     assert task.cancelled()
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_at_the_end_what_is_ready_is_done_though_nothing_else_is_left(outer_factory):
+    log = []
+    with fresh_loop(loop_factory=outer_factory) as loop:
+        loop.call_soon(log.append, "called")
+        loop.call_later(0, log.append, "timer")
+        loop.call_soon_threadsafe(loop.call_soon, log.append, "called by what was called")
+    assert sorted(log) == ["called", "called by what was called", "timer"]
+
+
+def test_at_the_end_a_transport_that_was_told_to_close_is_closed(outer_factory):
+    ours, theirs = socket.socketpair()
+    with theirs, fresh_loop(loop_factory=outer_factory) as loop:
+        transport, _ = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
+        transport.close()
+    assert ours.fileno() == -1
 
 
 def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler():
