@@ -28,7 +28,8 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
     """Run ``coro`` on ``loop``, which runs in another thread, and return its result.
 
     It runs in a copy of this thread's contextvars context. If the wait ends early (by ``timeout``, in seconds, or
-    ``KeyboardInterrupt``) it is cancelled there, and its end is waited for.
+    ``KeyboardInterrupt``) it is cancelled there, and its end is waited for. What the loop's task factory raises is
+    raised here.
 
     Raises:
         BlockingError: the loop waits for this very thread, or it was stopped or closed meanwhile.
@@ -62,6 +63,7 @@ class _Call(Generic[T]):
         self.loop = loop
         self._coro = coro
         self._task: asyncio.Task[T] | None = None
+        self._error: BaseException | None = None  # why there is no task
         self._cancelled = False
         self._done = threading.Event()
         self._alive = time.monotonic()
@@ -72,9 +74,18 @@ class _Call(Generic[T]):
         if self._cancelled:
             self._coro.close()
             self._done.set()
-        else:
+            return
+        try:
             self._task = self.loop.create_task(self._coro)
             self._task.add_done_callback(lambda _: self._done.set())
+        except BaseException as error:  # of the loop's task factory, or an interrupt
+            self._error = error
+            try:
+                self._coro.close()
+            finally:
+                self._done.set()
+            if not isinstance(error, Exception):
+                raise
 
     def wait(self, timeout: float | None) -> bool:
         """Have the loop start the task, and wait for its end; return whether it came within ``timeout`` seconds."""
@@ -90,8 +101,14 @@ class _Call(Generic[T]):
             self._look()
 
     def result(self) -> T:
-        assert self._task is not None
-        return self._task.result()
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+            assert self._task is not None
+            return self._task.result()
+        finally:
+            del error  # its traceback refers to this frame
 
     def cancel(self) -> None:
         """Cancel the task and wait for its end, as long as its loop takes note."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextvars
+import inspect
 import textwrap
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -178,6 +180,42 @@ class TestWithTheContextsLoopRunningInAnotherThread:
 
         with ctxpolicy.install():
             asyncio.run(main())
+
+    @pytest.mark.parametrize("fault", ["raises", "returns nothing"])
+    def test_what_a_task_factory_raises_there_is_raised_here_and_nothing_is_left(self, fault):
+        def factory(loop, coro, **options):
+            if fault == "raises":
+                raise LookupError("no task")
+
+        async def main():
+            loop, coro = asyncio.get_running_loop(), where()
+            blocked = asyncio.ensure_future(asyncio.to_thread(block_on, coro))
+            loop.set_task_factory(factory)
+            with pytest.raises(LookupError if fault == "raises" else AttributeError):
+                await blocked
+            loop.set_task_factory(None)
+            assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+
+    def test_an_interrupt_that_comes_when_it_is_to_start_stops_the_loop_and_is_raised_here_too(self):
+        def factory(loop, coro, **options):
+            raise KeyboardInterrupt
+
+        loop = asyncio.new_event_loop()
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            with ThreadPoolExecutor(1) as executor:
+                blocked = []
+                loop.call_soon(lambda: blocked.append(executor.submit(block_on, where())))
+                loop.set_task_factory(factory)
+                with pytest.raises(KeyboardInterrupt):
+                    loop.run_forever()
+                with pytest.raises(KeyboardInterrupt):
+                    blocked[0].result()
+            asyncio.set_event_loop(None)
+        loop.close()
 
     def test_a_timeout_cancels_it_there_and_waits_for_its_end(self):
         log = []
