@@ -3,6 +3,7 @@
 A piece of work (an isolated call, a job of an executor, a coroutine run under a running loop) is done by a thread, and
 somebody waits for it. Where it is a loop's thread that waits and does nothing else, that loop stands still until the
 work is done. If the work, or other work that it waits for, wants that very loop to run something, neither ever ends.
+The same over several loops: what such a loop is to run waits for the work too, and so does whoever waits for that.
 
 Only waits without a limit count: one with a timeout ends. Awaiting counts only on the way up, because a loop that
 awaits still runs.
@@ -158,7 +159,7 @@ def _depends(work: Work, other: Work) -> bool:
 
 
 def _above(work: Work | None) -> Iterator[Work]:
-    """Return ``work`` and all that waits for it."""
+    """Return ``work`` and all that waits for it, or for a loop that stands still until it is done."""
     seen: list[Work] = []
     ahead = [work]
     while ahead:
@@ -167,7 +168,11 @@ def _above(work: Work | None) -> Iterator[Work]:
             continue
         seen.append(one)
         yield one
-        ahead += [one.within, *(wait.work for wait in one.waits)]
+        ahead.append(one.within)
+        for wait in one.waits:
+            ahead.append(wait.work)
+            if wait.stands_still and wait.loop is not None:
+                ahead += _graph.handed.get(wait.loop, ())
 
 
 def _refusal(loop: AbstractEventLoop, why: str) -> BlockingError:

@@ -247,6 +247,22 @@ def test_a_job_that_the_waited_for_job_waits_for_is_refused_too():
         asyncio.run(main())
 
 
+def test_a_job_that_is_submitted_under_a_loop_that_stands_still_may_use_it_as_nobody_may_wait_for_the_job(executor):
+    gate = Gate()
+
+    async def submit(loop: asyncio.AbstractEventLoop) -> concurrent.futures.Future[str]:
+        job = executor.submit(asking, loop, gate)
+        gate.opened.set()
+        return job
+
+    async def main() -> str:
+        job = block_on(submit(asyncio.get_running_loop()), nested="isolated")
+        return await asyncio.wrap_future(job)
+
+    with install("thread"):
+        assert asyncio.run(main()) == "answer"
+
+
 def test_an_awaited_job_may_use_the_loop(executor):
     gate = Gate()
     gate.opened.set()

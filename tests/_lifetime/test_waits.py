@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,70 @@ def test_so_is_one_that_stands_still_for_what_waits_for_this_work(loops):
         for loop in (loops[0], loops[2]):
             with pytest.raises(BlockingError), handing_over(loop, limited=False):
                 pytest.fail("entered")
+
+
+def test_so_is_one_that_stands_still_for_what_waits_for_a_loop_that_stands_still_for_this_work(loops):
+    """The first loop stands still for a job that waits for the second, which stands still for the job here."""
+    handed = Work(still(loops[0]))
+    with doing(handed), handing_over(loops[1], limited=False), doing(Work(still(loops[1]))):
+        for loop in (loops[0], loops[1]):
+            with pytest.raises(BlockingError, match="stands still"), handing_over(loop, limited=False):
+                pytest.fail("entered")
+        with handing_over(loops[2], limited=False):
+            pass
+
+
+def test_and_a_loop_may_not_stand_still_for_work_that_waits_for_one_that_stands_still_for_what_waits_for_it(loops):
+    first, second = Work(still(loops[0])), Work()
+
+    async def stand_still() -> None:
+        with standing_still(second):
+            pass
+
+    loops[1].run_until_complete(stand_still())
+    with doing(second), handing_over(loops[0], limited=False):
+        loops[1].run_until_complete(stand_still())
+        with doing(first), handing_over(loops[1], limited=False), doing(Work()):
+            with pytest.raises(BlockingError, match="is waited for"):
+                loops[1].run_until_complete(stand_still())
+            loops[2].run_until_complete(stand_still())
+
+
+@pytest.mark.parametrize(("awaits", "limited"), [(True, False), (False, True)])
+def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_up(loops, awaits, limited):
+    handed = Work(still(loops[0]))
+    here = Work(Wait(loops[1], None, stands_still=not awaits))
+    with doing(handed), handing_over(loops[1], limited=limited):
+        with doing(here), handing_over(loops[0], limited=False):
+            pass
+
+
+def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so():
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+
+    async def answer() -> str:
+        return "answer"
+
+    def block_on_loop(number: int, coro: Coroutine[Any, Any, str]) -> str:
+        asyncio.set_event_loop(loops[number])
+        return block_on(coro)
+
+    async def stand_still_for_a_job_on_the_first() -> str:
+        return executor.submit(block_on_loop, 0, answer()).result()
+
+    async def stand_still_for_a_job_on_the_second() -> str:
+        return executor.submit(block_on_loop, 1, stand_still_for_a_job_on_the_first()).result()
+
+    with install("thread"), ContextThreadPoolExecutor(2) as executor, ThreadPoolExecutor(2) as threads:
+        for loop in loops:
+            threads.submit(loop.run_forever)
+        outcome = asyncio.run_coroutine_threadsafe(stand_still_for_a_job_on_the_second(), loops[0])
+        error = outcome.exception()  # from whichever side comes second
+        for loop in loops:
+            loop.call_soon_threadsafe(loop.stop)
+    assert isinstance(error, BlockingError)
+    for loop in loops:
+        loop.close()
 
 
 def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
