@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import sys
 import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -201,8 +202,15 @@ def open_leases() -> list[Lease]:
 @atexit.register
 def _close_all() -> None:
     for lease in reversed(open_leases()):  # the youngest first: it may use what an older one has made
-        if lease.loop is not None and not lease.loop.is_running():
-            lease.release()
+        if lease.loop is not None:
+            _end_at_exit(lease.loop, lease.release)
     for loop in unclosed:
+        _end_at_exit(loop, loop.close)
+
+
+def _end_at_exit(loop: AbstractEventLoop, end: Callable[[], object]) -> None:
+    try:
         if not loop.is_running():
-            loop.close()
+            end()
+    except BaseException as error:  # noqa: BLE001 - the others must end all the same
+        sys.excepthook(type(error), error, error.__traceback__)

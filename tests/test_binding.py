@@ -320,6 +320,57 @@ def test_leases_that_stand_at_exit_end_there_the_youngest_first():
     assert run_program(textwrap.dedent(program)).split() == ["1", "3", "0", "2"]
 
 
+def test_at_exit_each_lease_ends_whatever_the_others_raise():
+    program = """
+        import asyncio, sys
+        from ctxpolicy import Lease, _binding
+
+        class Loop(asyncio.SelectorEventLoop):
+            def close(self):
+                super().close()
+                raise OSError(self.name)
+
+        def loop(name):
+            made = Loop()
+            made.name = name
+            return made
+
+        leases = [Lease("a test") for _ in range(2)]
+        loops = [lease.open(lambda: loop(number)) for number, lease in enumerate(leases)]
+        unclosed = [loop(number) for number in (2, 3)]
+        _binding.unclosed += unclosed
+        sys.excepthook = lambda kind, error, trace: print(error)
+        _binding._close_all()  # what is done at exit
+        print(all(each.is_closed() for each in loops + unclosed))
+        _binding.unclosed.clear()
+    """
+    assert run_program(textwrap.dedent(program)).split() == ["1", "0", "2", "3", "True"]
+
+
+def test_at_exit_each_lease_ends_though_warnings_are_errors():
+    program = """
+        import asyncio, sys, threading
+        from ctxpolicy import Lease, _binding
+
+        leases, loops = [], []
+
+        def leave_a_timer():
+            leases.append(Lease("a thread"))
+            loops.append(leases[-1].open(asyncio.SelectorEventLoop))
+            loops[-1].call_later(60, print)
+
+        leases.append(Lease("a test"))
+        loops.append(leases[0].open(asyncio.SelectorEventLoop))
+        thread = threading.Thread(target=leave_a_timer)
+        thread.start()
+        thread.join()
+        sys.excepthook = lambda kind, error, trace: print("TimerHandle" in str(error))
+        _binding._close_all()
+        print(all(loop.is_closed() for loop in loops))
+    """
+    assert run_program(textwrap.dedent(program), flags=("-W", "error")).split() == ["True", "True"]
+
+
 def test_leases_that_go_with_cycles_end_before_their_loops_are_finalized():
     """Else each loop's own finalizer would complain."""
     program = """
