@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import os
 import sys
@@ -19,6 +20,9 @@ from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["Job", "Pool", "Worker", "pool"]
 
+_PATIENCE: Final = (
+    1.0  # seconds without a free thread, after which a call that may be from an isolated one gets its own
+)
 _IDLE_AT_EXIT: Final = 1.0  # seconds that interpreter exit waits for a thread that has nothing to do
 
 
@@ -50,6 +54,10 @@ class Pool:
 
     At most ``size`` work at once. A thread whose job waits for another job of this pool does not work, so that one more
     may: however deep jobs wait for jobs, some go on.
+
+    Which job waits is known by the contextvars context. A thread that a job uses may not have it
+    (``run_in_executor()``, a plain thread). So a call without a parent, made in any thread but the main one, is taken
+    to be waited for by a job when no thread has become free for about a second.
     """
 
     def __init__(self, size: int) -> None:
@@ -64,6 +72,10 @@ class Pool:
         self._workers = 0
         self._waiting = 0
         self._queue: deque[Job] = deque()
+        self._taken = 0  # how often a queued job was taken up
+        self._strangers: dict[Job, None] = {}  # what is queued and may be waited for by a job that is not known
+        self._adopted: dict[Job, int] = {}  # what is taken to be waited for, and by how many
+        self._no_strangers: threading.Event | None = None  # set when there are none; None: nobody waits for that
 
     def submit(self, job: Job) -> None:
         """Have ``job`` run by an idle thread or a new one; queued where all are busy."""
@@ -76,10 +88,12 @@ class Pool:
                 raise
             if worker is None:
                 self._queue.append(job)
+                if job.parent is None and threading.current_thread() is not threading.main_thread():
+                    self._look_after(job)
                 return
             if self._queue:  # more may work than when these were queued
                 self._queue.append(job)
-                job = self._queue.popleft()
+                job = self._next()
             worker.inbox.put(job)
 
     def withdraw(self, job: Job) -> bool:
@@ -89,6 +103,7 @@ class Pool:
                 self._queue.remove(job)
             except ValueError:
                 return False
+            self._no_stranger(job)
             self._end_wait(job)
             return True
 
@@ -102,7 +117,7 @@ class Pool:
             self._end_wait(done)
             if self._workers <= self._size + self._waiting:
                 if self._queue:
-                    return self._queue.popleft(), True
+                    return self._next(), True
                 if worker.generation == self._generation:
                     self._idle.append(worker)
                     return None, True
@@ -124,6 +139,48 @@ class Pool:
         for worker in idle:
             worker.thread.join(wait)
 
+    def _next(self) -> Job:
+        self._taken += 1
+        job = self._queue.popleft()
+        self._no_stranger(job)
+        return job
+
+    def _look_after(self, stranger: Job) -> None:
+        self._strangers[stranger] = None
+        if self._no_strangers is None:
+            none = threading.Event()
+            thread = threading.Thread(target=self._adopt_strangers, args=[none], name="ctxpolicy-relief", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread can be started now: the next one tries again
+                contextvars.Context().run(thread.start)
+                self._no_strangers = none
+
+    def _no_stranger(self, job: Job) -> None:
+        self._strangers.pop(job, None)
+        if not self._strangers and self._no_strangers is not None:
+            self._no_strangers.set()
+            self._no_strangers = None
+
+    def _adopt_strangers(self, none_left: threading.Event) -> None:
+        taken = self._taken
+        while not none_left.wait(_PATIENCE):
+            with self._lock:
+                if self._taken == taken and self._strangers:
+                    self._adopt(next(iter(self._strangers)))
+                taken = self._taken
+
+    def _adopt(self, stranger: Job) -> None:
+        try:
+            worker = Worker(self, self._generation)
+        except RuntimeError:  # no thread can be started now
+            return
+        self._workers += 1
+        # All beyond the bound are taken to wait, so that one more may work when this one waits.
+        self._adopted[stranger] = waiting = max(0, self._workers - self._size - self._waiting)
+        self._waiting += waiting
+        self._queue.remove(stranger)
+        self._no_stranger(stranger)
+        worker.inbox.put(stranger)
+
     def _free_worker(self) -> Worker | None:
         if self._idle:
             return self._idle.pop()
@@ -142,6 +199,8 @@ class Pool:
         if job.parent is not None:
             job.parent.awaited -= 1
             self._waiting -= job.parent.awaited == 0
+        else:
+            self._waiting -= self._adopted.pop(job, 0)
 
 
 @final

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ctxpolicy import close_isolate_pool, isolate
+from ctxpolicy._lifetime import pool as pool_module
 from tests._lifetime.calls import Gate, here, started
+from tests.policies import in_thread
 from tests.programs import run_program
 
 # Calls from calls.
@@ -34,6 +39,138 @@ def recur_in_an_executor(depth: int) -> int:
 def test_a_call_from_a_call_never_waits_for_itself(recurring, small_pool):
     assert asyncio.run(isolate(recurring, 12)) == 12
     assert asyncio.run(isolate(recurring, 3)) == 3
+
+
+def recur_where_nobody_knows(depth: int) -> int:
+    """The next call is made in a thread that has nothing of this one's contextvars context."""
+    if depth == 0:
+        return 0
+    with ThreadPoolExecutor(1) as executor:
+        next_one = executor.submit(lambda: asyncio.run(isolate(recur_where_nobody_knows, depth - 1)))
+        return 1 + next_one.result()
+
+
+def test_nor_does_one_that_is_not_known_to_be_from_a_call(small_pool, monkeypatch):
+    monkeypatch.setattr(pool_module, "_PATIENCE", 0.01)
+    assert asyncio.run(isolate(recur_where_nobody_knows, 4)) == 4
+    assert asyncio.run(isolate(recur, 3)) == 3
+    assert (small_pool._workers, small_pool._waiting, len(small_pool._queue)) == (1, 0, 0)
+    assert (small_pool._strangers, small_pool._adopted, small_pool._no_strangers) == ({}, {}, None)
+
+
+class Looks:
+    """In place of the event that ends the look after queued calls: does a step of the test before each look."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self._steps = list(steps)
+
+    def wait(self, _: float) -> bool:
+        return not self._steps or bool(self._steps.pop(0)())
+
+
+@pytest.fixture
+def stranger(small_pool):
+    """A call that may be from an isolated one, queued behind one that waits at a gate."""
+    gate = Gate()
+    small_pool._no_strangers = threading.Event()  # the test looks itself
+    with ThreadPoolExecutor(2) as executor:
+        executor.submit(lambda: asyncio.run(isolate(gate.block)))
+        gate.reached.wait()
+        call = executor.submit(lambda: asyncio.run(isolate(max, 1, 2)))
+        while not small_pool._strangers:
+            time.sleep(0)
+        yield call
+        gate.opened.set()
+        assert call.result() == 2
+    assert (small_pool._waiting, small_pool._adopted, small_pool._no_strangers) == (0, {}, None)
+
+
+def test_a_call_that_may_be_from_a_call_gets_a_thread_when_none_has_become_free(small_pool, stranger):
+    small_pool._adopt_strangers(Looks(lambda: False))
+    assert stranger.result() == 2
+
+
+def test_but_not_while_threads_become_free(small_pool, stranger):
+    def take_one() -> None:
+        small_pool._taken += 1
+
+    small_pool._adopt_strangers(Looks(take_one, take_one))
+    assert len(small_pool._queue) == 1
+
+
+def test_where_no_thread_can_be_started_it_stays_queued(small_pool, stranger, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(pool_module, "Worker", _cannot_start)
+        small_pool._adopt_strangers(Looks(lambda: False))
+    assert len(small_pool._queue) == 1
+    small_pool._adopt_strangers(Looks(lambda: False))
+    assert stranger.result() == 2
+
+
+def test_and_so_it_does_where_nobody_can_look_after_it_until_a_thread_becomes_free(small_pool):
+    gate = Gate()
+
+    async def main() -> None:
+        blocking = asyncio.ensure_future(isolate(gate.block))
+        await started(blocking, gate.reached)
+        queued = asyncio.ensure_future(isolate(max, 1, 2))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", _cannot_start)
+            await asyncio.sleep(0)
+        assert (len(small_pool._strangers), small_pool._no_strangers) == (1, None)
+        gate.opened.set()
+        assert await queued == 2
+        await blocking
+
+    in_thread(asyncio.run, main())
+
+
+def test_a_call_from_an_adopted_one_gets_a_thread_though_more_than_the_bound_are_at_work(small_pool, stranger):
+    small_pool._workers += 1  # as where the wait of a thread has ended, and that of the one in its place has begun
+    small_pool._queue[0]._func = lambda *_: 1 + asyncio.run(isolate(max, 0, 1))
+    small_pool._adopt_strangers(Looks(lambda: False))
+    assert stranger.result() == 2
+    small_pool._workers -= 1
+
+
+def _cannot_start(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_nobody_gets_a_thread_who_was_withdrawn_meanwhile(small_pool):
+    gate = Gate()
+
+    async def main() -> None:
+        blocking = asyncio.ensure_future(isolate(gate.block))
+        await started(blocking, gate.reached)
+        none_left = small_pool._no_strangers = threading.Event()
+        queued = asyncio.ensure_future(isolate(max, 1, 2))
+        await asyncio.sleep(0)
+        assert len(small_pool._strangers) == 1
+        queued.cancel()
+        await asyncio.wait([queued])
+        assert none_left.is_set()
+        small_pool._adopt_strangers(Looks(lambda: False))
+        gate.opened.set()
+        await blocking
+
+    in_thread(asyncio.run, main())
+    assert (small_pool._workers, small_pool._waiting) == (1, 0)
+
+
+def test_calls_of_the_main_thread_stay_within_the_bound(small_pool):
+    gate = Gate()
+
+    async def main() -> None:
+        blocking = asyncio.ensure_future(isolate(gate.block))
+        await started(blocking, gate.reached)
+        queued = asyncio.ensure_future(isolate(max, 1, 2))
+        await asyncio.sleep(0)
+        assert (len(small_pool._queue), small_pool._strangers, small_pool._no_strangers) == (1, {}, None)
+        gate.opened.set()
+        await asyncio.gather(blocking, queued)
+
+    asyncio.run(main())
 
 
 def test_many_calls_from_many_calls_take_few_threads(small_pool):
