@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import sys
 import threading
 import warnings
 import weakref
@@ -93,6 +95,20 @@ def test_create_makes_one_loop_a_context_and_keeps_it(resolver):
         assert loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
         asyncio.set_event_loop(None)
         assert not resolver_keeps_leases(resolver) or asyncio.get_event_loop() is loop
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy lets go of nothing at once")
+def test_a_policy_and_its_resolver_go_at_once_so_that_leases_end_before_their_loops(resolver_case):
+    collect_garbage()
+    gc.disable()
+    try:
+        with in_force(ContextPolicy(resolver_case.make(), missing="create")) as policy:
+            asyncio.get_event_loop()
+            gone = weakref.ref(policy), weakref.ref(policy.resolver)
+        del policy
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def resolver_keeps_leases(resolver: ContextResolver) -> bool:

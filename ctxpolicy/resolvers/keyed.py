@@ -35,10 +35,10 @@ class KeyedResolver(SlotResolver):
             raise OptionError(f"shared must be True or False, not {shared!r}")
         self.any_thread: bool = shared
         self._key = key
-        self._all: Final[weakref.WeakSet[_Slots]] = weakref.WeakSet()
         self._lock = threading.RLock()
         self._shared: Final = _Slots() if shared else None
-        self._thread = _ThreadSlots(self._register)
+        self._everywhere: Final = _Everywhere()
+        self._thread = _ThreadSlots(self._everywhere)
 
     def load(self) -> Binding | None:
         """Return the binding of the present key."""
@@ -66,8 +66,7 @@ class KeyedResolver(SlotResolver):
         May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
         its last reference is gone, or at interpreter exit. A scope that is open there is still to be left.
         """
-        with self._lock:
-            everywhere = list(self._all)
+        everywhere = self._everywhere.slots()
         if self._shared is not None:
             everywhere.append(self._shared)
         forgotten = [slots.forget(key) for slots in everywhere]
@@ -92,8 +91,9 @@ class KeyedResolver(SlotResolver):
         return f"key {key!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Take a new lock: another thread of the parent may have held the old one."""
+        """Take new locks: another thread of the parent may have held the old ones."""
         self._lock = threading.RLock()
+        self._everywhere.lock = threading.RLock()
 
     def _present_key(self) -> Hashable:
         try:
@@ -117,10 +117,6 @@ class KeyedResolver(SlotResolver):
     def _slots(self, key: Hashable) -> _Slots:
         return self._thread.slots if key is None or self._shared is None else self._shared
 
-    def _register(self, slots: _Slots) -> None:
-        with self._lock:
-            self._all.add(slots)
-
 
 class _Slots:
     __slots__ = ("__weakref__", "bindings")
@@ -136,7 +132,25 @@ class _Slots:
         return binding
 
 
+class _Everywhere:
+    """The slots of all threads. Knows nothing of the resolver: in a cycle, what that leased would end in no order."""
+
+    __slots__ = ("_slots", "lock")
+
+    def __init__(self) -> None:
+        self._slots: weakref.WeakSet[_Slots] = weakref.WeakSet()
+        self.lock = threading.RLock()
+
+    def add(self, slots: _Slots) -> None:
+        with self.lock:
+            self._slots.add(slots)
+
+    def slots(self) -> list[_Slots]:
+        with self.lock:
+            return list(self._slots)
+
+
 class _ThreadSlots(threading.local):
-    def __init__(self, register: Callable[[_Slots], None]) -> None:
+    def __init__(self, everywhere: _Everywhere) -> None:
         self.slots = _Slots()
-        register(self.slots)
+        everywhere.add(self.slots)

@@ -242,7 +242,7 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         held, done = threading.Event(), threading.Event()
 
         def hold():
-            with resolver._lock:
+            with resolver._lock, resolver._everywhere.lock:
                 held.set()
                 done.wait()
 
