@@ -101,7 +101,7 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
     runs.flags = ()
     runs.options = ["--resolver", "greenlet"]
     pytest.importorskip("greenlet")
-    for name in ("email", "greenlet", "json", "zipfile"):
+    for name in ("email", "greenlet", "zipfile"):  # json is multiprocessing's own need, from 3.14 on
         runs.write(f"{name}.py", "raise SystemExit(f'{__name__} was imported from beside the program')")
     runs.write(
         "start.py",

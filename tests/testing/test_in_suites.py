@@ -191,8 +191,9 @@ def test_a_module_finds_its_neighbours_in_a_process_of_its_own_if_pytest_imports
         monkeypatch.setenv("PYTHONPATH", environment(pytester.path / "elsewhere")["PYTHONPATH"])
     else:
         monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    root = ["--rootdir", pytester.path]  # not the checkout, where the temporary folder may lie: names begin there
     kept_out = [option for name in ("randomly", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")]
-    done = pytester.run(sys.executable, "-c", PYTEST, "--import-mode=importlib", "-k", "fork", *kept_out, suite)
+    done = pytester.run(sys.executable, "-c", PYTEST, "--import-mode=importlib", "-k", "fork", *kept_out, *root, suite)
     done.assert_outcomes(passed=1)
 
 
