@@ -221,8 +221,8 @@ class using:  # noqa: N801 - reads as the statement that it is part of
 
     Tasks, ``to_thread`` calls and handles made in the block are copies of the context and keep the resolver after it;
     plain threads do not get it, but with ``-X thread_inherit_context=1`` (Python 3.14 and later). Where no
-    :class:`ContextPolicy` is in force one is for as long as any block is open or such a copy is alive: it passes on to
-    the policy that was there whatever belongs to no block.
+    :class:`ContextPolicy` is in force one is for as long as any block is open or such a copy is alive (on PyPy, until
+    the collector finds that none is): it passes on to the policy that was there whatever belongs to no block.
 
     Args:
         what: a resolver, or the registered name of one (the same instance for the same name each time).

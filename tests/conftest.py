@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from ctxpolicy import ContextResolver, Lease, _binding, _install
 from ctxpolicy._asyncio import host, is_asyncios_own, running_loop
-from tests.policies import collect_garbage
+from tests.policies import collect_copies
 from tests.resolver_cases import CASES, ResolverCase
 
 pytest_plugins = ["pytester"]
@@ -71,8 +71,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     policy, stack, leases = host.in_force(), list(_install._state.stack), _standing_leases()
     yield
     getattr(request.node, "funcargs", {}).clear()  # else pytest keeps this test's resolver past this end of it
-    if _install._state.choices:
-        collect_garbage()  # the copies of using blocks' contexts
+    collect_copies()
     left = [*_mend_policy(policy), *_mend_installations(stack), *_mend_running_marker()]
     left += _mend_leases(leases)
     if left and not request.node.stash.get(_failed, False):

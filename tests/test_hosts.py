@@ -16,7 +16,7 @@ import ctxpolicy
 from ctxpolicy import ContextPolicy, ContextResolver, NoCurrentLoopError, install, using
 from ctxpolicy._asyncio import host, platform_loop
 from tests.emulated_316._telling import in_fork
-from tests.policies import asyncio_alone, in_thread
+from tests.policies import asyncio_alone, in_thread, settled
 from tests.programs import run_program
 
 # 3.12 and later warn of forks in processes with threads.
@@ -127,6 +127,7 @@ def test_afterwards_every_name_in_asyncio_is_what_it_was(use: Callable[[], None]
     with asyncio_alone():
         before = all_of_asyncio()
         use()
+        settled()
         assert all_of_asyncio() == before
 
 

@@ -23,7 +23,7 @@ from ctxpolicy import (
     _runner310,
 )
 from ctxpolicy._asyncio import host
-from tests.policies import collect_garbage, in_thread
+from tests.policies import collect_garbage, in_thread, settled
 
 
 def under_a_resolver(**options: Any) -> Runner:
@@ -391,7 +391,7 @@ def test_the_resolver_is_in_force_for_the_duration_only(installed):
             assert installation.policy.resolver is installation.policy.own_resolver
     else:
         assert ctxpolicy.run(seen_resolver(), resolver=resolver) == (resolver, resolver)
-    assert host.in_force() is before or before is None
+    assert settled() is before or before is None
 
 
 def test_without_one_the_policy_in_force_decides():
@@ -461,7 +461,7 @@ def test_what_cannot_be_used_is_refused_before_anything_happens(options, error):
     with pytest.raises(error):
         ctxpolicy.run(coro, **options)
     coro.close()
-    assert host.in_force() is before
+    assert settled() is before
 
 
 @pytest.mark.parametrize("resolver", [None, "task"])
@@ -471,7 +471,7 @@ def test_a_factory_that_makes_no_loop_is_named_and_nothing_stays(resolver):
     with pytest.raises(LoopFactoryError, match="returned None, which is no event loop"):
         ctxpolicy.run(coro, resolver=resolver, loop_factory=lambda: None)  # type: ignore[arg-type, return-value]
     coro.close()
-    assert host.in_force() is before or before is None
+    assert settled() is before or before is None
 
 
 def test_closed_in_another_contextvars_context_it_says_so_and_the_loop_is_closed():

@@ -168,6 +168,7 @@ def test_what_is_left_in_a_loop_is_not_there_in_the_next():
 
     with pytest.warns(ResourceWarning, match="watched for"):
         in_a_context_of_its_own(leaves_a_reader)
+        collect_garbage()
     assert in_a_context_of_its_own(looks) == 1
     os.close(read)
     os.close(write)

@@ -34,10 +34,12 @@ from tests.policies import (
     NOT_A_LOOP,
     asyncio_alone,
     asyncios_own,
+    collect_copies,
     collect_garbage,
     in_force,
     in_thread,
     set_policy,
+    settled,
     uvloops_own,
 )
 from tests.programs import run_program
@@ -73,8 +75,7 @@ def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
     with request.param():
         before = host.in_force()
         yield request.param.__name__
-        if host.in_force() is not before:
-            collect_garbage()  # a copy of a block's context, which keeps its resolver
+        collect_copies()
         assert host.in_force() is before
 
 
@@ -177,7 +178,7 @@ def test_with_the_last_copy_goes_the_policy_that_heeded_it(surroundings):
         assert repr(host.in_force()).startswith("<the policy of using() over <")
         copies.pop()
         collect_garbage()
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_way(surroundings, loops):
@@ -192,7 +193,7 @@ def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_
         del copy
         collect_garbage()
         assert host.in_force() is installation.policy
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_the_last_copy_may_go_while_another_block_begins(surroundings):
@@ -208,7 +209,7 @@ def test_the_last_copy_may_go_while_another_block_begins(surroundings):
         copies.append(contextvars.copy_context())
     with using(resolver := Dropping()):
         assert host.in_force().resolver is resolver
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
@@ -246,7 +247,7 @@ def test_blocks_and_copies_that_end_in_many_threads_at_once_leave_nothing(surrou
     for thread in threads:
         thread.join()
     collect_garbage()
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_to_thread_is_in_the_block_and_a_plain_thread_is_not(loops):
@@ -553,7 +554,7 @@ def test_an_unknown_name_is_refused_before_anything_happens():
     before = host.in_force()
     with pytest.raises(UnknownNameError):
         using("nobody")
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_a_resolver_is_told_of_each_block_and_one_that_cannot_begin_leaves_nothing():
@@ -578,7 +579,7 @@ def test_a_resolver_is_told_of_each_block_and_one_that_cannot_begin_leaves_nothi
     with pytest.raises(OSError, match="no"):
         using(resolver).__enter__()
     assert told[4:] == ["installed"]
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(monkeypatch, surroundings):
@@ -620,7 +621,7 @@ def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstall
     with using(chosen):
         assert asyncio.get_event_loop() is loops[0]
     installation.uninstall()
-    assert host.in_force() is before
+    assert settled() is before
 
 
 def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(loops):
@@ -688,7 +689,7 @@ def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops)
         with using("task"):
             pass
         assert asyncio.get_event_loop() is loops[0]
-    assert host.in_force() is intruder
+    assert settled() is intruder
     set_policy(before)
 
 
