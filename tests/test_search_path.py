@@ -108,8 +108,9 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
         runs.write(f"{name}.py", "raise SystemExit(f'{__name__} was imported from beside the program')")
     runs.write(
         "start.py",
-        "import asyncio, multiprocessing, sys\n"
-        "def show(): print(type(asyncio.events._event_loop_policy.resolver).__name__)\n"
+        "import multiprocessing, sys\n"
+        "from ctxpolicy._asyncio import host\n"
+        "def show(): print(type(host.in_force().resolver).__name__)\n"
         "if __name__ == '__main__':\n"
         "    child = multiprocessing.get_context(sys.argv[1]).Process(target=show)\n"
         "    child.start()\n"
