@@ -177,10 +177,8 @@ def kept_loop(policy: Any) -> AbstractEventLoop | None:
 
 def would_create(policy: Any) -> bool:
     """Tell whether such a policy would make a loop if it keeps none for this thread."""
-    if policy is None or is_own_way(policy):
-        creates = CREATES_IMPLICITLY
-    else:
-        creates = _inherits_from_asyncio(policy) and (CREATES_IMPLICITLY or not _HAS_POLICIES)
+    # Where asyncio has no policies, what is inherited is that of 3.13.
+    creates = CREATES_IMPLICITLY if policy is None or is_own_way(policy) else _inherits_from_asyncio(policy)
     called = getattr(getattr(policy, "_local", None), "_set_called", False)
     return creates and not called and threading.get_ident() == threading.main_thread().ident
 

@@ -54,7 +54,7 @@ def living(rank: int) -> list[Any]:
 def _in_child() -> None:
     process.id = os.getpid()
     failure: Exception | None = None
-    for thing in (thing for rank in (HOST, RESOLVER, POLICY) for thing in living(rank)):
+    for thing in itertools.chain.from_iterable(map(living, (HOST, RESOLVER, POLICY))):
         try:
             thing.after_fork()
         except Exception as error:  # noqa: BLE001 - the others still must be renewed; Python reports what is raised here

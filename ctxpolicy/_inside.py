@@ -98,16 +98,20 @@ def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[Leftover]:
     Args:
         unknown: whether to count what a loop that is not asyncio's own does not tell.
     """
-    tasks_of = _tasks_of(loop)
+    known = _tasks_of(loop)
+    found = [Leftover("{!r}", task) for task in known]
     if not isinstance(loop, base_events.BaseEventLoop):
-        hidden = Leftover("asynchronous generators, callbacks and a default executor of {!r}, perhaps", loop)
-        return [*(Leftover("{!r}", task) for task in tasks_of), *([hidden] if unknown else [])]
-    found = [Leftover("{!r}", thing) for thing in (*tasks_of, *_calls_of(loop, tasks_of))]
+        if unknown:
+            found.append(Leftover("asynchronous generators, callbacks and a default executor of {!r}, perhaps", loop))
+        return found
+    found += [Leftover("{!r}", thing) for thing in _calls_of(loop, known)]
     found += _watched_by(loop)
     if loop._asyncgens.data:  # type: ignore[attr-defined]
         found += [Leftover("{!r}", agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
-    executor = loop._default_executor  # type: ignore[attr-defined]
-    return found if executor is None else [*found, Leftover("the default executor {!r}", executor)]
+    executor = default_executor(loop)
+    if executor is not None:
+        found.append(Leftover("the default executor {!r}", executor))
+    return found
 
 
 def _calls_of(loop: Any, known: set[asyncio.Task[Any]]) -> Iterator[object]:

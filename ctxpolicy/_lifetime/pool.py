@@ -20,9 +20,7 @@ from ctxpolicy.resolvers.base import LoopFactory
 
 __all__ = ["Job", "Pool", "Worker", "pool"]
 
-_PATIENCE: Final = (
-    1.0  # seconds without a free thread, after which a call that may be from an isolated one gets its own
-)
+_PATIENCE: Final = 1.0  # seconds without a free thread, after which a call that an isolated one may wait for gets one
 _IDLE_AT_EXIT: Final = 1.0  # seconds that interpreter exit waits for a thread that has nothing to do
 
 
