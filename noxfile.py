@@ -20,7 +20,7 @@ MEASURED = ("3.10", "3.13", "3.15")
 STRESS = "tests/stress"
 OLDEST_PYTEST = "pytest==8.3.*"  # that the extra `testing` allows
 NO_TEST_PACKAGE = 77  # what tests/cpython/run.py exits with where a Python comes without its tests
-TYPED = ("ctxpolicy", "_ctxpolicy_pytest.py", "tests/typing")
+TYPED = ("ctxpolicy", "tests/typing")
 TYPED_FOR = (CPYTHONS[0], CPYTHONS[-1])
 
 nox.needs_version = ">=2025.5.1"

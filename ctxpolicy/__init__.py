@@ -1,71 +1,53 @@
-"""Event loop policies for asyncio whose notion of a context is pluggable."""
+"""Event loop policies for asyncio with a pluggable notion of context.
 
-from typing import TYPE_CHECKING
+Nothing is imported until a name is first used (PEP 562): ``import ctxpolicy`` imports neither asyncio nor any module of
+this package. That keeps a pytest run that does not use ctxpolicy fast, and lets ``python -m ctxpolicy run`` put the
+program's folder in its place on ``sys.path`` before the standard library is searched for modules.
+"""
 
-from ctxpolicy._binding import Binding, Lease
-from ctxpolicy._install import Installation, install, using
-from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._registry import Registration, get_resolver, resolvers
-from ctxpolicy._runner import Runner, run
-from ctxpolicy._version import __version__
-from ctxpolicy.errors import (
-    BlockingError,
-    CtxPolicyError,
-    ForeignFutureError,
-    InstallationError,
-    LoopFactoryError,
-    LoopLocalError,
-    NewLoopRefusedError,
-    NoCurrentLoopError,
-    NotALoopError,
-    OptionError,
-    PluginError,
-    ResolverError,
-    ScopeError,
-    UnknownNameError,
-)
-from ctxpolicy.resolvers.base import ContextResolver
-from ctxpolicy.resolvers.chain import ChainResolver
-from ctxpolicy.resolvers.contextvar import ContextVarResolver
-from ctxpolicy.resolvers.delegating import DelegatingResolver
-from ctxpolicy.resolvers.greenlet import GreenletResolver
-from ctxpolicy.resolvers.keyed import KeyedResolver
-from ctxpolicy.resolvers.process import ProcessResolver
-from ctxpolicy.resolvers.slot import SlotResolver
-from ctxpolicy.resolvers.task import TaskResolver
-from ctxpolicy.resolvers.thread import ThreadResolver
+TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than everything else here
 
-# What many programs never need is imported when it is asked for: a fifth of the time that the import takes.
 if TYPE_CHECKING:
-    from ctxpolicy._explain import Explanation, explain
-    from ctxpolicy._lifetime.blocking import block_on
-    from ctxpolicy._lifetime.executor import ContextThreadPoolExecutor
-    from ctxpolicy._lifetime.isolate import close_isolate_pool, isolate
+    from ctxpolicy._bridge.block_on import block_on
+    from ctxpolicy._bridge.executor import ContextThreadPoolExecutor
+    from ctxpolicy._bridge.isolate import close_isolate_pool, isolate
+    from ctxpolicy._explain.explain import explain
+    from ctxpolicy._explain.report import Explanation
+    from ctxpolicy._lifetime.fresh_loop import fresh_loop
     from ctxpolicy._lifetime.loop_local import LoopLocal
-    from ctxpolicy._lifetime.scope import fresh_loop
-else:
-    _LATER = {
-        "ContextThreadPoolExecutor": "_lifetime.executor",
-        "Explanation": "_explain",
-        "LoopLocal": "_lifetime.loop_local",
-        "block_on": "_lifetime.blocking",
-        "close_isolate_pool": "_lifetime.isolate",
-        "explain": "_explain",
-        "fresh_loop": "_lifetime.scope",
-        "isolate": "_lifetime.isolate",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-        return found
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_LATER})
-
+    from ctxpolicy._loops.lease import Binding, Lease
+    from ctxpolicy._policy.install import Installation, install, using
+    from ctxpolicy._policy.policy import ContextPolicy
+    from ctxpolicy._policy.runner import Runner, run
+    from ctxpolicy._version import __version__
+    from ctxpolicy.errors import (
+        BlockingError,
+        CtxPolicyError,
+        ForeignFutureError,
+        InstallationError,
+        LoopFactoryError,
+        LoopLocalError,
+        NewLoopRefusedError,
+        NoCurrentLoopError,
+        NotALoopError,
+        OptionError,
+        PluginError,
+        ResolverError,
+        ScopeError,
+        UnknownNameError,
+    )
+    from ctxpolicy.resolvers._entry_points import Registration, registered_resolvers
+    from ctxpolicy.resolvers._registry import get_resolver
+    from ctxpolicy.resolvers.base import ContextResolver
+    from ctxpolicy.resolvers.chain import ChainResolver
+    from ctxpolicy.resolvers.contextvar import ContextVarResolver
+    from ctxpolicy.resolvers.delegating import DelegatingResolver
+    from ctxpolicy.resolvers.greenlet import GreenletResolver
+    from ctxpolicy.resolvers.keyed import KeyedResolver
+    from ctxpolicy.resolvers.process import ProcessResolver
+    from ctxpolicy.resolvers.slot import SlotResolver
+    from ctxpolicy.resolvers.task import TaskResolver
+    from ctxpolicy.resolvers.thread import ThreadResolver
 
 __all__ = [
     "Binding",
@@ -109,7 +91,55 @@ __all__ = [
     "get_resolver",
     "install",
     "isolate",
-    "resolvers",
+    "registered_resolvers",
     "run",
     "using",
 ]
+
+# Every public name, under the module that defines it. The imports above say the same to type checkers; a test compares
+# the two, and `__all__`, and the reference.
+_MODULES = {
+    "_bridge.block_on": ["block_on"],
+    "_bridge.executor": ["ContextThreadPoolExecutor"],
+    "_bridge.isolate": ["close_isolate_pool", "isolate"],
+    "_explain.explain": ["explain"],
+    "_explain.report": ["Explanation"],
+    "_lifetime.fresh_loop": ["fresh_loop"],
+    "_lifetime.loop_local": ["LoopLocal"],
+    "_loops.lease": ["Binding", "Lease"],
+    "_policy.install": ["Installation", "install", "using"],
+    "_policy.policy": ["ContextPolicy"],
+    "_policy.runner": ["Runner", "run"],
+    "_version": ["__version__"],
+    "errors": [name for name in __all__ if name.endswith("Error")],
+    "resolvers._entry_points": ["Registration", "registered_resolvers"],
+    "resolvers._registry": ["get_resolver"],
+    "resolvers.base": ["ContextResolver"],
+    "resolvers.chain": ["ChainResolver"],
+    "resolvers.contextvar": ["ContextVarResolver"],
+    "resolvers.delegating": ["DelegatingResolver"],
+    "resolvers.greenlet": ["GreenletResolver"],
+    "resolvers.keyed": ["KeyedResolver"],
+    "resolvers.process": ["ProcessResolver"],
+    "resolvers.slot": ["SlotResolver"],
+    "resolvers.task": ["TaskResolver"],
+    "resolvers.thread": ["ThreadResolver"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+# Not for type checkers, which would then take every misspelled name for an object.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

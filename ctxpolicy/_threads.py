@@ -1,10 +1,11 @@
-"""Name the present thread, also where the threading module no longer (or not yet) knows it."""
+"""Name the present thread, and say where something went wrong."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
-__all__ = ["thread_name"]
+__all__ = ["here", "thread_name"]
 
 
 def thread_name(ident: int | None = None) -> str:
@@ -19,3 +20,12 @@ def thread_name(ident: int | None = None) -> str:
     # enumerate(), which takes a lock and 1 us more, for each loop that is leased.
     thread = threading._active.get(ident)  # type: ignore[attr-defined]
     return f"with ident {ident}" if thread is None else repr(thread.name)
+
+
+def here(resolver: Any) -> str:
+    """Return how messages call the present thread, and the present context as ``resolver`` names it, if it can."""
+    thread = f"in thread {thread_name()}"
+    try:
+        return f"{thread}, for {resolver.describe()}"
+    except Exception:  # that may be the reason of what went wrong; or it is no resolver  # noqa: BLE001
+        return thread

@@ -15,12 +15,17 @@ from asyncio import events
 from types import ModuleType, TracebackType
 from typing import Any, Final, final
 
-from ctxpolicy import _seam
-from ctxpolicy._asyncio import forget_after_fork, host
+from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import forget_after_fork
+from ctxpolicy._asyncio.policy_classes import (
+    AbstractEventLoopPolicy,
+    BaseDefaultEventLoopPolicy,
+    DefaultEventLoopPolicy,
+)
 from ctxpolicy._fork import HOST, renew_after_fork
-from ctxpolicy._inherited import keep_inherited
-from ctxpolicy._install import installed
-from ctxpolicy._policy import ContextPolicy
+from ctxpolicy._policy.install import installed
+from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy.errors import InstallationError
 
 __all__ = ["Restoration", "restore_policies"]
@@ -62,7 +67,7 @@ class Restoration:
 
     def _begin(self) -> None:
         self._installed = installed()
-        default = _seam.DefaultEventLoopPolicy()
+        default = DefaultEventLoopPolicy()
         own: Any = host.own()
         default._local = own._local  # asyncio's own thread-local: what is bound to the threads stays bound
         if host.in_force() is None:
@@ -128,7 +133,7 @@ def restore_policies() -> Restoration:
     return restoration
 
 
-def get_event_loop_policy() -> _seam.AbstractEventLoopPolicy:
+def get_event_loop_policy() -> AbstractEventLoopPolicy:
     """Return the policy in force."""
     policy: Any = host.in_force()
     if policy is None:  # somebody has put another thread-local into asyncio, or all of this was undone
@@ -136,24 +141,24 @@ def get_event_loop_policy() -> _seam.AbstractEventLoopPolicy:
     return policy  # type: ignore[no-any-return]  # anything that a library has set
 
 
-def set_event_loop_policy(policy: _seam.AbstractEventLoopPolicy | None) -> None:
+def set_event_loop_policy(policy: AbstractEventLoopPolicy | None) -> None:
     """Put ``policy`` in force; ``None``: a new default one of asyncio's, which has no loops yet.
 
     Raises:
         TypeError: it is neither a policy nor ``None``; the former one stays in force.
     """
-    if policy is not None and not isinstance(policy, _seam.AbstractEventLoopPolicy):
+    if policy is not None and not isinstance(policy, AbstractEventLoopPolicy):
         raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")
     with _lock:
         if policy is None and host.default is not None:
-            host.default = _seam.DefaultEventLoopPolicy()
+            host.default = DefaultEventLoopPolicy()
         host.force(policy)
 
 
 def _restored_names() -> list[tuple[ModuleType, dict[str, Any]]]:
     public: dict[str, Any] = {
-        "AbstractEventLoopPolicy": _seam.AbstractEventLoopPolicy,
-        "DefaultEventLoopPolicy": _seam.DefaultEventLoopPolicy,
+        "AbstractEventLoopPolicy": AbstractEventLoopPolicy,
+        "DefaultEventLoopPolicy": DefaultEventLoopPolicy,
         "get_event_loop_policy": get_event_loop_policy,
         "set_event_loop_policy": set_event_loop_policy,
     }
@@ -161,5 +166,5 @@ def _restored_names() -> list[tuple[ModuleType, dict[str, Any]]]:
         for kind in ("Selector", "Proactor"):
             name = f"Windows{kind}EventLoopPolicy"
             loops = {"_loop_factory": getattr(asyncio, f"{kind}EventLoop")}
-            public[name] = type(name, (_seam.BaseDefaultEventLoopPolicy,), loops)
-    return [(asyncio, public), (events, {**public, "BaseDefaultEventLoopPolicy": _seam.BaseDefaultEventLoopPolicy})]
+            public[name] = type(name, (BaseDefaultEventLoopPolicy,), loops)
+    return [(asyncio, public), (events, {**public, "BaseDefaultEventLoopPolicy": BaseDefaultEventLoopPolicy})]

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ctxpolicy import ContextResolver, Lease, _binding, _install
-from ctxpolicy._asyncio import host, is_asyncios_own, running_loop
-from tests.policies import collect_copies
-from tests.resolver_cases import CASES, ResolverCase
+from ctxpolicy import ContextResolver, Lease
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._loops.lease import open_leases
+from ctxpolicy._policy import install
+from tests.support.policies import collect_copies
+from tests.support.resolver_cases import CASES, ResolverCase
 
 pytest_plugins = ["pytester"]
 
@@ -68,7 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a policy, an installation, a running marker or an open lease behind, and mend it."""
-    policy, stack, leases = host.in_force(), list(_install._state.stack), _standing_leases()
+    policy, stack, leases = host.in_force(), list(install._state.stack), _standing_leases()
     yield
     getattr(request.node, "funcargs", {}).clear()  # else pytest keeps this test's resolver past this end of it
     collect_copies()
@@ -85,8 +89,8 @@ def _mend_policy(former: object) -> Iterator[str]:
         yield f"{now!r} in force in place of {former!r}"
 
 
-def _mend_installations(former: list[_install.Installation]) -> Iterator[str]:
-    state = _install._state
+def _mend_installations(former: list[install.Installation]) -> Iterator[str]:
+    state = install._state
     if state.stack != former or state.blocks:
         yield f"installed {state.stack!r} in place of {former!r}, {state.blocks} open using blocks"
         state.stack[:], state.blocks, state.dispatch = former, 0, None
@@ -115,4 +119,4 @@ def _mend_leases(former: set[Lease]) -> list[str]:
 
 
 def _standing_leases() -> set[Lease]:
-    return {lease for lease in _binding.open_leases() if lease.stands()}
+    return {lease for lease in open_leases() if lease.stands()}

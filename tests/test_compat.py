@@ -12,7 +12,7 @@ from ctxpolicy import InstallationError, compat
 from ctxpolicy.compat import restore_policies
 from tests.emulated_316 import environment as emulated_environment
 from tests.emulated_316 import is_active
-from tests.programs import environment, run_program
+from tests.support.programs import environment, run_program
 
 NAMES = ("AbstractEventLoopPolicy", "DefaultEventLoopPolicy", "get_event_loop_policy", "set_event_loop_policy")
 
@@ -338,7 +338,7 @@ class TestWithoutAnEmulation:
         class Host:
             now = None
             default = None
-            asyncios = compat._seam.DefaultEventLoopPolicy()
+            asyncios = compat.DefaultEventLoopPolicy()
 
             def in_force(self):
                 return self.now
@@ -415,13 +415,13 @@ class TestWithoutAnEmulation:
         with restore_policies():
             from asyncio import get_event_loop_policy, set_event_loop_policy
         assert get_event_loop_policy() is no_policies.own()
-        set_event_loop_policy(policy := compat._seam.DefaultEventLoopPolicy())
+        set_event_loop_policy(policy := compat.DefaultEventLoopPolicy())
         assert get_event_loop_policy() is policy
         set_event_loop_policy(None)
         assert no_policies.now is None
 
     def test_a_policy_that_is_false_is_a_policy(self, no_policies):
-        class Policy(compat._seam.DefaultEventLoopPolicy):
+        class Policy(compat.DefaultEventLoopPolicy):
             def __len__(self):
                 return 0
 
@@ -433,7 +433,7 @@ class TestWithoutAnEmulation:
         self, no_policies, monkeypatch
     ):
         monkeypatch.setattr(events, "on_fork", None, raising=False)  # on 3.10 and 3.11 asyncio forgets nothing
-        policy = compat._seam.DefaultEventLoopPolicy()
+        policy = compat.DefaultEventLoopPolicy()
         local = policy._local
         no_policies.now = policy
         compat._restored.after_fork()

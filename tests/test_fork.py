@@ -9,8 +9,8 @@ import textwrap
 import pytest
 
 from ctxpolicy import _fork
-from ctxpolicy._asyncio import CREATES_IMPLICITLY
-from tests.programs import run_program
+from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY
+from tests.support.programs import run_program
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
@@ -110,7 +110,7 @@ def test_the_methods_of_a_policy_in_force_find_nothing_of_the_parents_in_a_forke
     program = """
         import asyncio, os, sys
         import ctxpolicy
-        from tests.resolver_cases import CASES
+        from tests.support.resolver_cases import CASES
 
         with ctxpolicy.install(CASES[sys.argv[1]].make(), missing="error"):
             loop = asyncio.new_event_loop()
@@ -203,10 +203,10 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
     program = """
         import os, signal, threading
         import ctxpolicy
-        from ctxpolicy import _install
+        from ctxpolicy._policy import install
 
         def hold():
-            with _install._state.change():
+            with install._state.change():
                 held.set()
                 forked.wait()
 

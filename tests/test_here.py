@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ctxpolicy import TaskResolver
-from ctxpolicy._here import here
-from tests.policies import in_thread
+from ctxpolicy._threads import here
+from tests.support.policies import in_thread
 
 
 class Lost(TaskResolver):

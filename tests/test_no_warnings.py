@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 START = "import asyncio, ctxpolicy\nasync def main(): return await asyncio.sleep(0, 'done')\n"
 
@@ -52,7 +52,7 @@ print(asyncio.get_event_loop().run_until_complete(main()))
     "names, and a policy of one's own": """
 class Mine(ctxpolicy.ContextPolicy):
     def get_event_loop(self): return super().get_event_loop()
-for name, registration in ctxpolicy.resolvers().items(): registration.name, registration.version
+for name, registration in ctxpolicy.registered_resolvers().items(): registration.name, registration.version
 with ctxpolicy.install(Mine("thread", missing="create", loop_factory="selector")):
     print(asyncio.get_event_loop().run_until_complete(main()))
 """,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ctxpolicy
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 # Importing these needs an optional package, or runs the command line.
 OPTIONAL = ("ctxpolicy.__main__", "ctxpolicy.integrations.", "ctxpolicy.pytest_plugin", "ctxpolicy.testing")
@@ -54,7 +54,8 @@ def test_all_public_names_are_listed_whether_they_have_been_asked_for_or_not():
 def test_lifetimes_are_imported_when_they_are_asked_for():
     assert run_program(
         "import sys, ctxpolicy\n"
-        "imported = lambda: [name for name in sys.modules if name.startswith('ctxpolicy._lifetime.')]\n"
+        "folders = 'ctxpolicy._lifetime.', 'ctxpolicy._bridge.'\n"
+        "imported = lambda: [name for name in sys.modules if name.startswith(folders)]\n"
         "ctxpolicy.install(missing='create').uninstall()\n"
         "print(imported())\n"
         "from ctxpolicy import isolate\n"
@@ -115,7 +116,7 @@ def test_without_the_optional_packages_all_else_works_and_each_says_what_to_inst
     assert run_program(
         f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"
         "import ctxpolicy\n"
-        "print([name for name in ctxpolicy.resolvers() if ctxpolicy.resolvers()[name].error])\n"
+        "print([name for name in ctxpolicy.registered_resolvers() if ctxpolicy.registered_resolvers()[name].error])\n"
         "with ctxpolicy.install(missing='create'): pass\n"
         "install = lambda: ctxpolicy.install(loop_factory='uvloop')\n"
         "resolver = lambda name: lambda: ctxpolicy.get_resolver(name)\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctxpolicy._check.checking import check_paths
-from ctxpolicy._check.model import Certainty, Finding, Problem, Report, Version
-from ctxpolicy._check.rules import RULES, Rule
+from ctxpolicy._check.catalog import RULES, Rule
+from ctxpolicy._check.check import check_paths
+from ctxpolicy._check.report import Certainty, Finding, Problem, Report, Version
 
 __all__ = ["RULES", "Certainty", "Finding", "Problem", "Report", "Rule", "Version", "check_paths"]

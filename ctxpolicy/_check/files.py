@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from ctxpolicy._check.model import Problem
+from ctxpolicy._check.report import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

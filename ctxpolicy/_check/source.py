@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from ctxpolicy._check.model import Problem
+from ctxpolicy._check.report import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

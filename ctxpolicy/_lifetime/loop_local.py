@@ -9,8 +9,8 @@ from asyncio import AbstractEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast, final
 
-from ctxpolicy._asyncio import running_loop
-from ctxpolicy._origin import origin
+from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._loops.creation import origin
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import LoopLocalError, NoCurrentLoopError
 

@@ -13,18 +13,19 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ctxpolicy._as_new import references
-from ctxpolicy._asyncio import host, running_loop
-from ctxpolicy._binding import open_leases
-from ctxpolicy._inherited import watched
-from ctxpolicy._inside import default_executor
-from ctxpolicy._origin import origin
-from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._pytest.births import birthplace, thread_pools
-from ctxpolicy._pytest.ending import end, end_tasks
-from ctxpolicy._pytest.marker import PutAside, leave_task
-from ctxpolicy._pytest.tasks import left_in, making
-from ctxpolicy._spares import spares
+from ctxpolicy._asyncio.forked_loops import watched
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.loop_internals import default_executor
+from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.lease import open_leases
+from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.snapshot import references
+from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._pytest.bounded_shutdown import end, end_tasks
+from ctxpolicy._pytest.creator_threads import birthplace, thread_pools
+from ctxpolicy._pytest.running_loop import PutAside, leave_task
+from ctxpolicy._pytest.task_owners import left_in, making
 
 __all__ = ["Owned", "Watch"]
 

@@ -9,10 +9,10 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from _ctxpolicy_pytest import FACTORY_FIXTURE, LOOP_FIXTURE
-from ctxpolicy._loops import loop_factory
-from ctxpolicy._pytest.factories import by_id
-from ctxpolicy._pytest.running import Test
+from ctxpolicy._loops.factories import loop_factory
+from ctxpolicy._pytest.factory_ids import by_id
+from ctxpolicy._pytest.isolated_test import Test
+from ctxpolicy._pytest.options import FACTORY_FIXTURE, LOOP_FIXTURE
 from ctxpolicy._pytest.session import Isolation
 from ctxpolicy._pytest.settings import Settings, of_item, of_session
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from ctxpolicy._asyncio import host
-from ctxpolicy._install import Installation
-from ctxpolicy._policy import ContextPolicy
-from ctxpolicy._pytest.births import noting, noting_births
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy.install import Installation
+from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._pytest.creator_threads import noting, noting_births
+from ctxpolicy._pytest.isolated_test import Test
 from ctxpolicy._pytest.leaks import Owned
-from ctxpolicy._pytest.marker import PutAside
-from ctxpolicy._pytest.running import Test
+from ctxpolicy._pytest.running_loop import PutAside
 from ctxpolicy._pytest.settings import Settings
-from ctxpolicy._pytest.tasks import noting_tasks
-from ctxpolicy._registry import make_resolver
+from ctxpolicy._pytest.task_owners import noting_tasks
+from ctxpolicy.resolvers._registry import make_resolver
 from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["Isolation"]

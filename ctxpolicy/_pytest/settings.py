@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import pytest
 
-from _ctxpolicy_pytest import LEAKS, MARKER, MISSING, asks
-from ctxpolicy._loops import loop_factory
-from ctxpolicy._registry import shared_resolver
+from ctxpolicy._loops.factories import loop_factory
+from ctxpolicy._pytest.options import LEAKS, MARKER, MISSING, asks
 from ctxpolicy.errors import CtxPolicyError
+from ctxpolicy.resolvers._registry import shared_resolver
 
 __all__ = ["Settings", "of_item", "of_session"]
 

@@ -9,19 +9,18 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ctxpolicy import _asyncio
-from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._fork import RESOLVER, renew_after_fork
-from ctxpolicy._here import here
-from ctxpolicy._threads import thread_name
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding, Lease
+from ctxpolicy._threads import here, thread_name
 from ctxpolicy.errors import ResolverError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ContextResolver", "LoopFactory"]
 
-LoopFactory = Callable[[], AbstractEventLoop]
+__all__ = ["ContextResolver"]
 
 
 class ContextResolver(ABC):
@@ -57,7 +56,7 @@ class ContextResolver(ABC):
 
     def new(self) -> AbstractEventLoop:
         """Return a new loop, not bound to anything."""
-        return (self._own_factory() or _asyncio.platform_loop)()
+        return (self._own_factory() or platform_loop)()
 
     def factory(self) -> LoopFactory | None:
         """Return what makes this resolver's loops in the present context, ``None`` to leave that to the policy.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 
+from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
 __all__ = ["ChainResolver"]

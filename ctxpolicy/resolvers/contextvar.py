@@ -8,10 +8,10 @@ from contextvars import Token
 from threading import get_ident
 from typing import Any, Final, Literal
 
-from ctxpolicy._asyncio import current_task
-from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._asyncio.running import current_task
 from ctxpolicy._contextvars import ContextVarExt
 from ctxpolicy._fork import process
+from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError
 from ctxpolicy.resolvers.slot import SlotResolver

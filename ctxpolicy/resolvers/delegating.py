@@ -6,9 +6,10 @@ from abc import abstractmethod
 from asyncio import AbstractEventLoop
 from typing import Any
 
-from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy.errors import ResolverError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["DelegatingResolver"]
 

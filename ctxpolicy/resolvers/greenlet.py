@@ -6,7 +6,7 @@ import threading
 from itertools import count
 from typing import Any, Final
 
-from ctxpolicy._binding import Binding
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError
 from ctxpolicy.resolvers.slot import SlotResolver
@@ -34,7 +34,7 @@ class GreenletResolver(SlotResolver):
         try:
             import greenlet
 
-            from ctxpolicy import _greenlet_marker
+            from ctxpolicy._asyncio import running_per_greenlet
         except ImportError as error:
             raise OptionError(
                 "the resolver 'greenlet' needs the package greenlet: pip install 'ctxpolicy[greenlet]'"
@@ -42,7 +42,7 @@ class GreenletResolver(SlotResolver):
         self._current = greenlet.getcurrent
         self._slot = f"_ctxpolicy_binding_{next(_serial)}"
         self._main = threading.local()
-        self._marker = _greenlet_marker if running else None
+        self._marker = running_per_greenlet if running else None
 
     def load(self) -> Binding | None:
         """Return the binding of this greenlet."""

@@ -8,10 +8,10 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from ctxpolicy._binding import Binding
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
-from ctxpolicy.resolvers.base import LoopFactory
 from ctxpolicy.resolvers.slot import SlotResolver, emptied
 
 __all__ = ["KeyedResolver"]

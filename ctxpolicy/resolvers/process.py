@@ -6,8 +6,8 @@ import os
 import threading
 from asyncio import AbstractEventLoop
 
-from ctxpolicy._binding import Binding
-from ctxpolicy.resolvers.base import LoopFactory
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy.resolvers.slot import SlotResolver
 
 __all__ = ["ProcessResolver"]

@@ -7,12 +7,13 @@ from asyncio import AbstractEventLoop
 from threading import get_ident
 from typing import Any
 
-from ctxpolicy._asyncio import debug_mode
-from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._asyncio.capabilities import debug_mode
+from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._callsite import where
 from ctxpolicy._fork import process
-from ctxpolicy._frames import where
-from ctxpolicy._inherited import keep_inherited
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding, Lease
+from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["SlotResolver", "emptied"]
 

@@ -9,8 +9,8 @@ import threading
 from itertools import count
 from typing import Any, Final
 
-from ctxpolicy._asyncio import current_task
-from ctxpolicy._binding import Binding
+from ctxpolicy._asyncio.running import current_task
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.slot import SlotResolver
 

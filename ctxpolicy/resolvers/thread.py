@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ctxpolicy._binding import Binding
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.slot import SlotResolver
 

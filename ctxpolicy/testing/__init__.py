@@ -1,6 +1,9 @@
 """For authors of resolvers: the contract as tests, contexts of the usual kinds, and a test double."""
 
-from ctxpolicy.testing._contexts import (
+from ctxpolicy.testing._contract import ResolverContract
+from ctxpolicy.testing._errors import LAWS, BrokenLawError, DescriptionError
+from ctxpolicy.testing._fake_loop import StandInLoop
+from ctxpolicy.testing._harness.contexts import (
     Run,
     contextvars_context,
     greenlet_context,
@@ -8,11 +11,8 @@ from ctxpolicy.testing._contexts import (
     task_context,
     thread_context,
 )
-from ctxpolicy.testing._contract import ResolverContract
-from ctxpolicy.testing._crowd_laws import THREADS_INHERIT_CONTEXT
-from ctxpolicy.testing._errors import LAWS, BrokenLawError, DescriptionError
+from ctxpolicy.testing._laws.concurrency import THREADS_INHERIT_CONTEXT
 from ctxpolicy.testing._recording import Call, RecordingResolver
-from ctxpolicy.testing._standins import StandInLoop
 
 __all__ = [
     "LAWS",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ctxpolicy.testing._binding_laws import BindingLaws
-from ctxpolicy.testing._crowd_laws import CrowdLaws
 from ctxpolicy.testing._errors import ALL_LAWS
-from ctxpolicy.testing._garbage_laws import GarbageLaws
-from ctxpolicy.testing._law import law
-from ctxpolicy.testing._lease_laws import LeaseLaws
-from ctxpolicy.testing._method_laws import MethodLaws
-from ctxpolicy.testing._owner_laws import OwnerLaws
-from ctxpolicy.testing._scenario import Scenario
-from ctxpolicy.testing._scope_laws import ScopeLaws
+from ctxpolicy.testing._harness.scenario import Scenario
+from ctxpolicy.testing._laws.bindings import BindingLaws
+from ctxpolicy.testing._laws.concurrency import CrowdLaws
+from ctxpolicy.testing._laws.decorator import law
+from ctxpolicy.testing._laws.garbage import GarbageLaws
+from ctxpolicy.testing._laws.leases import LeaseLaws
+from ctxpolicy.testing._laws.methods import MethodLaws
+from ctxpolicy.testing._laws.owners import OwnerLaws
+from ctxpolicy.testing._laws.scopes import ScopeLaws
 
 __all__ = ["ResolverContract"]
 
@@ -48,7 +48,7 @@ class ResolverContract(MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws,
     def test_model_random_steps_do_what_a_plain_model_does(self, play: Scenario) -> None:
         """Contexts are made, ended, bound, unbound, leased, run in and visited in random order (needs hypothesis)."""
         try:
-            from ctxpolicy.testing._model import compare_with_model
+            from ctxpolicy.testing._laws.random_model import compare_with_model
         except ImportError as error:
             raise ImportError("this test needs hypothesis: pip install 'ctxpolicy[testing]'") from error
         compare_with_model(self)

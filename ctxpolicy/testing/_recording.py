@@ -7,9 +7,10 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ctxpolicy._binding import Binding, Lease
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy.errors import OptionError
-from ctxpolicy.resolvers.base import ContextResolver, LoopFactory
+from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 from ctxpolicy.resolvers.thread import ThreadResolver
 

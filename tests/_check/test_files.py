@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctxpolicy._check.files import python_files
-from ctxpolicy._check.model import Problem
+from ctxpolicy._check.report import Problem
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
 

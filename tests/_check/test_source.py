@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctxpolicy._check import source
-from ctxpolicy._check.model import Problem
+from ctxpolicy._check.report import Problem
 from ctxpolicy._check.source import Source, UnreadableError, read
 
 VERSION = f"(read as Python {sys.version_info[0]}.{sys.version_info[1]})"

@@ -1,30 +1,8 @@
-"""What the tests of lifetimes share: no thread of isolate() stays from one test to the next."""
+"""What the tests of lifetimes share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from ctxpolicy import close_isolate_pool
-from ctxpolicy._lifetime import isolate as isolate_module
-from ctxpolicy._lifetime.pool import Pool
-
-
-@pytest.fixture(autouse=True)
-def no_idle_threads() -> Iterator[None]:
-    """End the idle threads of isolate(), whose loops are leased."""
-    yield
-    close_isolate_pool()
-
-
-@pytest.fixture
-def small_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
-    """A pool of one thread in place of the usual one."""
-    pool = Pool(1)
-    monkeypatch.setattr(isolate_module, "pool", pool)
-    yield pool
-    pool.close()
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

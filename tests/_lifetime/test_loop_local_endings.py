@@ -7,7 +7,7 @@ import pytest
 
 from ctxpolicy import LoopLocal, LoopLocalError
 from ctxpolicy._lifetime import loop_local
-from tests.policies import collect_garbage
+from tests.support.policies import collect_garbage
 
 
 class Unusual(BaseException):

@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 
 import ctxpolicy
 from ctxpolicy import BlockingError, ScopeError, block_on, fresh_loop
-from tests._lifetime.places import Place, Worker
-from tests.policies import collect_garbage
-from tests.resolver_cases import ResolverCase
+from tests._bridge.places import Place, Worker
+from tests.support.policies import collect_garbage
+from tests.support.resolver_cases import ResolverCase
 
 # Whether what nobody refers to is gone at once.
 AT_ONCE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ctxpolicy._spares import spares
+from ctxpolicy._loops.pool import spares
 from tests.benchmarks.measure import Effort, Measured, compare
 from tests.benchmarks.rows import Reach, Row
 from tests.benchmarks.sides import asyncios_policy, jobs, our_policy, under

@@ -23,7 +23,8 @@ from ctxpolicy import (
     TaskResolver,
     ThreadResolver,
 )
-from ctxpolicy._asyncio import PolicyBase, host
+from ctxpolicy._asyncio.capabilities import PolicyBase
+from ctxpolicy._asyncio.host import host
 from tests.benchmarks.measure import TimeFunction
 
 __all__ = [

@@ -14,7 +14,7 @@ from hypothesis.errors import Flaky
 
 from ctxpolicy.testing import LAWS, BrokenLawError, ResolverContract
 from ctxpolicy.testing._errors import ALL_LAWS, label
-from ctxpolicy.testing._law import law_of, tests_of
+from ctxpolicy.testing._laws.decorator import law_of, tests_of
 from tests.contract import mutants_of_bindings, mutants_of_methods, mutants_of_owners
 from tests.contract.right import OfContextVars, OfSlots, OfTasks, OfThreads
 

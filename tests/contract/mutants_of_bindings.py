@@ -10,16 +10,7 @@ import threading
 from ctxpolicy import ContextResolver
 from ctxpolicy.testing import task_context
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.right import (
-    ContextVars,
-    OfContextVars,
-    OfSlots,
-    OfTasks,
-    OfThreads,
-    Slots,
-    Threads,
-    present_task,
-)
+from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads, present_task
 
 # Law 1
 

@@ -18,7 +18,7 @@ from ctxpolicy.testing import (
     task_context,
     thread_context,
 )
-from tests.resolver_cases import CASES, tenant
+from tests.support.resolver_cases import CASES, tenant
 
 number = itertools.count()
 

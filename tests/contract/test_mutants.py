@@ -10,7 +10,8 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.errors import Flaky
 
-from ctxpolicy.testing import LAWS, THREADS_INHERIT_CONTEXT, BrokenLawError, ResolverContract, _law
+from ctxpolicy.testing import LAWS, THREADS_INHERIT_CONTEXT, BrokenLawError, ResolverContract
+from ctxpolicy.testing._laws import decorator as _law
 from tests.contract.mutants import CAUGHT, MUTANTS, RIGHT, OfThreads, caught_by, mutant, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "contract-mutants.md"

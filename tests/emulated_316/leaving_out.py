@@ -22,36 +22,36 @@ def leave_out(part: str) -> None:
 
 
 def _all_of_it() -> None:
-    from ctxpolicy import _seam
+    from ctxpolicy._asyncio import host_316
 
-    _seam._put = lambda parts: None
+    host_316._put = lambda parts: None
 
 
 def _the_current_loop() -> None:
-    from ctxpolicy import _seam
+    from ctxpolicy._asyncio import host_316
 
-    put = _seam._put
-    _seam._put = lambda parts: put(parts._replace(local=_seam._parts().local))
+    put = host_316._put
+    host_316._put = lambda parts: put(parts._replace(local=host_316._parts().local))
 
 
 def _new_loops() -> None:
-    from ctxpolicy import _seam
+    from ctxpolicy._asyncio import host_316
 
-    put = _seam._put
-    _seam._put = lambda parts: put(parts._replace(new_event_loop=_seam._parts().new_event_loop))
+    put = host_316._put
+    host_316._put = lambda parts: put(parts._replace(new_event_loop=host_316._parts().new_event_loop))
 
 
 def _the_undoing() -> None:
-    from ctxpolicy import _seam
+    from ctxpolicy._asyncio import host_316
 
-    put: Any = _seam._put
-    _seam._put = lambda parts: put(parts) if isinstance(parts.local, _seam.CurrentLoop) else None
+    put: Any = host_316._put
+    host_316._put = lambda parts: put(parts) if isinstance(parts.local, host_316.CurrentLoop) else None
 
 
 def _the_forked_child() -> None:
-    from ctxpolicy import _seam
+    from ctxpolicy._asyncio import host_316
 
-    _seam.SeamHost.after_fork = lambda host: None  # type: ignore[method-assign]
+    host_316.SeamHost.after_fork = lambda host: None  # type: ignore[method-assign]
 
 
 PARTS: Final = {

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.programs import ROOT, output_of
+from tests.support.programs import ROOT, output_of
 
 EXAMPLES = ROOT / "docs" / "examples"
 # Whether a new thread starts with a copy of its starter's contextvars context.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.run_console import commands
-from tests.programs import ROOT, environment
+from tests.support.programs import ROOT, environment
 
 PACKAGE = ROOT / "docs" / "examples" / "resolver_package"
 PAGE = ROOT / "docs" / "write-your-own-resolver.md"

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ctxpolicy.testing import StandInLoop, in_new_thread
-from tests.resolver_cases import CASES, ResolverCase, tenant
 from tests.resolvers import processes
+from tests.support.resolver_cases import CASES, ResolverCase, tenant
 
 # What a child starts with; with SAME, what it sets shows in its parent too.
 SAME, INHERITS, EMPTY = "the same context", "inherits", "empty"

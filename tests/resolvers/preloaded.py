@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctxpolicy.testing import StandInLoop
-from tests.resolver_cases import CASES, tenant
+from tests.support.resolver_cases import CASES, tenant
 
 tenant.set("the tenant")
 RESOLVERS = {name: case.make() for name, case in CASES.items() if not case.missing}

@@ -7,7 +7,7 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
-from tests.resolver_cases import CASES
+from tests.support.resolver_cases import CASES
 
 PRELOADED = "tests.resolvers.preloaded"
 

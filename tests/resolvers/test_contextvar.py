@@ -14,7 +14,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, ContextVarResolver, NoCurrentLoopError, OptionError
 from ctxpolicy.testing import StandInLoop, in_new_thread
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 
 def collect() -> None:

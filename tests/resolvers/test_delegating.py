@@ -9,7 +9,7 @@ import pytest
 from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, ThreadResolver
 from ctxpolicy.resolvers.base import ContextResolver as Base
 from ctxpolicy.testing import ResolverContract, StandInLoop, thread_context
-from tests.policies import collect_garbage
+from tests.support.policies import collect_garbage
 
 
 class Around(DelegatingResolver):

@@ -12,7 +12,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, GreenletResolver, OptionError
 from ctxpolicy.testing import StandInLoop, in_new_thread
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 greenlet = pytest.importorskip("greenlet")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.resolver_cases import CASES
 from tests.resolvers.inheritance import EXPECTED, WAYS, expected, found, page
+from tests.support.resolver_cases import CASES
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, KeyedResolver, OptionError, ResolverError, install
 from ctxpolicy.testing import StandInLoop, in_new_thread, thread_context
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 
 class Key:

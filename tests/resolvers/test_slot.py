@@ -16,7 +16,7 @@ import pytest
 from ctxpolicy import Binding, ContextPolicy, Lease, SlotResolver
 from ctxpolicy._fork import process
 from ctxpolicy.testing import StandInLoop, in_new_thread
-from tests.programs import run_program
+from tests.support.programs import run_program
 
 
 class OneSlot(SlotResolver):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ctxpolicy._spares import spares
+from ctxpolicy._loops.pool import spares
 
 __all__ = ["FORKS", "JOBS", "nothing_piles_up"]
 

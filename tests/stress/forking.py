@@ -19,7 +19,8 @@ from typing import Final
 
 import ctxpolicy
 from ctxpolicy import ContextPolicy, block_on, fresh_loop, isolate
-from ctxpolicy._asyncio import host, running_loop
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.running import running_loop
 
 __all__ = ["ENDS", "STATES"]
 

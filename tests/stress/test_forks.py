@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.programs import output_of
 from tests.stress.counting import FORKS
 from tests.stress.forking import ENDS, STATES
+from tests.support.programs import output_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 

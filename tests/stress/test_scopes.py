@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ctxpolicy import ContextResolver, KeyedResolver, ScopeError, ThreadResolver, block_on, fresh_loop, install
-from tests.resolver_cases import tenant
 from tests.stress.counting import JOBS, nothing_piles_up
+from tests.support.resolver_cases import tenant
 
 THREADS = 4
 

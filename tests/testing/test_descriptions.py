@@ -419,7 +419,7 @@ def test_without_fork_its_test_is_skipped(monkeypatch):
 
 def test_without_hypothesis_it_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    monkeypatch.delitem(sys.modules, "ctxpolicy.testing._model", raising=False)
+    monkeypatch.delitem(sys.modules, "ctxpolicy.testing._laws.random_model", raising=False)
     with pytest.raises(ImportError, match=r"needs hypothesis: pip install 'ctxpolicy\[testing\]'"):
         OfThreads().test_model_random_steps_do_what_a_plain_model_does()
 

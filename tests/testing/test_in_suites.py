@@ -9,9 +9,10 @@ import textwrap
 
 import pytest
 
-from ctxpolicy.testing import BrokenLawError, DescriptionError, ResolverContract, _law
-from ctxpolicy.testing._elsewhere import run_elsewhere
-from tests.programs import environment, run_program
+from ctxpolicy.testing import BrokenLawError, DescriptionError, ResolverContract
+from ctxpolicy.testing._harness.new_process import run_elsewhere
+from ctxpolicy.testing._laws import decorator as _law
+from tests.support.programs import environment, run_program
 
 MODULE = """
     import contextlib, threading, unittest

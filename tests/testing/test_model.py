@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ctxpolicy.testing import BrokenLawError, _model
+from ctxpolicy.testing import BrokenLawError
+from ctxpolicy.testing._laws import random_model as _model
 from tests.contract.mutants import mutant
 from tests.contract.right import RIGHT
 

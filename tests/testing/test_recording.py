@@ -12,7 +12,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ChainResolver, ContextPolicy, ContextResolver, OptionError, ProcessResolver, ThreadResolver
 from ctxpolicy.testing import Call, RecordingResolver, ResolverContract, StandInLoop, in_new_thread, thread_context
-from tests.policies import collect_garbage
+from tests.support.policies import collect_garbage
 
 
 class TestRecordingResolver(ResolverContract):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ctxpolicy.testing import StandInLoop
-from ctxpolicy.testing._standins import AlwaysEqualLoop
+from ctxpolicy.testing._fake_loop import AlwaysEqualLoop
 
 
 def test_it_is_a_loop_with_a_name_that_can_be_closed():

@@ -33,7 +33,7 @@ from ctxpolicy import (
     ThreadResolver,
     get_resolver,
     install,
-    resolvers,
+    registered_resolvers,
     run,
     using,
 )
@@ -116,9 +116,9 @@ def make_resolvers() -> None:
 
 
 def find_resolvers() -> None:
-    assert_type(resolvers(), Mapping[str, Registration])
+    assert_type(registered_resolvers(), Mapping[str, Registration])
     assert_type(get_resolver("keyed", key=tenant.get), ContextResolver)
-    assert_type(resolvers()["thread"].distribution, str)
+    assert_type(registered_resolvers()["thread"].distribution, str)
 
 
 def make_policies() -> None:

@@ -1,0 +1,104 @@
+"""The host: how a policy is put in force in the asyncio of this Python.
+
+The host is chosen by what asyncio offers, not by the version alone:
+
+* asyncio has policies (Python 3.10 to 3.15): a policy is set as asyncio's own, without the warnings of 3.14.
+* asyncio has none (3.16): the policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
+* asyncio has neither: nothing can be installed, and an error says so.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio import AbstractEventLoop, events
+from typing import Final, Protocol
+
+from ctxpolicy._asyncio.capabilities import HAS_POLICIES, PolicyBase
+from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy.errors import InstallationError
+
+__all__ = ["Host", "Policy", "host"]
+
+
+class Policy(Protocol):
+    """What asyncio asks for loops."""
+
+    def get_event_loop(self) -> AbstractEventLoop: ...
+    def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
+    def new_event_loop(self) -> AbstractEventLoop: ...
+
+
+class Host(Protocol):
+    """Puts a policy in force, process-wide."""
+
+    name: str
+    # What force(None) puts in force: None for what asyncio does by itself.
+    default: Policy | None
+
+    def in_force(self) -> Policy | None:
+        """Return the policy in force; ``None``: asyncio's default, which may not be made yet."""
+
+    def force(self, policy: Policy | None) -> None:
+        """Put ``policy`` in force; ``None``: asyncio's default."""
+
+    # Returns asyncio's default policy, made now if need be.
+    def own(self) -> Policy: ...
+
+    def after_fork(self) -> None:
+        """Be in force again in a forked child."""
+
+
+class _PolicyHost:
+    """Python 3.10 to 3.15. Not by asyncio's own functions: from 3.14 on they warn, and they make what is not there."""
+
+    name = "asyncio's policy system"
+    default: Policy | None = None
+
+    def in_force(self) -> Policy | None:
+        policy: Policy | None = events._event_loop_policy  # type: ignore[attr-defined]
+        return policy
+
+    def force(self, policy: Policy | None) -> None:
+        events._event_loop_policy = policy  # type: ignore[attr-defined]
+
+    def own(self) -> Policy:
+        if events._event_loop_policy is None:  # type: ignore[attr-defined]
+            events._init_event_loop_policy()  # type: ignore[attr-defined]
+        policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]
+        return policy
+
+    def after_fork(self) -> None:
+        pass
+
+
+class _NoHost:
+    """An asyncio that offers neither: programs that only import ctxpolicy go on."""
+
+    name = "none"
+    default: Policy | None = None
+
+    def in_force(self) -> Policy | None:
+        return None
+
+    def force(self, policy: Policy | None) -> None:
+        raise InstallationError(
+            f"asyncio of Python {sys.version.split()[0]} has neither event loop policies nor asyncio.events._local: "
+            "this version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
+        )
+
+    def own(self) -> Policy:
+        return PolicyBase()
+
+    def after_fork(self) -> None:
+        pass
+
+
+def _find_host() -> Host:
+    if HAS_POLICIES:
+        return _PolicyHost()
+    if hasattr(events, "_local") and hasattr(events, "_get_event_loop"):
+        return SeamHost()
+    return _NoHost()
+
+
+host: Final[Host] = _find_host()

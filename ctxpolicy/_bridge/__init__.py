@@ -1,0 +1,1 @@
+"""Where synchronous code, threads and loops meet."""

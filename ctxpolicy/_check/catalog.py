@@ -1,0 +1,99 @@
+"""The rules: what each is about, since when it bites, and what to write instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from ctxpolicy._check.report import Version
+
+GET_POLICY = (
+    "asyncio.new_event_loop() for a new loop, asyncio.get_running_loop() for the running one, "
+    "asyncio.Runner to keep one between calls"
+)
+LOOP_FACTORY = "asyncio.run(main(), loop_factory=...) or asyncio.Runner(loop_factory=...)"
+LOOP_CLASS = "asyncio.run(main(), loop_factory=asyncio.{}) or asyncio.Runner(loop_factory=asyncio.{})"
+
+
+@final
+@dataclass(frozen=True)
+class Rule:
+    """One kind of finding.
+
+    Attributes:
+        code: How it is called in reports and in ``# ctxpolicy: ignore[...]``.
+        title: What it is about, in one line.
+        warns: The first Python that warns in the usual case, ``None`` where none does.
+        fails: The first Python that fails in the usual case, ``None`` where none does.
+        replacement: What to write in its place.
+    """
+
+    code: str
+    title: str
+    warns: Version | None
+    fails: Version | None
+    replacement: str
+
+
+RULES = {
+    rule.code: rule
+    for rule in (
+        Rule(
+            "CTX101",
+            "Event loop policy function",
+            Version(3, 14),
+            Version(3, 16),
+            f"{LOOP_FACTORY}; ctxpolicy.install() where code you do not call asks for a loop",
+        ),
+        Rule(
+            "CTX102",
+            "Event loop policy class",
+            Version(3, 14),
+            Version(3, 16),
+            f"{LOOP_FACTORY}; a ctxpolicy.ContextResolver to say what a context is",
+        ),
+        Rule(
+            "CTX103",
+            "Private part of the event loop policy system",
+            None,
+            Version(3, 16),
+            f"{LOOP_FACTORY}; ctxpolicy.install() where code you do not call asks for a loop",
+        ),
+        Rule(
+            "CTX201",
+            "Child watcher function",
+            Version(3, 12),
+            Version(3, 14),
+            "no call at all: asyncio waits for subprocesses in any thread without being told how",
+        ),
+        Rule(
+            "CTX202",
+            "Child watcher class",
+            Version(3, 12),
+            Version(3, 14),
+            "nothing: asyncio waits for subprocesses in any thread without being told how",
+        ),
+        Rule(
+            "CTX301",
+            "get_event_loop() where no loop may be running",
+            Version(3, 12),
+            Version(3, 14),
+            "asyncio.get_running_loop() in what coroutines call, asyncio.run(main()) or asyncio.Runner() elsewhere; "
+            'ctxpolicy.install(missing="create") keeps such code working',
+        ),
+        Rule(
+            "CTX302",
+            "set_event_loop() in what a worker runs",
+            None,
+            None,
+            "asyncio.run(main()) or asyncio.Runner() in the worker, or ctxpolicy.isolate()",
+        ),
+        Rule(
+            "CTX401",
+            "loop= argument that asyncio has dropped",
+            Version(3, 8),
+            Version(3, 10),
+            "the call without loop=, made where that loop runs",
+        ),
+    )
+}

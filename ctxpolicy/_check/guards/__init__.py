@@ -1,0 +1,1 @@
+"""What the code around a place guards it against."""

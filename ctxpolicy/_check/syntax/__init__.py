@@ -1,0 +1,1 @@
+"""Scopes, names and the order of statements."""

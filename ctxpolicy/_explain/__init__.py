@@ -1,0 +1,1 @@
+"""What asyncio would do here and now, and why."""

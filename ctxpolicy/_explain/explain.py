@@ -1,0 +1,40 @@
+"""Say what asyncio would do here and now, and why."""
+
+from __future__ import annotations
+
+import os
+
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._explain.report import Explanation
+from ctxpolicy._threads import thread_name
+
+__all__ = ["explain"]
+
+
+def explain() -> Explanation:
+    """Say what ``asyncio.get_event_loop()`` would do in the present thread and context, and why.
+
+    It makes no loop, binds none, gives no warning, and leaves no trace.
+    """
+    # Here, because it is rare: a dataclass takes longer to make than most of our modules to import.
+    import platform
+
+    from ctxpolicy._explain import predict
+
+    view = predict.view(host.in_force())
+    running = running_loop()
+    return Explanation(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        host=host.name,
+        process=os.getpid(),
+        thread=thread_name(),
+        answer=view.answer if running is None else predict.running(running),
+        policy=view.policy,
+        resolver=view.resolver,
+        missing=view.missing,
+        context=view.context,
+        binding=view.binding,
+        loop_factory=view.loop_factory,
+        policy_answer=view.answer,
+    )

@@ -1,0 +1,1 @@
+"""The loops that ctxpolicy makes: owner, lease, reuse, end."""

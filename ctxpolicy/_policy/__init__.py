@@ -1,0 +1,1 @@
+"""The policy, and putting it in force."""

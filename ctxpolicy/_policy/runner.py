@@ -1,0 +1,126 @@
+"""Run a coroutine as asyncio does, under a resolver."""
+
+from __future__ import annotations
+
+import contextvars
+from asyncio import AbstractEventLoop
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, TypeVar, final
+
+from ctxpolicy._asyncio.capabilities import Runner as _AsyncioRunner
+from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._loops.factories import LoopFactory, make_loop
+from ctxpolicy._loops.factories import loop_factory as named_loop_factory
+from ctxpolicy._policy.install import using
+from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers.base import ContextResolver
+
+__all__ = ["Runner", "run"]
+
+T = TypeVar("T")
+
+
+@final
+class Runner:
+    """Run several coroutines in one loop, as :class:`asyncio.Runner` does (on Python 3.10 too).
+
+    Args:
+        resolver: the resolver in force from the beginning to the end, in this contextvars context only, as by
+            :class:`~ctxpolicy.using`; ``None``: the policy in force decides.
+        debug: the loop's debug mode; ``None``: as asyncio decides.
+        loop_factory: makes the loop, a callable or a name; asyncio then does not bind it, and asks no policy.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolver: ContextResolver | str | None = None,
+        debug: bool | None = None,
+        loop_factory: LoopFactory | str | None = None,
+    ) -> None:
+        factory = None if loop_factory is None else named_loop_factory(loop_factory)
+        self._runner = _AsyncioRunner(debug=debug, loop_factory=None if factory is None else lambda: make_loop(factory))
+        self._block = None if resolver is None else using(resolver)
+        self._begun = False
+
+    def __enter__(self) -> Runner:
+        self._begin()
+        self._runner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, coro: Coroutine[Any, Any, T], *, context: contextvars.Context | None = None) -> T:
+        """Run ``coro`` in the loop and return its result.
+
+        Args:
+            coro: a coroutine (from 3.14 on any awaitable, as asyncio).
+            context: the contextvars context to run it in; ``None``: the runner's own, a copy of the one in which it
+                was started. (One of your own knows nothing of ``resolver``, unless it is a copy made since.)
+
+        Raises:
+            RuntimeError: a loop is running in this thread, or the runner is closed.
+        """
+        if running_loop() is None:  # else asyncio's says so, before anything is made
+            self._begin()
+        return self._runner.run(coro, context=context)
+
+    def get_loop(self) -> AbstractEventLoop:
+        """Return the runner's loop."""
+        self._begin()
+        return self._runner.get_loop()
+
+    def close(self) -> None:
+        """Cancel what is left, shut the loop down and close it.
+
+        Raises:
+            InstallationError: with a ``resolver``, in another contextvars context than the runner was started in. The
+                loop is closed all the same.
+        """
+        try:
+            self._runner.close()
+        finally:
+            if self._block is not None and self._begun:
+                self._begun = False
+                self._block.__exit__(None, None, None)
+
+    def _begin(self) -> None:
+        if self._block is None or self._begun:
+            return
+        self._block.__enter__()
+        try:
+            self._runner.get_loop()
+        except BaseException:  # it is closed, or no loop can be had
+            self._block.__exit__(None, None, None)
+            raise
+        self._begun = True
+
+
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    resolver: ContextResolver | str | None = None,
+    loop_factory: LoopFactory | str | None = None,
+    debug: bool | None = None,
+) -> T:
+    """Run ``main`` in a new loop and return its result, as :func:`asyncio.run` does.
+
+    Args:
+        main: the coroutine.
+        resolver, loop_factory, debug: as for :class:`Runner`. Two threads may each run under another resolver at once.
+
+    Raises:
+        RuntimeError: a loop is running in this thread.
+    """
+    if running_loop() is not None:
+        # Here too, and not only in Runner.run: a loop would be made first.
+        raise RuntimeError(
+            f"ctxpolicy.run() cannot be called from a running event loop (in thread {thread_name()}): await the "
+            "coroutine, or run it by ctxpolicy.block_on(..., nested='isolated')"
+        )
+    with Runner(resolver=resolver, debug=debug, loop_factory=loop_factory) as runner:
+        return runner.run(main)

@@ -1,0 +1,121 @@
+"""Resolvers by name: the built-in ones, and what distributions register as entry points."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from ctxpolicy.errors import OptionError, UnknownNameError
+from ctxpolicy.resolvers._entry_points import import_factory, registered_resolvers
+from ctxpolicy.resolvers.base import ContextResolver
+
+__all__ = ["chain", "get_resolver", "make_resolver", "shared_resolver"]
+
+
+def get_resolver(name: str, /, **options: Any) -> ContextResolver:
+    """Make a resolver by name, a fresh one at each call.
+
+    Args:
+        name: a registered name, or ``"package.module:attribute"`` of a factory.
+        options: what the factory takes (``key`` for ``"keyed"``).
+
+    Raises:
+        UnknownNameError: nothing is registered by this name.
+        PluginError: it cannot be loaded, or two distributions claim the name.
+        OptionError: an option is missing or unknown, or what the factory makes is no resolver.
+    """
+    if not isinstance(name, str):
+        raise OptionError(f"a resolver's name must be a string, not {name!r}")
+    if ":" in name:
+        return _make(name, import_factory(name, "the resolver"), options)
+    known = registered_resolvers()
+    if name not in known:
+        raise UnknownNameError(
+            f"no resolver is called {name!r}; there are: {', '.join(known)}; or give 'package.module:attribute'"
+        )
+    return _make(name, known[name].load(), options)
+
+
+def make_resolver(what: ContextResolver | str) -> ContextResolver:
+    """Return the resolver that ``what`` is, or a fresh one that it names.
+
+    Raises:
+        OptionError: it is neither, or a resolver of another version of the contract; and what :func:`get_resolver`
+            raises.
+    """
+    resolver = get_resolver(what) if isinstance(what, str) else what
+    if not isinstance(resolver, ContextResolver):
+        raise OptionError(
+            f"a resolver must be an instance of ContextResolver, or the name of one, not {resolver!r}"
+            + (f": did you mean {resolver.__name__}()?" if isinstance(resolver, type) else "")
+        )
+    return _checked(resolver)
+
+
+_shared: Final[dict[str, ContextResolver]] = {}
+
+
+def shared_resolver(what: ContextResolver | str) -> ContextResolver:
+    """Return the resolver that ``what`` is, or the one that stands for this name in the whole process.
+
+    A contextvars context never forgets a variable, and each ``contextvar`` resolver has one: what is done by name a
+    hundred thousand times must not make a resolver each time.
+    """
+    if not isinstance(what, str):
+        return make_resolver(what)
+    if what not in _shared:
+        _shared.setdefault(what, make_resolver(what))
+    return _shared[what]
+
+
+def chain(resolvers: str | Iterable[ContextResolver | str]) -> ContextResolver:
+    """A context is that of the first resolver whose kind of context is present.
+
+    Args:
+        resolvers: resolvers or names of resolvers, in order; or names joined by ``+``: ``"task+thread"``.
+    """
+    from ctxpolicy.resolvers.chain import ChainResolver
+
+    if not isinstance(resolvers, Iterable):
+        raise OptionError(f"resolvers must be resolvers or their names, as in 'task+thread', not {resolvers!r}")
+    members = resolvers.split("+") if isinstance(resolvers, str) else resolvers
+    return ChainResolver(*(make_resolver(member) for member in members))
+
+
+def _make(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> ContextResolver:
+    _check_options(name, factory, options)
+    resolver = factory(**options)
+    if not isinstance(resolver, ContextResolver):
+        raise OptionError(f"the factory of the resolver {name!r} made {resolver!r}, which is no ContextResolver")
+    return _checked(resolver)
+
+
+def _check_options(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> None:
+    try:
+        signature = _signature(factory)
+    except ValueError:  # some callables written in C do not tell; the call will
+        return
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        takes = ", ".join(str(each.replace(annotation=each.empty)) for each in signature.parameters.values())
+        raise OptionError(
+            f"resolver {name!r}: {error}. It takes {takes or 'no options'}: get_resolver({name!r}, option=value)"
+        ) from error
+
+
+def _signature(factory: Callable[..., ContextResolver]) -> inspect.Signature:
+    if isinstance(factory, type) and factory.__init__ is object.__init__:  # type: ignore[misc]
+        return inspect.Signature()  # not that of ContextResolver.__new__, which lets everything pass
+    return inspect.signature(factory)
+
+
+def _checked(resolver: ContextResolver) -> ContextResolver:
+    if resolver.contract != ContextResolver.contract:
+        raise OptionError(
+            f"{type(resolver).__name__} was written for version {resolver.contract!r} of the resolver's contract, and "
+            f"this ctxpolicy has version {ContextResolver.contract}: update whichever is the older, ctxpolicy or the "
+            "package that the resolver comes from"
+        )
+    return resolver

@@ -1,0 +1,101 @@
+"""A context is a Trio task: what trio-asyncio's own policy keeps."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from typing import Any
+
+from ctxpolicy.errors import NewLoopRefusedError, PluginError, ResolverError
+
+try:
+    import trio
+except ImportError as _error:
+    raise PluginError("the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'") from _error
+
+from ctxpolicy._contextvars import ContextVarExt
+from ctxpolicy._loops.lease import Binding
+from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers.slot import SlotResolver
+
+__all__ = ["TrioResolver"]
+
+
+class TrioResolver(SlotResolver):
+    """A context is a Trio task; a new one inherits from the task that it was started by.
+
+    For a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. Inside,
+    the loop is read from the Trio task's own contextvars context, not from the present one, for trio-asyncio's reason:
+    asyncio code is called by the task that runs the loop, in contextvars contexts of its own handles, which may come
+    from another loop. It is set in the present one, as trio-asyncio does; in a Trio task these are the same.
+
+    No loop is made inside a Trio run: it could not be run there.
+    """
+
+    def __init__(self) -> None:
+        self._variable = _new_variable()
+        # A forked child is still inside the parent's run, as far as Trio knows.
+        self._left_behind: object = None
+
+    def load(self) -> Binding | None:
+        """Return the binding of this Trio task."""
+        task = self._task()
+        return None if task is None else task.context.get(self._variable.context_var)
+
+    def store(self, binding: Binding | None) -> None:
+        """Keep ``binding`` in this contextvars context.
+
+        Raises:
+            ResolverError: it has a loop, and no Trio task runs here to have one.
+        """
+        if self._task() is not None:
+            self._variable.set(binding)
+        elif binding is not None and binding.loop is not None:
+            raise ResolverError(
+                f"no loop can be bound in {self.describe()}, by the resolver 'trio': put it into a chain that ends "
+                "with a resolver that always applies, ChainResolver(TrioResolver(), ThreadResolver())"
+            )
+
+    def new(self) -> AbstractEventLoop:
+        """Return a new loop outside a Trio run.
+
+        Raises:
+            NewLoopRefusedError: inside one.
+        """
+        task = self._task()
+        if task is not None:
+            raise NewLoopRefusedError(
+                f"{self.describe()} is inside a Trio run, where an asyncio loop of its own cannot run. Use 'async with "
+                "trio_asyncio.open_loop()', or run asyncio code in a thread by trio.to_thread.run_sync()."
+            )
+        return super().new()
+
+    def applies(self) -> bool:
+        """Tell whether a Trio task runs here."""
+        return self._task() is not None
+
+    def describe(self) -> str:
+        """Name the Trio task and the thread."""
+        task = self._task()
+        if task is None:
+            return f"thread {thread_name()}, outside any Trio run"
+        return f"Trio task {task.name!r} in thread {thread_name()}"
+
+    def after_fork(self) -> None:
+        """Start anew: the parent's Trio run does not go on here."""
+        self._left_behind = _current_task()
+        self._variable = _new_variable()
+
+    def _task(self) -> trio.lowlevel.Task | None:
+        task = _current_task()
+        return None if task is self._left_behind else task
+
+
+def _current_task() -> trio.lowlevel.Task | None:
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:
+        return None
+
+
+def _new_variable() -> ContextVarExt[Any]:
+    return ContextVarExt("ctxpolicy.current_loop_of_trio_task", default=None)

@@ -1,0 +1,1 @@
+"""How the laws are tried: contexts, threads, processes."""

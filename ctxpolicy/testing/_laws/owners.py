@@ -1,0 +1,130 @@
+"""Law 4: where a bound loop is handed out, and where it is not."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import os
+import unittest
+from threading import get_ident
+from typing import Final
+
+from ctxpolicy.testing._fake_loop import StandInLoop
+from ctxpolicy.testing._harness.contexts import in_new_thread
+from ctxpolicy.testing._harness.description import Description
+from ctxpolicy.testing._harness.forked_child import look_around_in_child
+from ctxpolicy.testing._harness.new_process import run_elsewhere
+from ctxpolicy.testing._harness.scenario import NOT_ENTERED, Context, Scenario
+from ctxpolicy.testing._laws.decorator import law
+
+__all__ = ["OwnerLaws"]
+
+_OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
+_OR_SAY_SO: Final = f"{_OWNER} (Or is it meant to be handed out there? Then say any_thread = True.)"
+_FORK: Final = (
+    "Keep os.getpid() with the loop, as SlotResolver does, or forget in after_fork() what is bound in every context."
+)
+_ENOUGH: Final = 50_000
+_IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
+
+
+class OwnerLaws(Description):
+    """The tests of who may use a loop."""
+
+    @law(4)
+    def test_law_4_another_thread_is_not_handed_the_loop(self, play: Scenario) -> None:
+        """A context that is entered in another thread has no loop there, unless `any_thread` says so."""
+        any_thread = self.any_thread or self.one_context
+        loop, context = play.loop(), play.here if self.one_context else play.context()
+        context.set(loop)
+        found = context.visit()
+        if any_thread and found is not loop:
+            play.lie(f"it says any_thread = True, but another thread in {context.name} is not handed the loop")
+        if not any_thread and found not in (None, NOT_ENTERED):
+            play.broken(f"another thread that entered {context.name} was handed {found!r}", _OR_SAY_SO)
+        context.expect(loop, "which was set there; another thread was there since, and set nothing")
+
+    @law(4)
+    def test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread(self, play: Scenario) -> None:
+        """What asyncio.to_thread() does: another thread in a copy of the contextvars context is handed no loop."""
+        if self.any_thread or self.one_context:
+            return
+        for context in play.here, play.context(), play.thread():
+            loop = play.loop()
+            context.set(loop)
+            copied = context.run(contextvars.copy_context)
+            found = in_new_thread(lambda: copied.run(play.ask))  # noqa: B023 - called at once
+            play.note(f"in another thread with a copy of the contextvars context of {context.name}: {found!r}")
+            if found is not None:
+                play.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OR_SAY_SO)
+
+    @law(4)
+    def test_law_4_a_reused_id_is_no_loop(self, play: Scenario) -> None:
+        """Loops and contexts that come after others, often at the same address, are not taken for them."""
+        used = self._come_and_go(play)
+        gc.collect()
+        for context in play.here, play.thread():
+            loop = _loop_at(used)
+            context.set(loop)
+            context.expect(loop, "which was set there; it has the id of one that was bound elsewhere before", _IDENTITY)
+
+    def _come_and_go(self, play: Scenario) -> set[int]:
+        """Have 40 contexts, one after the other, each with a loop of its own; return the addresses of the loops."""
+        loops = [play.loop() for _ in range(40)]
+        for number, loop in enumerate(loops):
+            if number % 10 == 0:
+                gc.collect()  # a context that is part of a cycle gives its address away only then
+            context = play.context()
+            context.expect(None, "where nothing was bound", _IDENTITY)
+            context.set(loop)
+            if self.one_context:
+                context.set(None)
+            context.end()
+            play.steps.clear()
+        play.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
+        return set(map(id, loops))
+
+    @law(4)
+    def test_law_4_a_forked_child_is_not_handed_the_loop(self, play: Scenario) -> None:
+        """In a forked child nothing is bound in any context, a loop can be set, and the parent's stay as they were."""
+        if not hasattr(os, "fork"):
+            raise unittest.SkipTest("this platform has no fork")
+        # Elsewhere: a process with threads, as that of a test run may be, is not to be forked.
+        run_elsewhere(self, ["scene_of_a_fork"])
+
+    @law(4)
+    def scene_of_a_fork(self, play: Scenario) -> None:
+        """What the test does in a process of its own."""
+        bound = {context: play.loop() for context in self._contexts_to_fork_in(play)}
+        for context, loop in bound.items():
+            context.set(loop)
+        other = play.loop()
+        for context in bound:
+            # In one of them the others cannot be entered for sure: two tasks of a thread do not run at once.
+            others = [each for each in bound if context is play.here and _of_this_thread(each)]
+            told = context.run(lambda: look_around_in_child(play, others, other))  # noqa: B023 - called at once
+            play.note(f"a child is forked in {context.name}")
+            if told:
+                play.broken(f"in the forked child {told}", _FORK)
+        for context, loop in bound.items():
+            context.expect(loop, "which was set there before the forks")
+
+    def _contexts_to_fork_in(self, play: Scenario) -> list[Context]:
+        return [play.here] if self.one_context else [play.here, play.context(), play.context()]
+
+
+def _loop_at(addresses: set[int]) -> StandInLoop:
+    """Return a loop at one of the addresses; on a Python that does not reuse them, at another."""
+    others: list[StandInLoop] = []  # kept, so that each next one is elsewhere
+    # As they are before __init__(), which makes objects that may take the very addresses.
+    loop = StandInLoop.__new__(StandInLoop)
+    while id(loop) not in addresses and len(others) < _ENOUGH:
+        others.append(loop)
+        loop = StandInLoop.__new__(StandInLoop)
+    StandInLoop.__init__(loop, "the loop at a used address")
+    return loop
+
+
+def _of_this_thread(context: Context) -> bool:
+    """Tell whether functions run in the present thread there: a forked child has no other one."""
+    return context.run(get_ident) == get_ident()

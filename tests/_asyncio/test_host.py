@@ -1,0 +1,178 @@
+"""The host: how a policy is put in force on this Python, and what is done on an asyncio that offers no way."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+
+import pytest
+
+from ctxpolicy import ContextPolicy
+from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, PolicyBase, debug_mode, platform_loop
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncios_own
+from ctxpolicy._asyncio.policy_classes import NativeLocal
+from ctxpolicy._asyncio.running import current_task, running_loop, stepped_out
+from tests.support.policies import asyncios_own, in_force, in_thread
+from tests.support.programs import run_program
+
+with_policies = pytest.mark.skipif(
+    not hasattr(asyncio.events, "_event_loop_policy"), reason="asyncio of this Python has no policies"
+)
+
+
+def test_what_is_forced_is_in_force_and_asyncio_asks_it():
+    loop = platform_loop()
+    policy = ContextPolicy("thread")
+    with in_force(None):
+        host.force(policy)
+        assert host.in_force() is policy
+        asyncio.set_event_loop(loop)
+        assert asyncio.get_event_loop() is loop is policy.get_event_loop()
+        asyncio.set_event_loop(None)
+        host.force(None)
+        assert host.in_force() is None
+    loop.close()
+
+
+@with_policies
+def test_asyncios_own_policy_is_made_once_and_then_in_force():
+    with in_force(None):
+        own = host.own()
+        assert is_asyncios_own(own)
+        assert host.in_force() is own is host.own()
+
+
+@with_policies
+def test_it_is_the_policy_that_asyncio_itself_would_return():
+    with in_force(None):
+        own = host.own()
+        getter = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
+        assert getter() is own
+
+
+def test_a_subclass_or_another_policy_is_not_asyncios_own():
+    class Mine(PolicyBase):  # type: ignore[misc]
+        pass
+
+    assert is_asyncios_own(None)
+    assert is_asyncios_own(asyncios_own())
+    assert not is_asyncios_own(Mine())
+    assert not is_asyncios_own(ContextPolicy())
+
+
+def test_a_platform_loop_is_what_asyncio_makes_unasked():
+    with in_force(asyncios_own()):
+        ours, asyncios = platform_loop(), asyncio.new_event_loop()
+    assert type(ours) is type(asyncios)
+    ours.close()
+    asyncios.close()
+
+
+def test_what_signals_are_written_to_is_the_same_after_another_loop_has_run_under_the_one_that_runs():
+    """A uvloop takes it away at its end."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    number = writer.fileno()
+    former = signal.set_wakeup_fd(number)
+    try:
+        with stepped_out():
+            signal.set_wakeup_fd(-1)
+    finally:
+        found = signal.set_wakeup_fd(former)
+        reader.close()
+        writer.close()
+    assert found == number
+
+
+def test_the_running_loop_and_task_are_those_of_this_thread():
+    async def main() -> None:
+        assert running_loop() is asyncio.get_running_loop()
+        assert current_task() is asyncio.current_task()
+        assert in_thread(running_loop) is None
+        assert in_thread(current_task) is None
+        asyncio.get_running_loop().call_soon(lambda: tasks.append(current_task()))
+        await asyncio.sleep(0)
+
+    tasks: list[object] = []
+    asyncio.run(main())
+    assert tasks == [None]
+    assert running_loop() is None
+    assert current_task() is None
+
+
+@pytest.mark.parametrize("flags", [(), ("-X", "dev")])
+def test_the_debug_mode_is_asyncios(flags):
+    program = "from ctxpolicy._asyncio.capabilities import debug_mode; print(debug_mode())"
+    shown = run_program(program, flags=("-W", "error", *flags))
+    assert shown == str(bool(flags))
+    assert isinstance(debug_mode(), bool)
+
+
+@with_policies
+def test_what_is_said_of_this_python_is_what_its_own_policy_does():
+    with in_force(asyncios_own()), pytest.MonkeyPatch.context() as patch:
+        warned: list[type[Warning]] = []
+        patch.setattr("warnings.warn", lambda message, category, **_: warned.append(category))
+        try:
+            asyncio.get_event_loop().close()
+            created = True
+        except RuntimeError:
+            created = False
+    assert created is CREATES_IMPLICITLY
+    assert bool(warned) is (CREATES_IMPLICITLY and CREATION_WARNS)
+
+
+def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
+    policy, loop = asyncios_own(), platform_loop()
+    policy.set_event_loop(loop)
+    kept = forget_after_fork(policy)
+    assert kept._loop is loop
+    forgets = hasattr(asyncio.events, "on_fork")
+    assert (policy._local._loop is None) is forgets
+    loop.close()
+
+
+def test_a_policy_over_asyncios_own_local_stays_over_it_as_asyncio_makes_that_anew():
+    policy = asyncios_own()
+    policy._local = native = NativeLocal(lambda: None)
+    assert forget_after_fork(policy) is None
+    assert policy._local is native
+
+
+def test_what_keeps_no_loops_has_nothing_to_forget():
+    assert forget_after_fork(object()) is None
+    assert forget_after_fork(None) is None
+
+
+def test_the_host_says_how_it_hooks_in():
+    assert host.name in ("asyncio's policy system", "asyncio.events._local")
+
+
+# --- an asyncio that offers neither policies nor a place for a loop ---------------------------------------------------
+
+BARE = """
+import asyncio, sys
+from asyncio import events, unix_events
+for module in (events, unix_events, asyncio):
+    for name in ("_event_loop_policy", "_local", "_DefaultEventLoopPolicy", "DefaultEventLoopPolicy"):
+        vars(module).pop(name, None)
+"""
+
+
+def test_on_an_asyncio_that_offers_neither_importing_goes_on_and_installing_says_why():
+    shown = run_program(
+        BARE + "import ctxpolicy\n"
+        "from ctxpolicy._asyncio.host import host\n"
+        "print(host.name, host.in_force(), type(host.own()).__name__)\n"
+        "host.after_fork()\n"
+        "try: ctxpolicy.install()\n"
+        "except ctxpolicy.InstallationError as error: print(error)"
+    )
+    assert shown == (
+        "none None DefaultEventLoopPolicy\n"
+        f"asyncio of Python {sys.version.split()[0]} has neither event loop policies nor asyncio.events._local: this "
+        "version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
+    )

@@ -1,0 +1,230 @@
+"""The host of Python 3.16, on whatever asyncio is here: its seam is put in by hand."""
+
+import asyncio
+import contextlib
+import threading
+from asyncio import events
+
+import pytest
+
+from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy._asyncio.policy_classes import AbstractEventLoopPolicy, CurrentLoop, DefaultEventLoopPolicy
+
+
+class Local(threading.local):
+    """As asyncio.events._Local of 3.16."""
+
+    _loop = None
+
+
+class Policy(DefaultEventLoopPolicy):
+    """Somebody's, with a loop of its own kind."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        pass
+
+    _loop_factory = Loop
+
+
+@pytest.fixture
+def seam(monkeypatch):
+    """A host over an asyncio with the parts of 3.16 that it uses, which are put back after the test."""
+    monkeypatch.setattr(events, "_local", Local(), raising=False)
+    monkeypatch.setattr(events, "new_event_loop", asyncio.SelectorEventLoop)
+    monkeypatch.setattr(asyncio, "new_event_loop", asyncio.SelectorEventLoop)
+    return SeamHost()
+
+
+@contextlib.contextmanager
+def new_loop(make=asyncio.SelectorEventLoop):
+    loop = make()
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(seam):
+    policy = Policy()
+    seam.force(policy)
+    assert seam.in_force() is policy
+    with new_loop(asyncio.new_event_loop) as loop:
+        assert type(loop) is Policy.Loop
+        events._local._loop = loop
+        assert policy.get_event_loop() is loop
+        assert events._local._loop is loop
+        events._local._loop = None
+    with new_loop(events.new_event_loop) as loop:
+        assert type(loop) is Policy.Loop
+
+
+def test_undoing_puts_back_the_very_objects_that_were_there(seam):
+    local, new_event_loop = events._local, events.new_event_loop
+    seam.force(Policy())
+    seam.force(Policy())
+    seam.force(None)
+    assert seam.in_force() is None
+    assert events._local is local
+    assert events.new_event_loop is asyncio.new_event_loop is new_event_loop
+
+
+def test_a_policy_that_binds_its_methods_anew_is_heeded(seam):
+    policy = Policy()
+    seam.force(policy)
+    with new_loop() as loop:
+        policy.get_event_loop = lambda: loop
+        assert events._local._loop is loop
+
+
+def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(seam):
+    native = events.new_event_loop
+    seam.force(Policy())
+    events._local = theirs = Local()
+    assert seam.in_force() is None
+    with new_loop() as loop:
+        theirs._loop = loop
+        assert seam.own().get_event_loop() is loop
+    seam.force(Policy())
+    seam.force(None)
+    assert events._local is theirs
+    assert events.new_event_loop is asyncio.new_event_loop is native
+
+
+def test_somebody_elses_new_event_loop_is_put_back_too(seam):
+    events._local = theirs = Local()
+    events.new_event_loop = asyncio.new_event_loop = make = lambda: Policy.Loop()
+    seam.force(Policy())
+    seam.force(None)
+    assert (events._local, events.new_event_loop, asyncio.new_event_loop) == (theirs, make, make)
+
+
+def test_a_policy_that_comes_to_make_other_loops_is_heeded(seam):
+    policy = Policy()
+    seam.force(policy)
+    policy.new_event_loop = asyncio.SelectorEventLoop
+    with new_loop(asyncio.new_event_loop) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_is_in_force(seam):
+    seam.force(DefaultEventLoopPolicy())
+    kept = asyncio.new_event_loop
+    seam.force(Policy())
+    assert asyncio.new_event_loop is kept
+    with new_loop(kept) as loop:
+        assert type(loop) is Policy.Loop
+    seam.force(None)
+    with new_loop(kept) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_somebody_elses_new_event_loop_may_call_the_one_it_found(seam):
+    seam.force(Policy())
+    found = events.new_event_loop
+    events._local = Local()
+    events.new_event_loop = asyncio.new_event_loop = theirs = lambda: found()
+    with new_loop(theirs) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+    seam.force(Policy())
+    with new_loop(theirs) as loop:
+        assert type(loop) is Policy.Loop
+    seam.force(None)
+    assert asyncio.new_event_loop is theirs
+    with new_loop(theirs) as loop:
+        assert type(loop) is asyncio.SelectorEventLoop
+
+
+def test_a_default_policy_is_in_force_where_no_other_is(seam):
+    local = events._local
+    seam.default = default = Policy()
+    seam.force(None)
+    assert seam.in_force() is default
+    seam.force(other := Policy())
+    assert seam.in_force() is other
+    seam.force(None)
+    assert seam.in_force() is default
+    seam.default = None
+    seam.force(None)
+    assert seam.in_force() is None
+    assert events._local is local
+
+
+def test_asyncios_own_way_makes_nothing_unasked(seam):
+    with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
+        seam.own().get_event_loop()
+
+
+def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(seam):
+    with new_loop() as loop:
+        events._local._loop = loop
+        assert seam.own().get_event_loop() is loop
+        seam.force(Policy())
+        assert seam.own().get_event_loop() is loop
+        seam.own().set_event_loop(None)
+        seam.force(None)
+        assert events._local._loop is None
+
+
+def test_after_a_fork_it_is_there_again_over_the_childs_own_local(seam):
+    policy = Policy()
+    seam.after_fork()
+    assert seam.in_force() is None
+    seam.force(policy)
+    events._local = fresh = Local()  # as asyncio does in a forked child
+    seam.after_fork()
+    assert seam.in_force() is policy
+    with new_loop() as loop:
+        seam.own().set_event_loop(loop)
+        assert fresh._loop is loop
+        fresh._loop = None
+    seam.force(None)
+    assert events._local is fresh
+
+
+def test_the_abstract_policy_has_nothing():
+    policy = AbstractEventLoopPolicy()
+    for call in (policy.get_event_loop, lambda: policy.set_event_loop(None), policy.new_event_loop):
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_the_default_policy_makes_a_loop_in_the_main_thread_with_a_warning_that_blames_the_caller():
+    policy = Policy()
+    with pytest.warns(DeprecationWarning, match="There is no current event loop") as caught:
+        loop = policy.get_event_loop()
+    assert caught[0].filename == __file__
+    assert policy.get_event_loop() is loop
+    policy.set_event_loop(None)
+    with pytest.raises(RuntimeError, match="There is no current event loop in thread 'MainThread'"):
+        policy.get_event_loop()
+    loop.close()
+
+
+def test_the_default_policy_makes_none_in_other_threads():
+    errors = []
+
+    def ask():
+        try:
+            policy.get_event_loop()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    policy = Policy()
+    thread = threading.Thread(target=ask, name="worker")
+    thread.start()
+    thread.join()
+    assert errors == ["There is no current event loop in thread 'worker'."]
+
+
+def test_the_default_policy_takes_loops_only():
+    policy = Policy()
+    with pytest.raises(TypeError, match="loop must be an instance of AbstractEventLoop or None, not 'int'"):
+        policy.set_event_loop(42)
+
+
+def test_the_stand_in_for_a_thread_local_reads_and_writes():
+    written = []
+    stand_in = CurrentLoop(lambda: "read", written.append)
+    assert stand_in._loop == "read"
+    stand_in._loop = "written"
+    assert written == ["written"]

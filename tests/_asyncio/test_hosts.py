@@ -1,0 +1,205 @@
+"""What putting a policy in force does to asyncio itself: all of it holds, also in a forked child, and none of it stays.
+
+The same is asked on every host: where asyncio has policies, and where it has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import ContextPolicy, ContextResolver, NoCurrentLoopError, install, using
+from ctxpolicy._asyncio.capabilities import platform_loop
+from ctxpolicy._asyncio.host import host
+from tests.emulated_316._telling import in_fork
+from tests.support.policies import asyncio_alone, in_thread, settled
+from tests.support.programs import run_program
+
+# 3.12 and later warn of forks in processes with threads.
+forks = pytest.mark.filterwarnings("ignore:This process .*is multi-threaded:DeprecationWarning")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+
+
+class Own(asyncio.SelectorEventLoop):
+    """A kind of loop that only these tests make."""
+
+
+def a_new_loop() -> type:
+    """Return what kind of loop asyncio makes, however it is asked to."""
+
+    async def main() -> type:
+        return type(asyncio.get_running_loop())
+
+    kinds = {asyncio.run(main()), ctxpolicy.run(main())}
+    for module in (asyncio, asyncio.events):
+        loop = module.new_event_loop()
+        loop.close()
+        kinds.add(type(loop))
+    (kind,) = kinds
+    return kind
+
+
+def answer() -> object:
+    """Return what get_event_loop() gives where no loop runs, or the class of what it raises."""
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError as error:
+        return type(error)
+
+
+# --- in force ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_asyncio_is_asked_is_answered_by_the_policy(resolver: ContextResolver) -> None:
+    with install(resolver, missing="error", loop_factory=Own) as installation:
+        assert answer() is NoCurrentLoopError
+        assert a_new_loop() is Own
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        assert answer() is resolver.get() is installation.policy.get_event_loop() is loop
+        assert asyncio.Future().get_loop() is loop  # asked in C
+        asyncio.set_event_loop(None)
+        assert resolver.get() is None
+        loop.close()
+
+
+def test_a_loop_that_was_set_by_asyncio_alone_is_out_of_sight_and_there_again(resolver: ContextResolver) -> None:
+    with asyncio_alone():
+        loop = platform_loop()
+        asyncio.set_event_loop(loop)
+        with install(resolver, missing="error"):
+            assert answer() is NoCurrentLoopError
+            asyncio.set_event_loop(None)
+        assert answer() is loop
+        loop.close()
+
+
+# --- and undone -------------------------------------------------------------------------------------------------------
+
+
+def all_of_asyncio() -> list[dict[str, object]]:
+    return [dict(vars(asyncio)), dict(vars(asyncio.events))]
+
+
+def installing() -> None:
+    with install("thread", loop_factory=Own), install("task", missing="create"):
+        pass
+
+
+def uninstalling_in_another_thread() -> None:
+    in_thread(install("thread").uninstall)
+
+
+def failing_in_a_block() -> None:
+    with pytest.raises(ZeroDivisionError), install("thread"):
+        1 / 0  # noqa: B018
+
+
+def using_a_resolver() -> None:
+    with using("task"), using("thread"):
+        pass
+
+
+def running_under_a_resolver() -> None:
+    ctxpolicy.run(asyncio.sleep(0), resolver="task")
+
+
+def making_a_policy() -> None:
+    ContextPolicy()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        installing,
+        uninstalling_in_another_thread,
+        failing_in_a_block,
+        using_a_resolver,
+        running_under_a_resolver,
+        making_a_policy,
+    ],
+)
+def test_afterwards_every_name_in_asyncio_is_what_it_was(use: Callable[[], None]) -> None:
+    with asyncio_alone():
+        before = all_of_asyncio()
+        use()
+        settled()
+        assert all_of_asyncio() == before
+
+
+def test_afterwards_asyncio_answers_by_itself(resolver: ContextResolver) -> None:
+    with asyncio_alone():
+        native = a_new_loop()
+        installation = install(resolver, missing="create", loop_factory=Own)
+        assert type(answer()) is Own
+        installation.uninstall()
+        assert a_new_loop() is native is not Own
+        asyncio.set_event_loop(None)
+        assert answer() is RuntimeError
+
+
+# --- in a forked child ------------------------------------------------------------------------------------------------
+
+
+@forks
+@needs_fork
+def test_in_a_forked_child_it_is_in_force_and_can_be_undone(resolver: ContextResolver) -> None:
+    def child() -> None:
+        assert answer() is NoCurrentLoopError
+        assert a_new_loop() is Own
+        own = asyncio.new_event_loop()
+        asyncio.set_event_loop(own)
+        assert answer() is resolver.get() is own
+        installation.uninstall()
+        assert host.in_force() is not installation.policy
+        asyncio.set_event_loop(None)
+        assert answer() is RuntimeError
+        assert a_new_loop() is not Own
+        own.close()
+
+    with asyncio_alone(), install(resolver, missing="error", loop_factory=Own) as installation:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        assert in_fork(child) == 0
+        assert answer() is loop
+        assert loop.run_until_complete(asyncio.sleep(0, True))
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+@needs_fork
+def test_a_loop_that_asyncio_alone_has_bound_is_not_dropped_in_a_forked_child_which_would_close_it() -> None:
+    program = """
+        import asyncio, gc, os, weakref
+        from ctxpolicy import install
+        from ctxpolicy._asyncio.capabilities import platform_loop
+
+        asyncio.set_event_loop(platform_loop())
+        loop = weakref.ref(asyncio.get_event_loop())
+        with install("thread"):
+            child = os.fork()
+            if child == 0:
+                gc.collect()
+                os._exit(0 if loop() and not loop().is_closed() else 7)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        asyncio.get_event_loop().close()
+    """
+    # Not where warnings are errors: that of the loop's end would keep it from being closed.
+    assert run_program(textwrap.dedent(program), flags=()) == "0"
+
+
+# --- what the host of 3.16 cannot do ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(hasattr(asyncio.events, "_event_loop_policy"), reason="asyncio asks its policy, whoever asks it")
+def test_without_policies_a_function_that_was_imported_before_makes_loops_by_itself() -> None:
+    new_event_loop = asyncio.new_event_loop
+    with install("thread", loop_factory=Own):
+        loop = new_event_loop()
+        assert type(loop) is not Own
+        loop.close()

@@ -1,0 +1,123 @@
+"""What is found inside a loop of asyncio's that would be lost with it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ctxpolicy._asyncio.loop_internals import leftovers
+from ctxpolicy.testing import StandInLoop
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.SelectorEventLoop]:
+    made = asyncio.SelectorEventLoop()
+    yield made
+    made.close()
+
+
+def things_in(loop: Any) -> list[object]:
+    return [leftover.thing for leftover in leftovers(loop)]
+
+
+async def step() -> None:
+    await asyncio.sleep(0)
+
+
+def end(loop: asyncio.AbstractEventLoop, *tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+def test_there_is_nothing_in_a_new_loop(loop):
+    assert leftovers(loop) == leftovers(loop, unknown=True) == []
+
+
+def test_of_another_kind_of_loop_only_the_tasks_can_be_told():
+    loop = StandInLoop()
+    assert leftovers(loop) == []
+    (hidden,) = leftovers(loop, unknown=True)
+    assert "a default executor of" in str(hidden)
+
+
+def test_of_a_loop_of_asyncios_that_has_no_selector_it_is_not_told_what_it_watches():
+    loop = asyncio.base_events.BaseEventLoop()
+    handle = loop.call_later(60, step)
+    assert things_in(loop) == [handle]
+    loop.close()
+
+
+def test_a_timer_and_a_callback_are_in_it_until_they_are_cancelled(loop):
+    handles = [loop.call_soon(step), loop.call_later(60, step)]
+    assert things_in(loop) == handles
+    for handle in handles:
+        handle.cancel()
+    assert things_in(loop) == []
+
+
+def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        loop.add_reader(ours, step)
+        loop.add_writer(theirs, step)
+        assert [str(leftover).split(" for ")[0] for leftover in leftovers(loop)] == [
+            f"file descriptor {end.fileno()}, watched" for end in (ours, theirs)
+        ]
+        loop.remove_reader(ours)
+        loop.remove_writer(theirs)
+    assert leftovers(loop) == []
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No task is known, as up to Python 3.13 where the collector has found them."""
+    monkeypatch.setattr("ctxpolicy._asyncio.loop_internals._tasks_of", lambda loop: set())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_task_is_told_of_once_and_in_the_place_of_what_would_wake_it(loop, known, request):
+    asleep = loop.create_task(asyncio.sleep(60))
+    loop.run_until_complete(step())
+    if not known:
+        request.getfixturevalue("forgotten")
+    ready = loop.create_task(step())
+    assert set(things_in(loop)) == {asleep, ready}
+    assert len(things_in(loop)) == 2
+    end(loop, asleep, ready)
+
+
+def test_so_is_one_that_waits_for_another(loop, forgotten):
+    async def wait_for(other: asyncio.Task[None]) -> None:
+        await other
+
+    asleep = loop.create_task(asyncio.sleep(60))
+    asleep.add_done_callback(repr)
+    waiting = [loop.create_task(wait_for(asleep)) for _ in range(2)]
+    loop.run_until_complete(step())
+    assert set(things_in(loop)) == {asleep, *waiting}
+    end(loop, asleep, *waiting)
+
+
+def test_futures_that_wait_for_themselves_are_looked_through_once(loop):
+    future = loop.create_future()
+    future.add_done_callback(future.remove_done_callback)
+    handle = loop.call_later(60, repr, future)
+    assert things_in(loop) == [handle]
+
+
+def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
+    class Callback:
+        def __call__(self) -> None: ...
+
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    loop.call_soon(Callback())
+    (leftover,) = leftovers(loop)
+    with pytest.raises(RuntimeError, match="no words"):
+        str(leftover)

@@ -1,0 +1,127 @@
+"""Where sync code runs: threads that do one thing at a time, contextvars contexts and greenlets in them."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Hashable
+from queue import SimpleQueue
+from typing import Any
+
+from tests.support.policies import returned
+from tests.support.resolver_cases import ResolverCase, tenant
+
+__all__ = ["Place", "Worker"]
+
+
+class Worker:
+    """A thread that calls functions, one after the other, and keeps nothing of them."""
+
+    def __init__(self) -> None:
+        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._outbox: SimpleQueue[Any] = SimpleQueue()
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        # In an empty contextvars context, for where a new thread starts in a copy of it.
+        contextvars.Context().run(self.thread.start)
+
+    @property
+    def ident(self) -> int:
+        assert self.thread.ident is not None
+        return self.thread.ident
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return what ``function(*args)`` returns, called in the thread, or raise what it raises."""
+        self._inbox.put((function, args))
+        del function, args
+        return returned(self._outbox.get())
+
+    def end(self) -> None:
+        """End the thread."""
+        self._inbox.put(None)
+        self.thread.join()
+
+    def _work(self) -> None:
+        while self._serve(self._inbox.get()):
+            pass
+
+    def _serve(self, job: Any) -> bool:
+        if job is None:
+            return False
+        function, args = job
+        try:
+            outcome = (function(*args), None)
+        except BaseException as error:  # noqa: BLE001 - the caller's
+            outcome = (None, error)
+        del job, function, args  # before the caller goes on
+        self._outbox.put(outcome)
+        del outcome  # which an error's traceback would refer back to, by this frame
+        return True
+
+
+class Place:
+    """A thread, a contextvars context, a tenant and, for resolvers by greenlet, a greenlet.
+
+    Args:
+        case: the resolver.
+        worker: the thread.
+        parent: the place whose contextvars context this one's is a copy of; ``None``: it is empty.
+        name: the tenant.
+    """
+
+    def __init__(self, case: ResolverCase, worker: Worker, parent: Place | None, name: str | None) -> None:
+        self.worker = worker
+        self.context = contextvars.Context() if parent is None else parent.context.copy()
+        self.name = name
+        self._case = case
+        self._greenlet: Any = None
+        self.context.run(tenant.set, name)
+
+    @property
+    def slot(self) -> Hashable:
+        """What the resolver tells contexts by; equal for places of one context."""
+        match self._case.name:
+            case "contextvar" | "contextvar-any-thread" | "greenlet":
+                return self
+            case "process":
+                return "process"
+            case "keyed" if self.name is not None:
+                return self.name, self.worker
+            case "keyed-shared" if self.name is not None:
+                return self.name
+        return self.worker
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return what ``function(*args)`` returns, called here, or raise what it raises."""
+        if self._case.name != "greenlet":
+            return self.worker.call(self.context.run, function, *args)
+        return self.worker.call(self._switch, self.context.run, function, *args)
+
+    def end(self) -> None:
+        """Let go of the contextvars context and the greenlet."""
+        if self._greenlet is not None:
+            self.worker.call(self._greenlet.throw)
+        del self.context, self._greenlet
+
+    def _switch(self, function: Callable[..., Any], *args: Any) -> Any:
+        import greenlet
+
+        if self._greenlet is None:
+            self._greenlet = greenlet.greenlet(_serve)
+        else:
+            assert self._greenlet
+        return returned(self._greenlet.switch(function, args))
+
+
+def _serve(function: Any, args: Any) -> None:
+    """Call one function after the other, in a greenlet."""
+    import greenlet
+
+    parent = greenlet.getcurrent().parent
+    while True:
+        try:
+            outcome = (function(*args), None)
+        except Exception as error:  # noqa: BLE001 - the caller's
+            outcome = (None, error)
+        del function, args
+        handed, outcome = outcome, None
+        function, args = parent.switch(handed)

@@ -1,0 +1,434 @@
+"""Run a coroutine from sync code, whatever the state of the thread."""
+
+import asyncio
+import contextvars
+import inspect
+import textwrap
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
+from ctxpolicy._bridge import block_on as blocking
+from ctxpolicy._bridge import run_on_other_thread as handover
+from tests.support.policies import asyncios_own, collect_garbage, in_force
+from tests.support.programs import run_program
+
+name = contextvars.ContextVar("name", default=None)
+
+
+class Elsewhere(ctxpolicy.ProcessResolver):
+    """Gives a thread of the pool the loop of the process, not the call's own."""
+
+    def enter(self, lease):
+        return None
+
+    def leave(self, former):
+        pass
+
+
+async def where():
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop()
+
+
+class TestWithoutALoopRunningHere:
+    def test_it_runs_on_the_contexts_loop_which_is_leased_if_there_is_none(self, resolver):
+        with ctxpolicy.install(resolver, missing="create"):
+            first, second = block_on(where()), block_on(where())
+            assert first is second is asyncio.get_event_loop()
+            resolver.clear()
+            collect_garbage()
+        assert first.is_closed()
+
+    def test_a_loop_is_leased_whatever_the_policy_does_about_missing_ones(self):
+        with ctxpolicy.install(missing="error"):
+            assert block_on(where()) is block_on(where())
+
+    def test_it_runs_on_the_loop_that_is_bound(self):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            assert block_on(where()) is loop
+            loop.close()
+
+    def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
+        for policy in None, asyncios_own():  # not made yet, or made
+            with in_force(policy):
+                loop = block_on(where())
+            assert loop.is_closed()
+
+    def test_the_blocks_of_other_threads_change_nothing_about_that(self):
+        entered, left, leave = threading.Event(), threading.Event(), threading.Event()
+
+        def other():
+            with ctxpolicy.fresh_loop():
+                entered.set()
+                leave.wait()
+            left.set()
+
+        thread = threading.Thread(target=other)
+        contextvars.Context().run(thread.start)
+        entered.wait()
+        first = block_on(where())
+        leave.set()
+        left.wait()
+        thread.join()
+        assert block_on(where()) is not first
+        assert first.is_closed()
+
+    def test_without_a_policy_of_ours_it_runs_on_the_loop_that_is_bound(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            assert block_on(where()) is loop
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def test_a_closed_loop_is_refused(self):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.close()
+            with pytest.raises(BlockingError, match="the loop of this context is closed"):
+                block_on(where())
+
+    def test_other_awaitables_are_awaited(self):
+        class Answer:
+            def __await__(self):
+                return where().__await__()
+
+        with ctxpolicy.install():
+            assert block_on(Answer()) is block_on(where())
+
+    def test_exceptions_come_through(self):
+        async def fail():
+            raise ValueError("no")
+
+        with ctxpolicy.install(), pytest.raises(ValueError, match="no"):
+            block_on(fail())
+
+    def test_a_timeout_cancels(self):
+        log = []
+
+        async def wait():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("cancelled")
+
+        with ctxpolicy.install(), pytest.raises(asyncio.TimeoutError):
+            block_on(wait(), timeout=0.01)
+        assert log == ["cancelled"]
+
+    def test_ctrl_c_cancels_it_and_waits_for_its_end(self):
+        program = """
+            import asyncio, os, signal, ctxpolicy
+
+            async def main():
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0)
+                    print("cleaned up")
+
+            with ctxpolicy.install():
+                try:
+                    ctxpolicy.block_on(main())
+                except KeyboardInterrupt:
+                    print("interrupted")
+        """
+        assert run_program(textwrap.dedent(program)).splitlines() == ["cleaned up", "interrupted"]
+
+
+class TestWithTheContextsLoopRunningInAnotherThread:
+    @pytest.mark.parametrize("what", ["contextvar", "process"])
+    def test_it_is_handed_there_with_the_contextvars_context(self, what, outer_factory):
+        async def probe():
+            return await where(), name.get(), threading.current_thread()
+
+        async def main():
+            name.set("carried")
+            return await asyncio.to_thread(block_on, probe()), asyncio.get_running_loop()
+
+        with ctxpolicy.install(what, loop_factory=outer_factory):
+            (loop, carried, thread), own = asyncio.run(main())
+        assert loop is own
+        assert carried == "carried"
+        assert thread is threading.current_thread()
+
+    def test_a_loop_that_takes_its_time_is_waited_for_without_a_word(self, monkeypatch):
+        monkeypatch.setattr(handover, "_LOOK_EVERY", 0.001)
+
+        async def main():
+            return await asyncio.to_thread(block_on, asyncio.sleep(0.02, "done"))
+
+        with ctxpolicy.install():
+            assert asyncio.run(main()) == "done"
+
+    def test_exceptions_come_through(self):
+        async def fail():
+            raise ValueError("no")
+
+        async def main():
+            with pytest.raises(ValueError, match="no"):
+                await asyncio.to_thread(block_on, fail())
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+
+    @pytest.mark.parametrize("fault", ["raises", "returns nothing"])
+    def test_what_a_task_factory_raises_there_is_raised_here_and_nothing_is_left(self, fault):
+        def factory(loop, coro, **options):
+            if fault == "raises":
+                raise LookupError("no task")
+
+        async def main():
+            loop, coro = asyncio.get_running_loop(), where()
+            blocked = asyncio.ensure_future(asyncio.to_thread(block_on, coro))
+            loop.set_task_factory(factory)
+            with pytest.raises(LookupError if fault == "raises" else AttributeError):
+                await blocked
+            loop.set_task_factory(None)
+            assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+
+    def test_an_interrupt_that_comes_when_it_is_to_start_stops_the_loop_and_is_raised_here_too(self):
+        def factory(loop, coro, **options):
+            raise KeyboardInterrupt
+
+        loop = asyncio.new_event_loop()
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            with ThreadPoolExecutor(1) as executor:
+                blocked = []
+                loop.call_soon(lambda: blocked.append(executor.submit(block_on, where())))
+                loop.set_task_factory(factory)
+                with pytest.raises(KeyboardInterrupt):
+                    loop.run_forever()
+                with pytest.raises(KeyboardInterrupt):
+                    blocked[0].result()
+            asyncio.set_event_loop(None)
+        loop.close()
+
+    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self):
+        log = []
+
+        async def wait():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                log.append("cancelled")
+
+        def sync():
+            with pytest.raises(asyncio.TimeoutError, match="cancelled there"):
+                block_on(wait(), timeout=0.01)
+            return list(log)
+
+        async def main():
+            return await asyncio.to_thread(sync)
+
+        with ctxpolicy.install():
+            assert asyncio.run(main()) == ["cancelled"]
+
+    def test_one_that_is_cancelled_before_it_starts_is_never_started(self, monkeypatch):
+        monkeypatch.setattr(handover, "_GRACE", 0.0)
+        blocked, go_on = threading.Event(), threading.Event()
+        started = []
+
+        async def never():
+            started.append(1)
+
+        def sync():
+            blocked.wait()
+            with pytest.raises(asyncio.TimeoutError):
+                block_on(never(), timeout=0.01)
+            go_on.set()
+
+        async def main():
+            waiting = asyncio.create_task(asyncio.to_thread(sync))
+            await asyncio.sleep(0)
+            blocked.set()
+            go_on.wait()  # this loop gives no sign of life
+            await waiting
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+        assert started == []
+
+    def test_a_loop_that_waits_for_this_very_thread_is_not_waited_for(self):
+        def sync():
+            with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+                block_on(where())
+            return "refused"
+
+        async def main():
+            return block_on(ctxpolicy.isolate(sync), nested="isolated")
+
+        with ctxpolicy.install(Elsewhere()):
+            assert asyncio.run(main()) == "refused"
+
+    def test_a_loop_that_is_stopped_meanwhile_is_told_of_and_not_waited_for(self):
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+
+        async def stop():
+            loop.stop()
+            await asyncio.Event().wait()
+
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            thread.start()
+            with pytest.raises(BlockingError, match="was stopped before it was done"):
+                block_on(stop())
+            thread.join()
+            asyncio.set_event_loop(None)
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def test_a_loop_that_is_closed_in_the_very_moment_is_told_of(self, monkeypatch):
+        with ctxpolicy.install():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.close()
+            monkeypatch.setattr(loop, "is_running", lambda: True)
+            with pytest.raises(BlockingError, match="was closed before it was done"):
+                block_on(where())
+
+    def test_a_loop_that_gives_no_sign_of_life_is_named_in_a_warning(self, monkeypatch):
+        monkeypatch.setattr(handover, "_WARN_AFTER", 0.0)
+        monkeypatch.setattr(handover, "_LOOK_EVERY", 0.01)
+        warned = threading.Event()
+        texts = []
+
+        def note(message, *_args, **_kwargs):
+            texts.append(str(message))
+            warned.set()
+
+        async def main():
+            task = asyncio.create_task(asyncio.to_thread(block_on, where()))
+            await asyncio.sleep(0)
+            warned.wait(60)  # blocks the loop
+            return await task
+
+        with ctxpolicy.install():
+            monkeypatch.setattr(warnings, "warn", note)
+            asyncio.run(main())
+        assert "gives no sign of life" in texts[0]
+        assert len(texts) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_for_it(error, caplog):
+    async def leave():
+        raise error
+
+    async def main():
+        with pytest.raises(error):
+            block_on(leave(), nested="isolated")
+
+    collect_garbage()  # what another test's tasks complain of
+    caplog.clear()
+    with ctxpolicy.install() as installation:
+        with pytest.raises(error):
+            block_on(leave())
+        asyncio.run(main())
+        installation.policy.resolver.clear()
+    collect_garbage()
+    assert caplog.messages == []
+
+
+def test_what_is_no_awaitable_is_refused():
+    with pytest.raises(OptionError, match="a coroutine or another awaitable"):
+        block_on(42)
+
+
+def test_an_unknown_nested_is_refused():
+    with pytest.raises(OptionError, match="'error' or 'isolated'"):
+        block_on(where(), nested="no")
+    collect_garbage()
+
+
+def no_loop():
+    raise OSError("too many open files")
+
+
+class TestWhereNoLoopCanBeMade:
+    """Nothing is said of coroutines that were never awaited: it would be an error in these tests."""
+
+    @pytest.mark.parametrize("timeout", [None, 1])
+    def test_the_error_comes_up_alone(self, timeout):
+        with ctxpolicy.install(loop_factory=no_loop), pytest.raises(LoopFactoryError):
+            block_on(where(), timeout=timeout)
+        collect_garbage()
+
+    @pytest.mark.parametrize("timeout", [None, 1])
+    def test_the_error_comes_up_alone_under_a_running_loop(self, timeout):
+        async def main():
+            with pytest.raises(LoopFactoryError):
+                block_on(where(), nested="isolated", timeout=timeout)
+
+        with ctxpolicy.install(loop_factory=no_loop):
+            ctxpolicy.run(main(), loop_factory="asyncio")
+        collect_garbage()
+
+    def test_the_error_comes_up_alone_without_a_policy_of_ours(self, monkeypatch):
+        monkeypatch.setattr(blocking, "fresh_loop", no_loop)
+        with pytest.raises(OSError, match="too many"):
+            block_on(where(), timeout=1)
+        collect_garbage()
+
+
+def test_a_coroutine_that_was_started_is_refused():
+    coro = where()
+    coro.send(None)
+    with pytest.raises(BlockingError, match="was awaited or started before"):
+        block_on(coro)
+    coro.close()
+
+
+def test_a_coroutine_that_was_awaited_to_its_end_is_refused():
+    coro = where()
+    with ctxpolicy.install() as installation:
+        block_on(coro)
+        with pytest.raises(BlockingError, match="was awaited or started before"):
+            block_on(coro)
+        installation.policy.resolver.clear()
+
+
+def test_ctrl_c_while_waiting_for_another_thread_cancels_there():
+    program = """
+        import asyncio, os, signal, threading, ctxpolicy
+
+        async def wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                print("cancelled there", flush=True)
+
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        with ctxpolicy.install("process"):
+            asyncio.set_event_loop(loop)
+            try:
+                ctxpolicy.block_on(wait())
+            except KeyboardInterrupt:
+                print("interrupted")
+            asyncio.set_event_loop(None)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    """
+    assert run_program(textwrap.dedent(program)).splitlines() == ["cancelled there", "interrupted"]

@@ -1,0 +1,281 @@
+"""Who waits for whom: a wait that could never end is refused, whichever side comes second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ctxpolicy import BlockingError, ContextThreadPoolExecutor, block_on, install, isolate
+from ctxpolicy._bridge.deadlock import Wait, Work, doing, handing_over, present_work, standing_still
+from tests._bridge.calls import Gate
+from tests.support.programs import run_program
+
+
+@pytest.fixture
+def loops():
+    made = [asyncio.new_event_loop() for _ in range(3)]
+    yield made
+    for loop in made:
+        loop.close()
+
+
+def still(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Wait:
+    return Wait(loop, work, stands_still=True)
+
+
+def test_a_thread_does_what_it_was_noted_to_do_for_the_block_only():
+    outer, inner = Work(), Work()
+    assert present_work() is None
+    with doing(outer):
+        with pytest.raises(ZeroDivisionError), doing(inner):
+            divmod(1, int(present_work() is not inner))
+        assert present_work() is outer
+    assert present_work() is None
+
+
+def test_the_loop_that_stands_still_for_this_work_is_refused(loops):
+    with doing(Work(still(loops[0]))):
+        with handing_over(loops[1], limited=False):
+            pass
+        for limited in (True, False):
+            with pytest.raises(BlockingError, match="stands still"), handing_over(loops[0], limited=limited):
+                pytest.fail("entered")
+
+
+def test_so_is_one_that_stands_still_for_what_waits_for_this_work(loops):
+    outermost = Work(still(loops[0]))
+    outer = Work(Wait(loops[1], outermost, stands_still=False))
+    with doing(Work(still(loops[2], outer))):
+        with handing_over(loops[1], limited=False):  # it awaits, and so runs
+            pass
+        for loop in (loops[0], loops[2]):
+            with pytest.raises(BlockingError), handing_over(loop, limited=False):
+                pytest.fail("entered")
+
+
+def test_so_is_one_that_stands_still_for_what_waits_for_a_loop_that_stands_still_for_this_work(loops):
+    """The first loop stands still for a job that waits for the second, which stands still for the job here."""
+    handed = Work(still(loops[0]))
+    with doing(handed), handing_over(loops[1], limited=False), doing(Work(still(loops[1]))):
+        for loop in (loops[0], loops[1]):
+            with pytest.raises(BlockingError, match="stands still"), handing_over(loop, limited=False):
+                pytest.fail("entered")
+        with handing_over(loops[2], limited=False):
+            pass
+
+
+def test_and_a_loop_may_not_stand_still_for_work_that_waits_for_one_that_stands_still_for_what_waits_for_it(loops):
+    first, second = Work(still(loops[0])), Work()
+
+    async def stand_still() -> None:
+        with standing_still(second):
+            pass
+
+    loops[1].run_until_complete(stand_still())
+    with doing(second), handing_over(loops[0], limited=False):
+        loops[1].run_until_complete(stand_still())
+        with doing(first), handing_over(loops[1], limited=False), doing(Work()):
+            with pytest.raises(BlockingError, match="is waited for"):
+                loops[1].run_until_complete(stand_still())
+            loops[2].run_until_complete(stand_still())
+
+
+@pytest.mark.parametrize(("awaits", "limited"), [(True, False), (False, True)])
+def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_up(loops, awaits, limited):
+    handed = Work(still(loops[0]))
+    here = Work(Wait(loops[1], None, stands_still=not awaits))
+    with doing(handed), handing_over(loops[1], limited=limited):
+        with doing(here), handing_over(loops[0], limited=False):
+            pass
+
+
+def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so():
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+
+    async def answer() -> str:
+        return "answer"
+
+    def block_on_loop(number: int, coro: Coroutine[Any, Any, str]) -> str:
+        asyncio.set_event_loop(loops[number])
+        return block_on(coro)
+
+    async def stand_still_for_a_job_on_the_first() -> str:
+        return executor.submit(block_on_loop, 0, answer()).result()
+
+    async def stand_still_for_a_job_on_the_second() -> str:
+        return executor.submit(block_on_loop, 1, stand_still_for_a_job_on_the_first()).result()
+
+    with install("thread"), ContextThreadPoolExecutor(2) as executor, ThreadPoolExecutor(2) as threads:
+        for loop in loops:
+            threads.submit(loop.run_forever)
+        outcome = asyncio.run_coroutine_threadsafe(stand_still_for_a_job_on_the_second(), loops[0])
+        error = outcome.exception()  # from whichever side comes second
+        for loop in loops:
+            loop.call_soon_threadsafe(loop.stop)
+    assert isinstance(error, BlockingError)
+    for loop in loops:
+        loop.close()
+
+
+def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
+    with handing_over(loops[0], limited=False):
+        pass
+
+
+def test_many_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
+    works = [Work(), Work()]
+
+    async def stand_still_for(work: Work) -> None:
+        with standing_still(work):
+            pass
+
+    with doing(works[0]), handing_over(loops[0], limited=False):
+        with doing(works[1]), handing_over(loops[0], limited=False):
+            for work in works:
+                with pytest.raises(BlockingError, match="is waited for"):
+                    loops[0].run_until_complete(stand_still_for(work))
+        loops[0].run_until_complete(stand_still_for(works[1]))
+        with pytest.raises(BlockingError):
+            loops[0].run_until_complete(stand_still_for(works[0]))
+    loops[0].run_until_complete(stand_still_for(works[0]))
+
+
+def test_a_wait_with_a_timeout_does_not_count(loops):
+    async def stand_still_for(work: Work) -> None:
+        with standing_still(work):
+            pass
+
+    work = Work()
+    with doing(work), handing_over(loops[0], limited=True):
+        loops[0].run_until_complete(stand_still_for(work))
+
+
+def test_works_that_wait_for_each_other_in_a_ring_are_looked_through_once(loops):
+    first, second = Work(), Work()
+    with doing(first), standing_still(second), doing(second), standing_still(first):
+        with handing_over(loops[0], limited=False):
+            pass
+
+
+def test_nothing_is_left_noted(loops):
+    work = Work()
+    with standing_still(work), standing_still(work):
+        assert len(work.waits) == 2
+    assert work.waits == ()
+
+
+def test_an_isolated_call_may_block_on_the_loop_that_awaits_it():
+    async def answer() -> str:
+        return "answer"
+
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+
+        def ask() -> str:
+            asyncio.set_event_loop(loop)
+            return block_on(answer())
+
+        return await isolate(ask)
+
+    with install("thread"):
+        assert asyncio.run(main()) == "answer"
+
+
+def test_an_isolated_call_is_refused_the_loop_that_stands_still_under_the_one_that_awaits_it():
+    async def answer() -> str:
+        return "answer"
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def ask() -> str:
+            asyncio.set_event_loop(loop)
+            return block_on(answer())
+
+        with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+            block_on(isolate(ask), nested="isolated")
+
+    with install("thread"):
+        asyncio.run(main())
+
+
+def test_a_loop_under_which_another_runs_may_not_wait_for_a_job_that_waits_for_it():
+    gate = Gate()
+
+    async def never() -> None:
+        gate.reached.set()
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def ask() -> None:
+            asyncio.set_event_loop(loop)
+            block_on(never())
+
+        async def inner() -> None:
+            job.result()
+
+        executor = ContextThreadPoolExecutor(1)
+        job = executor.submit(ask)
+        while not gate.reached.is_set():
+            await asyncio.sleep(0)
+        with pytest.raises(BlockingError, match="is waited for"):
+            block_on(inner(), nested="isolated")
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait([asyncio.wrap_future(job)])
+        executor.shutdown(wait=False)
+
+    with install("thread"):
+        asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_knows_nothing_of_the_parents_waits():
+    assert (
+        run_program(
+            "import asyncio, os, threading, warnings\n"
+            "from ctxpolicy._bridge.deadlock import Work, doing, handing_over, standing_still\n"
+            "warnings.simplefilter('ignore', DeprecationWarning)\n"
+            "loop, work, begun, end = asyncio.new_event_loop(), Work(), threading.Event(), threading.Event()\n"
+            "def wait():\n"
+            "    with doing(work), handing_over(loop, limited=False):\n"
+            "        begun.set()\n"
+            "        end.wait()\n"
+            "async def main():\n"
+            "    with standing_still(work): return 0\n"
+            "thread = threading.Thread(target=wait)\n"
+            "thread.start()\n"
+            "begun.wait()\n"
+            "child = os.fork()\n"
+            "if not child:\n"
+            "    asyncio.set_event_loop(None)\n"
+            "    os._exit(len(__import__('ctxpolicy._bridge.deadlock', fromlist=['x'])._graph.handed))\n"
+            "print(os.waitpid(child, 0)[1])\n"
+            "end.set(); thread.join(); loop.close()\n"
+        )
+        == "0"
+    )
+
+
+def test_waits_are_noted_by_many_threads_at_once(loops):
+    work = Work()
+    barrier = threading.Barrier(4)
+
+    def wait(_: int) -> None:
+        barrier.wait(60)
+        for _ in range(200):
+            with standing_still(work), doing(Work(still(loops[0]))), handing_over(loops[1], limited=False):
+                pass
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(wait, range(4)))
+    assert work.waits == ()

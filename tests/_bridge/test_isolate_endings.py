@@ -1,0 +1,381 @@
+"""isolate(): how a call ends when its caller is cancelled or its time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from ctxpolicy import isolate
+from ctxpolicy._bridge import isolated_call
+from tests._bridge.calls import Gate, started
+
+# Cancellation.
+
+
+def test_cancelling_the_caller_cancels_the_function_and_waits_for_its_end():
+    gate = Gate()
+
+    async def cleans_up() -> None:
+        try:
+            await gate.wait()
+        finally:
+            await asyncio.sleep(0.001)
+            gate.calls.append("cleaned up")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(cleans_up))
+        await started(task, gate.reached)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert gate.calls == ["ended", "cleaned up"]
+
+    asyncio.run(main())
+
+
+def test_a_second_cancellation_does_not_cut_the_function_short():
+    gate = Gate()
+    cleaning = threading.Event()
+
+    async def cleans_up() -> None:
+        try:
+            await gate.wait()
+        finally:
+            cleaning.set()
+            while not gate.opened.is_set():
+                await asyncio.sleep(0)
+            gate.calls.append("cleaned up")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(cleans_up))
+        await started(task, gate.reached)
+        task.cancel()
+        await started(task, cleaning)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+            assert not task.done()
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert gate.calls == ["ended", "cleaned up"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("outcome", ["a value", LookupError("in the clean-up")])
+def test_what_a_cancelled_function_comes_to_is_the_outcome_as_if_it_were_awaited_here(outcome):
+    gate = Gate()
+
+    async def resists() -> object:
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            if isinstance(outcome, Exception):
+                raise outcome from None
+        return outcome
+
+    async def main() -> object:
+        task = asyncio.ensure_future(isolate(resists))
+        await started(task, gate.reached)
+        task.cancel()
+        try:
+            return await task
+        except LookupError as error:
+            return error
+
+    assert asyncio.run(main()) is outcome
+
+
+def test_a_sync_function_cannot_be_cancelled_and_is_waited_for():
+    gate = Gate()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(gate.block))
+        await started(task, gate.reached)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert gate.calls == [None]
+
+    asyncio.run(main())
+
+
+def test_what_a_sync_function_raises_after_the_cancellation_is_not_lost():
+    gate = Gate()
+
+    def breaks() -> None:
+        gate.block()
+        raise LookupError("after all")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(breaks))
+        await started(task, gate.reached)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(LookupError, match="after all"):
+            await task
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("when", ["while a thread makes its loop", "in the function before its coroutine runs"])
+def test_cancelled_during_start_up_the_function_does_not_go_on(when):
+    gate = Gate()
+
+    def factory() -> asyncio.AbstractEventLoop:
+        if when == "while a thread makes its loop":
+            gate.block()
+        return asyncio.SelectorEventLoop()
+
+    def function() -> Awaitable[None]:
+        if when != "while a thread makes its loop":
+            gate.block()
+        gate.calls.append("called")
+        return never()
+
+    async def never() -> None:
+        gate.calls.append("ran")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(function, loop_factory=factory))
+        await started(task, gate.reached)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert gate.calls == ([None] if when == "while a thread makes its loop" else [None, "called"])
+
+
+def test_cancelled_before_any_thread_has_taken_it_up_it_is_not_run_and_ends_at_once(small_pool):
+    gate, late = Gate(), Gate()
+
+    async def main() -> None:
+        first = asyncio.ensure_future(isolate(gate.block))
+        await started(first, gate.reached)
+        second = asyncio.ensure_future(isolate(late.block))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert not first.done()
+        gate.opened.set()
+        await first
+
+    asyncio.run(main())
+    assert not late.reached.is_set()
+
+
+def test_a_cancellation_that_comes_when_the_loop_is_closed_already_does_no_harm(monkeypatch):
+    gate = Gate()
+    settled = isolated_call.WarmLoop.clean
+
+    def held_up(warm: Any) -> bool:
+        clean = settled(warm)
+        gate.block()
+        return clean
+
+    monkeypatch.setattr(isolated_call.WarmLoop, "clean", held_up)
+
+    async def keeps_its_loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(keeps_its_loop))
+        await started(task, gate.reached)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+# A caller that is closed, and so can wait for nothing.
+
+
+def test_where_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not_waited_for():
+    gate = Gate()
+
+    async def main() -> None:
+        call = isolate(gate.wait)
+        call.send(None)
+        gate.reached.wait()
+        call.close()
+        while not gate.calls:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert gate.calls == ["ended"]
+
+
+def test_where_the_calling_coroutine_is_closed_before_a_thread_has_taken_the_call_up_it_is_not_run(small_pool):
+    gate, late = Gate(), Gate()
+
+    async def main() -> None:
+        first = asyncio.ensure_future(isolate(gate.block))
+        await started(first, gate.reached)
+        call = isolate(late.block)
+        call.send(None)
+        call.close()
+        gate.opened.set()
+        await first
+        assert await isolate(max, 1, 2) == 2, "the pool has come past it"
+
+    asyncio.run(main())
+    assert not late.reached.is_set()
+
+
+def test_what_the_function_of_a_closed_caller_raises_goes_to_the_exception_handler():
+    gate = Gate()
+    contexts: list[dict[str, Any]] = []
+
+    async def breaks() -> None:
+        try:
+            await gate.wait()
+        finally:
+            raise LookupError("in the clean-up")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+        call = isolate(breaks)
+        call.send(None)
+        gate.reached.wait()
+        call.close()
+        while not contexts:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert "given up" in contexts[0]["message"]
+    assert isinstance(contexts[0]["exception"], LookupError)
+
+
+# Timeouts.
+
+
+def test_a_function_that_takes_too_long_is_cancelled_there():
+    gate = Gate()
+
+    async def main() -> None:
+        while not gate.reached.is_set():  # on a busy machine the time may be up before it begins: then it never does
+            with pytest.raises(asyncio.TimeoutError, match=r"was not done after 0\.01 seconds"):
+                await isolate(gate.wait, timeout=0.01)
+        assert gate.calls == ["ended"]
+
+    asyncio.run(main())
+
+
+def test_a_function_that_is_done_in_time_is_not():
+    assert asyncio.run(isolate(max, 1, 2, timeout=100)) == 2
+    assert asyncio.run(isolate(asyncio.sleep, 0, "done", timeout=100)) == "done"
+
+
+def test_a_timeout_of_the_functions_own_is_its_own():
+    async def times_out() -> None:
+        raise asyncio.TimeoutError("its own")
+
+    with pytest.raises(asyncio.TimeoutError, match="its own"):
+        asyncio.run(isolate(times_out, timeout=100))
+
+
+@pytest.mark.parametrize("function", ["block", "block_loop"])
+def test_a_function_that_cannot_be_cancelled_is_left_to_itself(function, monkeypatch):
+    monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
+    gate = Gate()
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await isolate(getattr(gate, function), timeout=0.01)
+        assert gate.calls == []
+        gate.opened.set()
+
+    asyncio.run(main())
+
+
+def test_what_it_raises_then_goes_to_the_exception_handler():
+    gate = Gate()
+    contexts: list[dict[str, Any]] = []
+
+    def breaks() -> None:
+        gate.block()
+        raise LookupError("late")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+        while not gate.reached.is_set():  # as above
+            with pytest.raises(asyncio.TimeoutError):
+                await isolate(breaks, timeout=0.01)
+        gate.opened.set()
+        while not contexts:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert "breaks" in contexts[0]["message"]
+    assert "given up" in contexts[0]["message"]
+    assert isinstance(contexts[0]["exception"], LookupError)
+
+
+def test_a_call_that_no_thread_has_taken_up_in_time_is_never_run(small_pool):
+    gate, late = Gate(), Gate()
+
+    async def main() -> None:
+        first = asyncio.ensure_future(isolate(gate.block))
+        await started(first, gate.reached)
+        with pytest.raises(asyncio.TimeoutError):
+            await isolate(late.block, timeout=0.01)
+        gate.opened.set()
+        await first
+
+    asyncio.run(main())
+    assert not late.reached.is_set()
+
+
+def test_a_cancellation_after_the_time_is_up_wins():
+    gate = Gate()
+
+    async def takes_its_time() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            gate.block()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(takes_its_time, timeout=0.01))
+        while not gate.reached.is_set():
+            if task.done():  # as above
+                task = asyncio.ensure_future(isolate(takes_its_time, timeout=0.01))
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def test_a_call_given_up_and_cancelled_ends_for_the_caller(monkeypatch):
+    monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
+    gate = Gate()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(gate.block, timeout=0.01))
+        await asyncio.sleep(0)
+        task.cancel()  # waits for the end, which only the time that is up brings
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gate.opened.set()
+
+    asyncio.run(main())

@@ -1,0 +1,211 @@
+"""block_on() where a loop runs in this very thread: refused, or on a fresh loop under it."""
+
+import asyncio
+import sys
+import textwrap
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import BlockingError, ForeignFutureError, block_on
+from tests.support.policies import collect_garbage
+from tests.support.programs import run_program
+
+
+async def where():
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop()
+
+
+async def busy():
+    assert asyncio.current_task() is not None
+    if sys.version_info >= (3, 11):
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            task = group.create_task(asyncio.sleep(0, "done"))
+        return task.result()
+    return await asyncio.wait_for(asyncio.sleep(0, "done"), 60)
+
+
+def test_it_is_refused_with_the_advice_what_to_do():
+    async def main():
+        with pytest.raises(BlockingError, match="await asyncio.to_thread"):
+            block_on(where())
+
+    asyncio.run(main())
+    collect_garbage()
+
+
+def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(outer_factory):
+    async def main():
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        inner = block_on(where(), nested="isolated")
+        assert block_on(busy(), nested="isolated") == "done"
+        assert inner is not loop
+        assert inner.is_closed()
+        assert asyncio.get_running_loop() is loop
+        assert asyncio.current_task() is task
+        return await busy()
+
+    assert ctxpolicy.run(main(), loop_factory=outer_factory) == "done"
+
+
+def test_at_the_end_of_an_isolated_run_what_is_ready_on_its_loop_is_done():
+    log = []
+
+    async def leave_a_callback():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, log.append, "called")
+
+    async def main():
+        block_on(leave_a_callback(), nested="isolated")
+        assert log == ["called"]
+
+    asyncio.run(main())
+
+
+def test_isolated_works_in_a_callback_where_no_task_runs():
+    async def main():
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        loop.call_soon(lambda: answer.set_result(block_on(busy(), nested="isolated")))
+        return await answer
+
+    assert asyncio.run(main()) == "done"
+
+
+def test_isolated_makes_the_kind_of_loop_that_the_policy_makes():
+    class Loop(asyncio.SelectorEventLoop):
+        pass
+
+    async def main():
+        return type(block_on(where(), nested="isolated"))
+
+    with ctxpolicy.install(loop_factory=Loop):
+        assert asyncio.run(main()) is Loop
+
+
+def test_isolated_nests():
+    async def nest(depth):
+        return depth if depth == 0 else block_on(nest(depth - 1), nested="isolated") + 1
+
+    assert asyncio.run(nest(5)) == 5
+
+
+def test_isolated_shuts_down_what_the_coroutine_leaves():
+    log = []
+
+    async def left():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cancelled")
+
+    async def leave():
+        asyncio.get_running_loop().left = asyncio.create_task(left())
+        await asyncio.sleep(0)
+
+    async def main():
+        block_on(leave(), nested="isolated")
+        return list(log)
+
+    assert asyncio.run(main()) == ["cancelled"]
+
+
+def test_isolated_has_a_timeout():
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            block_on(asyncio.Event().wait(), nested="isolated", timeout=0.01)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["await", "wait_for"])
+def test_a_future_of_the_running_loop_gets_an_error_that_names_both_loops(way):
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+
+        async def wait():
+            await (future if way == "await" else asyncio.wait_for(future, 1))
+
+        with pytest.raises(ForeignFutureError, match=r"made at .*test_run_nested.py:\d+ in main") as caught:
+            block_on(wait(), nested="isolated")
+        assert str(caught.value).count("made at") == 2
+
+    asyncio.run(main())
+
+
+async def wait_for_lock():
+    lock = asyncio.Lock()
+    await lock.acquire()
+    return lock.acquire
+
+
+async def wait_for_event():
+    return asyncio.Event().wait
+
+
+async def wait_for_queue():
+    return asyncio.Queue().get
+
+
+@pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue])
+def test_what_tasks_of_the_running_loop_wait_for_with_a_lock_and_the_like_gets_such_an_error_too(make):
+    async def main():
+        wait = await make()
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        with pytest.raises(ForeignFutureError, match=r"bound to a different event loop .*made at .*made at"):
+            block_on(wait(), nested="isolated")
+        waiting.cancel()
+
+    asyncio.run(main())
+
+
+async def wait_for_task():
+    task = asyncio.current_task()
+    return lambda: asyncio.wait({task})
+
+
+@pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue, wait_for_task])
+def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
+    """Such a thing has no loop until then, nor does asyncio.wait(), from 3.11 on, ask whose tasks it is given."""
+
+    async def main():
+        wait = await make()
+        noticed = make is wait_for_task and sys.version_info < (3, 11)
+        with pytest.raises(ForeignFutureError if noticed else asyncio.TimeoutError):
+            block_on(wait(), nested="isolated", timeout=0.01)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+def test_other_errors_come_through_as_they_are(error):
+    async def fail():
+        raise error("mine")
+
+    async def main():
+        with pytest.raises(error, match="^mine$") as caught:
+            block_on(fail(), nested="isolated")
+        assert type(caught.value) is error
+
+    asyncio.run(main())
+
+
+def test_the_signal_wakeup_of_the_running_loop_stays_with_a_uvloop_under_it():
+    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    program = """
+        import asyncio, os, signal, ctxpolicy
+
+        async def main():
+            loop, caught = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_signal_handler(signal.SIGUSR1, caught.set)
+            ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await asyncio.wait_for(caught.wait(), 60)
+            print("caught")
+
+        with ctxpolicy.install(loop_factory="uvloop"):
+            ctxpolicy.run(main(), loop_factory="asyncio")
+    """
+    assert run_program(textwrap.dedent(program)) == "caught"

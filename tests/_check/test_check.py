@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctxpolicy._check import Version, check_paths
+from ctxpolicy._check import check as checking
+from ctxpolicy._check.source import UnreadableError
+
+GONE = "import asyncio\nasyncio.get_event_loop_policy()\n"
+
+
+def test_all_files_of_a_folder_are_checked_in_order(tmp_path):
+    for name in ("b.py", "a.py"):
+        (tmp_path / name).write_text(GONE)
+    report = check_paths([tmp_path])
+    assert [(Path(finding.file).name, finding.line) for finding in report.findings] == [("a.py", 2), ("b.py", 2)]
+    assert (report.files, report.problems) == (2, [])
+
+
+def test_findings_of_a_file_are_in_order_of_their_place(found):
+    program = """
+        import asyncio
+        asyncio.get_event_loop(); asyncio.get_child_watcher()
+        asyncio.set_child_watcher(asyncio.SafeChildWatcher(loop=asyncio.Lock(loop=1)))
+        from asyncio import set_event_loop_policy
+    """
+    assert found(program) == [
+        *[("CTX301", 3), ("CTX201", 3)],
+        *[("CTX201", 4), ("CTX202", 4), ("CTX401", 4)],
+        ("CTX101", 5),
+    ]
+
+
+def test_what_cannot_be_checked_does_not_end_the_check(tmp_path):
+    (tmp_path / "a.py").write_text("syntax error")
+    (tmp_path / "b.py").write_bytes(b"\0binary")
+    (tmp_path / "c.py").write_bytes(b"# coding: nonsense")
+    (tmp_path / "d.py").write_text(GONE)
+    report = check_paths([str(tmp_path / "missing"), tmp_path])
+    assert [Path(problem.file).name for problem in report.problems] == ["missing", "a.py", "b.py", "c.py"]
+    assert [Path(finding.file).name for finding in report.findings] == ["d.py"]
+    assert report.files == 1
+
+
+def test_a_defect_of_the_check_does_not_end_it(tmp_path, monkeypatch):
+    def check(source):
+        if source.file.endswith("a.py"):
+            raise IndexError("of a defect")
+        return real(source)
+
+    real = checking._check
+    monkeypatch.setattr(checking, "_check", check)
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(GONE)
+    report = check_paths([tmp_path])
+    assert [problem.message for problem in report.problems] == [
+        "cannot be checked, by a defect of ctxpolicy: IndexError('of a defect')"
+    ]
+    assert [Path(finding.file).name for finding in report.findings] == ["b.py"]
+
+
+def test_a_target_can_be_given_in_both_forms(tmp_path):
+    (tmp_path / "a.py").write_text(GONE)
+    assert check_paths([tmp_path]).target == (3, 16)
+    assert len(check_paths([tmp_path]).failing) == 1
+    assert check_paths([tmp_path], target="3.15").failing == []
+    assert check_paths([tmp_path], target=Version(3, 15)).target == Version(3, 15)
+    with pytest.raises(ValueError, match="is not a Python version"):
+        check_paths([tmp_path], target="newest")
+
+
+def test_what_a_comment_says_to_ignore_is_not_found(found):
+    program = """
+        import asyncio
+        asyncio.get_event_loop_policy()  # ctxpolicy: ignore[CTX101]
+        asyncio.get_event_loop_policy()  # ctxpolicy: ignore[CTX102]
+        asyncio.set_event_loop_policy(
+            asyncio.DefaultEventLoopPolicy()
+        )  # ctxpolicy: ignore[CTX101,CTX102]
+        "# ctxpolicy: ignore[CTX101]"; asyncio.get_event_loop_policy()
+    """
+    assert found(program) == [("CTX101", 4), ("CTX101", 8)]
+
+
+def test_a_file_that_does_not_speak_of_asyncio_is_still_parsed(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1")
+    (tmp_path / "b.py").write_text("x = = 1")
+    report = check_paths([tmp_path])
+    assert report.files == 1
+    assert [problem.line for problem in report.problems] == [1]
+
+
+def test_code_that_is_nested_too_deeply_to_be_checked_is_a_problem(tmp_path):
+    aliases = "\n".join(f"a{number} = a{number - 1}" for number in range(1, 2000))
+    (tmp_path / "a.py").write_text(f"import asyncio\na0 = asyncio\n{aliases}\na1999.get_child_watcher()\n")
+    (tmp_path / "b.py").write_text(GONE)
+    report = check_paths([tmp_path])
+    assert [problem.message for problem in report.problems] == ["is nested too deeply to be checked"]
+    assert len(report.findings) == 1
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "if a: pass\n" + "elif asyncio: pass\n" * 500,
+        "x = 1" + " + 1" * 2000,
+        "asyncio" + ".tasks" * 2000 + ".get_child_watcher",
+        "".join("    " * depth + "def f(asyncio):\n" for depth in range(60))
+        + "    " * 60
+        + "asyncio.get_child_watcher",
+        "asyncio.run(" * 80 + ")" * 80,
+    ],
+    ids=["elif", "sum", "attributes", "functions", "calls"],
+)
+def test_deeply_nested_code_that_can_be_parsed_is_checked(program, tmp_path):
+    limit = sys.getrecursionlimit()
+    (tmp_path / "a.py").write_text(f"import asyncio\n{program}\nasyncio.set_child_watcher(None)\n")
+    report = check_paths([tmp_path])
+    if report.problems:  # by the parser, whose limits are its own
+        assert "to be parsed" in report.problems[0].message
+    else:
+        assert report.findings[-1].line == program.count("\n") + 3
+    assert sys.getrecursionlimit() == limit
+
+
+def test_the_checked_code_is_neither_run_nor_imported(tmp_path):
+    (tmp_path / "spam_of_the_check.py").write_text(f"raise SystemExit\n{GONE}")
+    (tmp_path / "b.py").write_text("import spam_of_the_check\nraise SystemExit\n")
+    assert len(check_paths([tmp_path]).findings) == 1
+    assert "spam_of_the_check" not in sys.modules
+
+
+def test_the_check_stands_on_nothing_else_of_the_package():
+    package = Path(check_paths.__code__.co_filename).parent
+    imported = {
+        line.split()[1]
+        for file in package.glob("*.py")
+        for line in file.read_text("utf-8").splitlines()
+        if line.strip().startswith(("from ctxpolicy", "import ctxpolicy"))
+    }
+    assert imported
+    assert all(name.startswith("ctxpolicy._check") for name in imported)
+
+
+def test_an_unreadable_file_says_what_is_wrong():
+    from ctxpolicy._check import Problem
+
+    assert str(UnreadableError(Problem("a.py", "is large"))) == "is large"

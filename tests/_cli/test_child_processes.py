@@ -1,0 +1,41 @@
+"""What travels to new processes with their process object, and what it does where it arrives.
+
+That it does so in real ones: ``test_run_program.py``.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from ctxpolicy import install
+from ctxpolicy._cli.child_processes import _Luggage
+from tests.support.policies import asyncios_own, in_force
+
+arrived: list[str] = []
+
+
+def sent(luggage: _Luggage) -> _Luggage:
+    found = pickle.loads(pickle.dumps(luggage))
+    assert isinstance(found, _Luggage)
+    return found
+
+
+def test_it_installs_where_no_policy_was_set_and_travels_on():
+    arrived.clear()
+    with in_force(asyncios_own()):
+        sent(sent(_Luggage(note, ("child",))))
+    assert arrived == ["child", "child"]
+
+
+def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on():
+    arrived.clear()
+    with install("task"):
+        luggage = sent(_Luggage(note, ("child",)))
+    assert arrived == []
+    with in_force(asyncios_own()):
+        sent(luggage)
+    assert arrived == ["child"]
+
+
+def note(process: str) -> None:
+    arrived.append(process)

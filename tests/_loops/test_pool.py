@@ -1,0 +1,426 @@
+"""A leased loop is used again exactly where nobody can tell, and closed everywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import sys
+import textwrap
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import ContextPolicy, Lease
+from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.pool import _MOST, Reusing, spares
+from ctxpolicy.testing import in_new_thread
+from tests.support.policies import collect_garbage
+from tests.support.programs import run_program
+
+PROVABLE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+provable = pytest.mark.skipif(not PROVABLE, reason="here nobody can prove that a loop is as new: none is used again")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are used again")
+
+
+@pytest.fixture(autouse=True)
+def installed() -> Iterator[ctxpolicy.Installation]:
+    with ctxpolicy.install(missing="create") as installation:
+        yield installation
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A number for each of asyncio's loops that is made."""
+    numbers: list[int] = []
+    init = asyncio.SelectorEventLoop.__init__
+
+    def counting(self: Any, *args: Any) -> None:
+        init(self, *args)
+        numbers.append(len(numbers))
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "__init__", counting)
+    return numbers
+
+
+def in_a_context_of_its_own(job: Callable[[], Any]) -> Any:
+    return contextvars.Context().run(job)
+
+
+def uses() -> None:
+    asyncio.get_event_loop()
+
+
+def runs() -> None:
+    asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+
+def has_a_timeout() -> None:
+    asyncio.get_event_loop().run_until_complete(asyncio.wait_for(asyncio.sleep(0.001), 100))
+
+
+def blocks() -> None:
+    ctxpolicy.block_on(asyncio.sleep(0))
+
+
+@provable
+@pytest.mark.parametrize("job", [uses, runs, has_a_timeout, blocks])
+def test_a_loop_that_is_as_new_is_used_for_the_next_lease(job, made):
+    for _ in range(5):
+        in_a_context_of_its_own(job)
+    assert len(made) == 1
+
+
+@provable
+def test_it_may_be_used_in_another_thread(made):
+    in_a_context_of_its_own(runs)
+    for _ in range(5):
+        in_new_thread(runs)
+    assert len(made) == 1
+
+
+@provable
+def test_it_is_the_loop_that_the_present_code_needed(made):
+    def needs_one() -> str:
+        return origin(asyncio.get_event_loop())
+
+    in_a_context_of_its_own(uses)
+    assert in_a_context_of_its_own(needs_one).endswith(" in needs_one")
+    assert len(made) == 1
+
+
+def keeps_loop() -> Any:
+    return asyncio.get_event_loop()
+
+
+def keeps_method() -> Any:
+    return asyncio.get_event_loop().call_soon_threadsafe
+
+
+def keeps_future() -> Any:
+    return asyncio.get_event_loop().create_future()
+
+
+def keeps_weak_reference() -> Any:
+    return weakref.ref(asyncio.get_event_loop())
+
+
+def keeps_context() -> Any:
+    uses()
+    return contextvars.copy_context()
+
+
+@pytest.mark.parametrize("job", [keeps_loop, keeps_method, keeps_future, keeps_weak_reference, keeps_context])
+def test_what_somebody_can_still_reach_is_not_used_again(job, made):
+    kept = [in_a_context_of_its_own(job) for _ in range(3)]
+    assert len(made) == 3
+    assert len(kept) == 3
+
+
+def test_a_loop_that_the_job_hands_out_is_closed():
+    loop = in_a_context_of_its_own(keeps_loop)
+    collect_garbage()
+    assert loop.is_closed()
+
+
+def sets_debug() -> None:
+    asyncio.get_event_loop().set_debug(True)
+
+
+def sets_task_factory() -> None:
+    asyncio.get_event_loop().set_task_factory(lambda loop, coro, **kwargs: asyncio.Task(coro, loop=loop, **kwargs))
+
+
+def sets_attribute() -> None:
+    asyncio.get_event_loop().mine = 1
+
+
+def leaves_a_callback() -> None:
+    asyncio.get_event_loop().call_soon(print, context=contextvars.Context())  # a copy of this one would pin the lease
+
+
+def closes_it() -> None:
+    asyncio.get_event_loop().close()
+
+
+@pytest.mark.filterwarnings("ignore:the loop leased at .* with something left in it:ResourceWarning")
+@pytest.mark.parametrize("job", [sets_debug, sets_task_factory, sets_attribute, leaves_a_callback, closes_it])
+def test_what_looks_otherwise_than_when_it_was_new_is_not_used_again(job, made):
+    for _ in range(3):
+        in_a_context_of_its_own(job)
+    assert len(made) == 3
+
+
+def test_what_is_left_in_a_loop_is_not_there_in_the_next():
+    read, write = os.pipe()
+
+    def leaves_a_reader() -> None:
+        contextvars.Context().run(asyncio.get_event_loop().add_reader, read, print)
+
+    def looks() -> int:
+        return len(asyncio.get_event_loop()._selector.get_map())
+
+    with pytest.warns(ResourceWarning, match="watched for"):
+        in_a_context_of_its_own(leaves_a_reader)
+        collect_garbage()
+    assert in_a_context_of_its_own(looks) == 1
+    os.close(read)
+    os.close(write)
+
+
+def test_attributes_that_cannot_be_compared_are_no_trouble(made):
+    class Incomparable:
+        __hash__ = None
+
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("the truth value is ambiguous")
+
+    def sets_it() -> None:
+        asyncio.get_event_loop().slow_callback_duration = Incomparable()
+
+    for _ in range(2):
+        in_a_context_of_its_own(sets_it)
+    assert len(made) == 2
+
+
+@provable
+def test_a_loop_that_the_collector_finds_is_closed_because_it_may_have_found_the_loop_too(made):
+    """It would go on to finalize it, and complain of a loop that was not closed."""
+
+    def job() -> None:
+        asyncio.get_event_loop()
+        cycle: list[Any] = [contextvars.copy_context()]
+        cycle.append(cycle)
+
+    gc.collect()
+    for _ in range(3):
+        in_a_context_of_its_own(job)
+        gc.collect()
+    assert len(made) == 3
+
+
+@provable
+def test_one_that_was_used_before_is_closed_quietly_where_the_collector_finds_it():
+    """It is older than its lease then, and what is older is finalized first."""
+
+    def job() -> None:
+        loop = asyncio.get_event_loop()
+        loop.call_later(3600, repr, contextvars.copy_context())
+
+    gc.collect()
+    for _ in range(_MOST):
+        in_a_context_of_its_own(uses)
+        in_a_context_of_its_own(job)
+    with pytest.warns(ResourceWarning, match="something left in it: <TimerHandle") as caught:
+        gc.collect()
+    assert not [warning for warning in caught if "unclosed event loop" in str(warning.message)]
+
+
+@provable
+def test_one_that_was_used_before_is_reported_by_its_present_lease_where_the_collector_finds_it():
+    def needs_one() -> None:
+        loop = asyncio.get_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        loop.call_later(3600, repr, contextvars.copy_context())
+
+    gc.collect()
+    in_a_context_of_its_own(uses)
+    in_a_context_of_its_own(needs_one)
+    with pytest.warns(
+        ResourceWarning, match=r"leased at .* in needs_one for the contextvars context .*default executor"
+    ):
+        gc.collect()
+
+
+@provable
+def test_in_debug_mode_every_loop_is_closed(made, monkeypatch):
+    in_a_context_of_its_own(uses)
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    for _ in range(3):
+        in_a_context_of_its_own(uses)
+    assert len(made) == 4
+
+
+class MakesItsOwn(ContextPolicy):
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return super().new_event_loop()
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        lambda: ContextPolicy(missing="create", loop_factory=asyncio.SelectorEventLoop),
+        lambda: MakesItsOwn(missing="create"),
+    ],
+    ids=["a loop factory", "a method of its own"],
+)
+def test_only_a_policy_that_leaves_loops_to_asyncio_uses_them_again(policy, made):
+    with ctxpolicy.install(policy()):
+        for _ in range(3):
+            in_a_context_of_its_own(uses)
+    assert len(made) == 3
+
+
+def test_block_on_leases_as_the_policy_makes_loops(made, installed):
+    installed.policy.new_event_loop = asyncio.SelectorEventLoop
+    for _ in range(3):
+        in_a_context_of_its_own(blocks)
+    assert len(made) == 3
+
+
+@provable
+def test_few_are_kept():
+    many = threading.Barrier(_MOST + 3)
+
+    def job() -> None:
+        runs()
+        many.wait(60)
+
+    threads = [threading.Thread(target=job) for _ in range(_MOST + 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    del threads, thread
+    collect_garbage()
+    assert len(spares._kept) == _MOST
+
+
+@provable
+def test_uninstalling_closes_them_and_keeps_none_that_is_still_leased(made):
+    context = contextvars.Context()
+    with ctxpolicy.install(missing="create"):
+        context.run(uses)
+        in_a_context_of_its_own(uses)
+        (kept,) = [spare.loop for spare in spares._kept]
+    assert kept.is_closed()
+    del context
+    assert spares._kept == []
+
+
+def test_one_that_somebody_has_closed_is_passed_over(made):
+    in_a_context_of_its_own(uses)
+    for spare in spares._kept:
+        spare.loop.close()
+    in_a_context_of_its_own(runs)
+    assert len(made) == 2
+
+
+def test_where_another_thread_takes_the_last_one_a_loop_is_made(monkeypatch, made):
+    class Emptied(list):
+        def pop(self) -> Any:
+            raise IndexError
+
+    monkeypatch.setattr(spares, "_kept", Emptied([1]))
+    in_a_context_of_its_own(uses)
+    assert len(made) == 1
+
+
+def test_where_nobody_counts_references_no_loop_is_used_again(monkeypatch, made):
+    monkeypatch.setattr("ctxpolicy._loops.pool.references", None)
+    for _ in range(3):
+        in_a_context_of_its_own(uses)
+    assert len(made) == 3
+
+
+def test_whoever_takes_the_factory_for_a_plain_one_gets_a_loop_that_says_where_it_was_made(installed):
+    factory = installed.policy.leased_factory()
+    assert isinstance(factory, Reusing)
+    loop = factory()
+    assert "test_pool.py" in origin(loop)
+    loop.close()
+
+
+@provable
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_uses_none_of_its_parents():
+    program = """
+        import asyncio, contextvars, os, sys, threading, warnings
+        import ctxpolicy
+        from ctxpolicy._loops.pool import spares
+
+        def job():
+            asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+        with ctxpolicy.install(missing="create"):
+            contextvars.Context().run(job)
+            (kept,) = [spare.loop for spare in spares._kept]
+            child = os.fork()
+            if child == 0:
+                contextvars.Context().run(job)
+                assert kept not in [spare.loop for spare in spares._kept]
+                sys.exit(7)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            # The parent's is undisturbed: another thread can wake it.
+            timer = threading.Timer(0.05, kept.call_soon_threadsafe, [kept.stop])
+            timer.start()
+            kept.run_forever()
+            timer.join()
+            print("woken")
+    """
+    assert run_program(textwrap.dedent(program)) == "woken"
+
+
+def test_at_exit_they_are_closed_and_nobody_complains():
+    program = """
+        import asyncio, atexit, contextvars
+
+        def job():
+            asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+        atexit.register(lambda: contextvars.Context().run(job))  # called after those that importing ctxpolicy registers
+
+        import ctxpolicy
+
+        ctxpolicy.install(missing="create")
+        contextvars.Context().run(job)
+        print("done")
+    """
+    assert run_program(textwrap.dedent(program), flags=("-W", "error", "-X", "dev")) == "done"
+    assert run_program(textwrap.dedent(program)) == "done"
+
+
+def test_a_lease_that_was_released_is_over(made, installed):
+    def job() -> None:
+        uses()
+        installed.policy.resolver.binding().lease.release()
+
+    for _ in range(3):
+        in_a_context_of_its_own(job)
+    assert len(made) == 3
+    assert spares._kept == []
+
+
+def test_a_lease_of_a_plain_factory_is_always_closed(made):
+    for _ in range(3):
+        lease = Lease("a test")
+        lease.open(asyncio.SelectorEventLoop)
+        del lease
+        collect_garbage()
+    assert len(made) == 3
+    assert spares._kept == []
+
+
+@provable
+def test_nested_runs_use_one_loop_and_leave_one_that_is_not_as_new_to_be_shut_down(made):
+    kept = []
+
+    async def keeps() -> None:
+        kept.append(asyncio.get_running_loop())
+
+    async def main() -> None:
+        for _ in range(3):
+            ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+        assert len(made) == 2
+        ctxpolicy.block_on(keeps(), nested="isolated")
+        ctxpolicy.block_on(asyncio.sleep(0), nested="isolated")
+
+    asyncio.run(main())
+    assert len(made) == 3
+    assert kept[0].is_closed()

@@ -1,0 +1,343 @@
+"""Child processes on Python 3.10 to 3.13, where a policy has a child watcher."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import sys
+import threading
+import warnings
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import ContextPolicy, ThreadResolver, install, using
+from ctxpolicy._asyncio.capabilities import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS
+from ctxpolicy._asyncio.host import host
+from tests.support.policies import Journal, asyncios_own, in_force, in_thread, subprocesses_in_threads, uvloops_own
+
+pytestmark = [
+    pytest.mark.skipif(not HAS_CHILD_WATCHERS, reason="asyncio of this Python has no child watchers"),
+    subprocesses_in_threads,
+]
+
+KINDS = ["PidfdChildWatcher", "ThreadedChildWatcher", "MultiLoopChildWatcher", "SafeChildWatcher", "FastChildWatcher"]
+# These learn of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.
+IN_THE_MAIN_THREAD = {"SafeChildWatcher", "FastChildWatcher", "MultiLoopChildWatcher"}
+if sys.version_info < (3, 12):
+    IN_THE_MAIN_THREAD.add("PidfdChildWatcher")
+
+
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+@unwarned()
+def make(kind: str) -> Any:
+    if kind == "PidfdChildWatcher" and not hasattr(os, "pidfd_open"):
+        pytest.skip("this Python or system has no pidfd_open")
+    return getattr(asyncio, kind)()
+
+
+@unwarned()
+def set_watcher(watcher: Any) -> None:
+    asyncio.set_child_watcher(watcher)
+
+
+@unwarned()
+def watcher_in_use() -> Any:
+    return asyncio.get_child_watcher()
+
+
+async def child(status: int = 7) -> int:
+    process = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"exit {status}")
+    return await process.wait()
+
+
+@pytest.fixture(autouse=True)
+def own_policy() -> Iterator[Any]:
+    """asyncio's own policy, fresh, is in force around each test; the watchers that it comes to have are closed."""
+    with in_force(asyncios_own()) as policy:
+        yield policy
+        asyncio.set_event_loop(None)
+        policy.set_child_watcher(None) if not CHILD_WATCHERS_WARN else unwarned()(policy.set_child_watcher)(None)
+
+
+@pytest.fixture(params=KINDS)
+def watcher(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A watcher of each kind in turn."""
+    made = make(request.param)
+    yield made
+    made.close()
+
+
+# --- the ways to have a resolver in force, with a watcher -------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def installed_over_it(watcher: Any) -> Iterator[None]:
+    set_watcher(watcher)
+    with install("contextvar", missing="error"):
+        yield
+
+
+@contextlib.contextmanager
+def installed_before_it(watcher: Any) -> Iterator[None]:
+    with install("thread", missing="error"):
+        set_watcher(watcher)
+        yield
+        asyncio.set_event_loop(None)
+        set_watcher(None)
+
+
+@contextlib.contextmanager
+def set_plainly_before_it(watcher: Any) -> Iterator[None]:
+    with in_force(ContextPolicy("task", missing="error")):
+        set_watcher(watcher)
+        yield
+        asyncio.set_event_loop(None)
+        set_watcher(None)
+
+
+@contextlib.contextmanager
+def in_a_using_block(watcher: Any) -> Iterator[None]:
+    set_watcher(watcher)
+    with using("contextvar"):
+        yield
+
+
+@contextlib.contextmanager
+def set_in_a_using_block(watcher: Any) -> Iterator[None]:
+    with using(ThreadResolver()):
+        set_watcher(watcher)
+        yield
+
+
+@pytest.fixture(
+    params=[installed_over_it, installed_before_it, set_plainly_before_it, in_a_using_block, set_in_a_using_block]
+)
+def watched(request: pytest.FixtureRequest, watcher: Any) -> Iterator[Any]:
+    """Each watcher, each way."""
+    with request.param(watcher):
+        yield watcher
+
+
+def test_the_watcher_that_was_set_is_in_use(watched):
+    assert watcher_in_use() is watched
+    assert in_thread(watcher_in_use) is watched
+
+
+def test_a_child_of_a_loop_in_the_main_thread_is_waited_for(watched):
+    for status in (3, 4):
+        assert asyncio.run(child(status)) == status
+
+
+def test_a_child_of_a_loop_that_is_bound_by_hand_is_waited_for(watched):
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    assert loop.run_until_complete(child()) == 7
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def test_children_of_loops_in_several_contexts_of_the_main_thread_are_waited_for(watched):
+    for status in (3, 4):
+        assert contextvars.copy_context().run(asyncio.run, child(status)) == status
+
+
+async def told_child(status: int, started: threading.Event, told: threading.Event) -> int:
+    process = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"read line; exit {status}", stdin=PIPE)
+    started.set()
+    told.wait()
+    await process.communicate(b"end\n")
+    return await process.wait()
+
+
+async def in_threads(*statuses: int) -> list[int]:
+    """Run a child for each status, each in the loop of another thread; they end when they are told to, in order.
+
+    Else two of the watchers now and then say 255, under plain asyncio too: SafeChildWatcher and MultiLoopChildWatcher,
+    when given a child, ask at once and in the loop's thread whether it has ended, as the main thread does meanwhile;
+    and MultiLoopChildWatcher asks in a signal handler, which the end of another child interrupts.
+    """
+    events = [(threading.Event(), threading.Event()) for _ in statuses]
+    jobs = [
+        asyncio.ensure_future(asyncio.to_thread(asyncio.run, told_child(status, *its)))
+        for status, its in zip(statuses, events)
+    ]
+    # Here too nothing is only awaited: the kernel may tell another thread of a signal, whose handler waits for this
+    # thread.
+    while not all(started.is_set() or job.done() for job, (started, _) in zip(jobs, events)):
+        await asyncio.sleep(0)
+    for job, (_, told) in zip(jobs, events):
+        told.set()
+        while not job.done():
+            await asyncio.sleep(0)
+    return [job.result() for job in jobs]
+
+
+def test_children_of_loops_in_other_threads_are_waited_for_while_one_runs_in_the_main_thread(watched):
+    assert asyncio.run(in_threads(3, 4)) == [3, 4]
+
+
+def test_a_child_of_a_loop_in_a_plain_thread_is_waited_for_where_the_main_thread_is_not_needed(watched):
+    if type(watched).__name__ in IN_THE_MAIN_THREAD:
+        pytest.skip("this kind needs a loop that runs in the main thread")
+    assert in_thread(asyncio.run, child()) == 7
+
+
+# --- get and set as asyncio's own policy does them --------------------------------------------------------------------
+
+
+def kept_by(policy: Any, journal: Journal) -> None:
+    with in_force(policy):
+        journal.note(lambda: asyncio.get_child_watcher() is asyncio.get_child_watcher())
+        journal.note(lambda: type(policy.get_child_watcher()))
+        journal.note(lambda: asyncio.set_child_watcher(None))
+        journal.note(lambda: policy.set_child_watcher(None))
+        journal.note(lambda: policy.set_child_watcher("a watcher"))
+        journal.note(lambda: asyncio.set_child_watcher(5))
+
+
+def test_get_and_set_show_and_warn_as_those_of_asyncios_own_policy(own_policy):
+    asyncios, ours, in_a_block = Journal(), Journal(), Journal()
+    kept_by(asyncios_own(), asyncios)
+    kept_by(ContextPolicy(), ours)
+    with using("task"):
+        kept_by(host.in_force(), in_a_block)
+    for mine, also_mine, theirs in zip(ours.notes, in_a_block.notes, asyncios.notes):
+        assert mine.is_like(theirs)
+        assert also_mine.is_like(theirs)
+        assert bool(theirs.warned) == (CHILD_WATCHERS_WARN and theirs.error is None)
+
+
+def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
+    with unwarned():
+
+        class Own(asyncio.AbstractChildWatcher):
+            def __init__(self):
+                self.attached = []
+
+            def attach_loop(self, loop):
+                self.attached.append(loop)
+
+            def close(self):
+                self.attached.append("closed")
+
+    watcher, loop = Own(), asyncio.new_event_loop()
+    with install("contextvar"):
+        set_watcher(watcher)
+        asyncio.set_event_loop(loop)
+        in_thread(asyncio.set_event_loop, None)  # in other threads nothing is attached
+        asyncio.set_event_loop(None)
+        assert watcher.attached == [loop, None]
+        set_watcher(None)
+        assert watcher.attached == [loop, None, "closed"]
+    loop.close()
+
+
+# --- what belongs to the former policy --------------------------------------------------------------------------------
+
+
+class Watching:
+    """Notes what is done to it; passes for a watcher by subclassing, below."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def attach_loop(self, loop):
+        self.done.append(loop)
+
+    def close(self):
+        self.done.append("closed")
+
+
+def watching() -> Any:
+    with unwarned():
+        return type("Watching", (Watching, asyncio.AbstractChildWatcher), {})()
+
+
+def test_a_former_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
+    former, first, second = watching(), watching(), watching()
+    set_watcher(former)
+    with install("thread"):
+        assert watcher_in_use() is former
+        set_watcher(first)
+        assert watcher_in_use() is first
+        set_watcher(second)
+        assert first.done == ["closed"]
+        set_watcher(None)
+    assert second.done == ["closed"]
+    assert former.done == []
+    assert watcher_in_use() is former
+    set_watcher(None)
+    assert former.done == ["closed"]
+
+
+def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_former_ones(own_policy):
+    former, mine = watching(), watching()
+    set_watcher(former)
+    policy = ContextPolicy("thread")
+    unwarned()(policy.set_child_watcher)(mine)
+    with install(policy):
+        assert watcher_in_use() is mine
+    assert watcher_in_use() is former
+    unwarned()(policy.set_child_watcher)(None)
+
+
+def test_uninstalling_attaches_the_former_policys_watcher_to_its_loop_again(own_policy):
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    watcher = make("SafeChildWatcher")
+    watcher.attach_loop(loop)
+    set_watcher(watcher)
+    with install("contextvar"):
+        assert asyncio.run(child(3)) == 3
+    assert asyncio.get_event_loop() is loop
+    assert loop.run_until_complete(child(4)) == 4
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(own_policy):
+    watcher, loop = watching(), asyncio.new_event_loop()
+    set_watcher(watcher)
+    with install("thread"):
+        pass
+    assert watcher.done == []  # there was no loop
+    asyncio.set_event_loop(loop)
+    installation = install("thread")
+    in_thread(installation.uninstall)  # the signal can be had in the main thread only
+    installation = install("thread")
+    loop.close()
+    installation.uninstall()
+    assert watcher.done == [loop]
+    with install("thread"):
+        asyncio.set_event_loop(None)
+    assert watcher.done == [loop, None]
+
+
+def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher(own_policy):
+    watcher, loop, outside = watching(), asyncio.new_event_loop(), contextvars.copy_context()
+    set_watcher(watcher)
+    with using("thread"):
+        outside.run(asyncio.set_event_loop, loop)
+        assert watcher.done == [loop]
+        asyncio.set_event_loop(loop)
+        assert watcher.done == [loop, loop]
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def test_a_policy_without_watchers_lends_none():
+    with in_force(uvloops_own()), install("thread") as installation:
+        assert installation.policy._lent_watcher is None
+        assert ctxpolicy.run(child()) == 7

@@ -1,0 +1,386 @@
+"""What get_event_loop does where no loop is bound: as asyncio does, raise, or make one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import sys
+import threading
+import warnings
+import weakref
+
+import pytest
+
+from ctxpolicy import ContextPolicy, ContextResolver, ContextVarResolver, NoCurrentLoopError, ThreadResolver
+from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, platform_loop
+from ctxpolicy._asyncio.forked_loops import is_kept
+from tests.support.policies import collect_garbage, in_force, in_thread
+from tests.support.resolver_cases import CASES
+
+creates = pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+
+
+def made_unasked() -> asyncio.AbstractEventLoop:
+    """Ask for a loop where asyncio makes one unasked, and expect the warning where it gives one."""
+    if CREATION_WARNS:
+        with pytest.warns(DeprecationWarning, match="There is no current event loop"):
+            return asyncio.get_event_loop()
+    return asyncio.get_event_loop()
+
+
+def gets_none() -> NoCurrentLoopError:
+    with pytest.raises(NoCurrentLoopError) as caught:
+        asyncio.get_event_loop()
+    return caught.value
+
+
+# --- "error" ----------------------------------------------------------------------------------------------------------
+
+
+def test_error_raises_on_every_python_in_the_main_thread_too(resolver):
+    with in_force(ContextPolicy(resolver, missing="error")):
+        error = gets_none()
+        assert isinstance(error, RuntimeError)
+        assert str(error) == (
+            f"There is no current event loop in thread 'MainThread'. ({resolver.describe()} has none. Run async code "
+            "with asyncio.run(); or bind a loop here with asyncio.set_event_loop(); or have one made wherever it is "
+            'missing: ctxpolicy.install(missing="create").)'
+        )
+
+
+def test_the_error_names_the_thread_that_the_loop_was_bound_in():
+    loop = platform_loop()
+    with in_force(ContextPolicy(ContextVarResolver(), missing="error")):
+        asyncio.set_event_loop(loop)
+        copy = contextvars.copy_context()
+        error = in_thread(copy.run, gets_none, name="tenant-7")
+    loop.close()
+    assert "There is no current event loop in thread 'tenant-7'." in str(error)
+    assert "the contextvars context in thread 'tenant-7' has none of its own: " in str(error)
+    assert f"{loop!r}".partition(" ")[0] in str(error)
+    assert "was bound in thread 'MainThread'. " in str(error)
+
+
+def test_the_error_names_the_task():
+    async def main() -> str:
+        asyncio.current_task().set_name("tenant 7")
+        loop = asyncio.get_running_loop()
+        error = await loop.run_in_executor(None, contextvars.copy_context().run, gets_none)
+        return f"{policy.nothing_here()} {error}"
+
+    policy = ContextPolicy("task", missing="error")
+    with in_force(policy):
+        message = asyncio.run(main())
+    assert "(task 'tenant 7' in thread 'MainThread' has none. " in message
+
+
+def test_every_context_is_told_for_itself(resolver_case):
+    with in_force(ContextPolicy(resolver_case.make(), missing="error")):
+        gets_none()
+        in_thread(gets_none)
+        contextvars.Context().run(gets_none)
+        asyncio.run(asyncio.sleep(0))
+        gets_none()
+
+
+# --- "create" ---------------------------------------------------------------------------------------------------------
+
+
+def test_create_makes_one_loop_a_context_and_keeps_it(resolver):
+    with in_force(ContextPolicy(resolver, missing="create")):
+        loop = asyncio.get_event_loop()
+        assert asyncio.get_event_loop() is loop
+        assert not loop.is_closed()
+        assert loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
+        asyncio.set_event_loop(None)
+        assert not resolver_keeps_leases(resolver) or asyncio.get_event_loop() is loop
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy lets go of nothing at once")
+def test_a_policy_and_its_resolver_go_at_once_so_that_leases_end_before_their_loops(resolver_case):
+    collect_garbage()
+    gc.disable()
+    try:
+        with in_force(ContextPolicy(resolver_case.make(), missing="create")) as policy:
+            asyncio.get_event_loop()
+            gone = weakref.ref(policy), weakref.ref(policy.resolver)
+        del policy
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
+def resolver_keeps_leases(resolver: ContextResolver) -> bool:
+    return hasattr(resolver, "load")
+
+
+def test_what_is_set_by_hand_goes_before_what_was_made_and_the_latter_comes_back():
+    loop = platform_loop()
+    with in_force(ContextPolicy("thread", missing="create")):
+        made = asyncio.get_event_loop()
+        asyncio.set_event_loop(loop)
+        assert asyncio.get_event_loop() is loop
+        asyncio.set_event_loop(None)
+        assert asyncio.get_event_loop() is made
+        asyncio.run(asyncio.sleep(0))
+        assert asyncio.get_event_loop() is made
+    loop.close()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES.values() if not case.one_context], ids=lambda case: case.name)
+def test_every_thread_has_a_loop_of_its_own(case):
+    if case.missing:
+        pytest.skip(case.missing)
+    together, loops = threading.Barrier(3), []
+
+    def job() -> None:
+        loops.append(asyncio.get_event_loop())
+        together.wait()
+
+    with in_force(ContextPolicy(case.make(), missing="create")):
+        threads = [threading.Thread(target=contextvars.Context().run, args=[job]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(loops)) == 3
+    del threads, thread
+
+
+def test_a_process_has_one_loop_whichever_thread_needs_it_first():
+    together, loops = threading.Barrier(4), []
+
+    def job() -> None:
+        together.wait()
+        loops.append(asyncio.get_event_loop())
+
+    with in_force(ContextPolicy("process", missing="create")):
+        threads = [threading.Thread(target=job) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert loops == [asyncio.get_event_loop()] * 4
+
+
+def test_the_loop_of_a_thread_is_closed_when_the_thread_is_gone():
+    with in_force(ContextPolicy("thread", missing="create")):
+        loop = in_thread(asyncio.get_event_loop)
+    collect_garbage()
+    assert loop.is_closed()
+
+
+def test_the_loop_of_a_contextvars_context_is_closed_when_the_context_is_gone():
+    with in_force(ContextPolicy("contextvar", missing="create")):
+        context = contextvars.Context()
+        loop = context.run(asyncio.get_event_loop)
+        copy = context.copy()
+        del context
+        collect_garbage()
+        assert not loop.is_closed()  # the copy has inherited the lease
+        assert copy.run(asyncio.get_event_loop) is loop
+        del copy
+        collect_garbage()
+        assert loop.is_closed()
+
+
+def test_the_loop_of_a_job_in_a_worker_thread_is_gone_with_the_jobs_context():
+    async def main() -> list[asyncio.AbstractEventLoop]:
+        return [await asyncio.to_thread(asyncio.get_event_loop) for _ in range(3)]
+
+    with in_force(ContextPolicy("contextvar", missing="create")):
+        loops = asyncio.run(main())
+    collect_garbage()
+    assert all(loop.is_closed() for loop in loops)
+
+
+def test_a_factory_that_binds_a_loop_itself_does_not_confuse_it():
+    def factory() -> asyncio.AbstractEventLoop:
+        loop = platform_loop()
+        asyncio.set_event_loop(loop)
+        return loop
+
+    with in_force(ContextPolicy("thread", missing="create", loop_factory=factory)):
+        loop = asyncio.get_event_loop()
+        assert asyncio.get_event_loop() is loop
+
+
+def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or_unset():
+    class Plain(ContextResolver):
+        loop = None
+
+        def get(self):
+            return self.loop
+
+        def set(self, loop):
+            self.loop = loop
+
+    with in_force(ContextPolicy(Plain(), missing="create")):
+        made = asyncio.get_event_loop()
+        assert asyncio.get_event_loop() is made
+        other = platform_loop()
+        asyncio.set_event_loop(other)
+        assert made.is_closed()
+        assert asyncio.get_event_loop() is other
+        asyncio.set_event_loop(None)
+        assert not other.is_closed()  # it was not made by us
+        other.close()
+        another = asyncio.get_event_loop()
+        asyncio.set_event_loop(None)
+        assert another.is_closed()
+
+
+# --- "asyncio": what is inherited, and from whom ----------------------------------------------------------------------
+
+
+@creates
+def test_what_is_made_unasked_is_made_once_for_all_contexts_of_the_main_thread():
+    with in_force(ContextPolicy("contextvar")) as policy:
+        loop = contextvars.Context().run(made_unasked)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # it is made only once, and warned of only once
+            assert contextvars.Context().run(asyncio.get_event_loop) is loop
+            assert asyncio.get_event_loop() is loop
+        assert policy.legacy_loop() is loop
+        in_thread(gets_none)
+    loop.close()
+
+
+@creates
+def test_once_it_is_closed_another_context_gets_another_one():
+    with in_force(ContextPolicy("contextvar")) as policy:
+        first = made_unasked()
+        first.close()
+        assert asyncio.get_event_loop() is first  # as in asyncio
+        assert policy.legacy_loop() is None
+        second = contextvars.Context().run(made_unasked)
+        assert second is not first
+    second.close()
+
+
+@creates
+def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_was_made_in():
+    done = []
+
+    async def work():
+        await asyncio.sleep(0)
+        done.append(True)
+
+    with in_force(ContextPolicy("contextvar")) as policy:
+        reference = contextvars.Context().run(lambda: weakref.ref(made_unasked().create_task(work()).get_loop()))
+        collect_garbage()
+        loop = contextvars.Context().run(asyncio.get_event_loop)
+        assert reference() is loop
+        contextvars.Context().run(loop.run_until_complete, asyncio.sleep(0.01))
+        assert done == [True]
+        loop.close()
+        del loop
+        assert policy.legacy_loop() is None
+        collect_garbage()
+        assert reference() is None
+
+
+@creates
+def test_it_is_not_leased():
+    with in_force(ContextPolicy("contextvar")) as policy:
+        context = contextvars.Context()
+        loop = context.run(made_unasked)
+        assert policy.resolver.binding() is None
+        assert context.run(policy.resolver.binding).lease is None
+    loop.close()
+
+
+@creates
+def test_a_forked_child_makes_one_of_its_own():
+    with in_force(ContextPolicy("contextvar")) as policy:
+        loop = made_unasked()
+        policy.after_fork()  # as in a child
+        assert policy.legacy_loop() is None
+        assert is_kept(loop)
+    loop.close()
+
+
+@creates
+def test_that_a_loop_was_set_belongs_to_the_context_and_is_inherited_with_it():
+    with in_force(ContextPolicy("contextvar")):
+        context = contextvars.Context()
+        context.run(asyncio.set_event_loop, None)
+        context.run(gets_none)
+        context.copy().run(gets_none)
+        loop = contextvars.Context().run(made_unasked)
+        context.run(gets_none)
+    loop.close()
+
+
+@creates
+def test_what_a_worker_sets_does_not_stop_creation_in_the_main_thread(resolver_case):
+    if resolver_case.one_context:
+        pytest.skip("all threads are one context")
+
+    def job() -> None:
+        asyncio.set_event_loop(None)
+
+    with in_force(ContextPolicy(resolver_case.make())):
+        in_thread(contextvars.Context().run, job)
+        loop = made_unasked()
+    loop.close()
+
+
+@creates
+def test_a_type_check_that_fails_counts_as_set(resolver):
+    with in_force(ContextPolicy(resolver)):
+        with pytest.raises((TypeError, AssertionError)):
+            asyncio.set_event_loop("loop")
+        gets_none()
+
+
+@creates
+def test_a_set_that_the_resolver_swallows_ends_in_an_error():
+    class Forgetful(ContextResolver):
+        def get(self):
+            return None
+
+        def set(self, loop):
+            pass
+
+    loops = []
+
+    def factory() -> asyncio.AbstractEventLoop:
+        loops.append(platform_loop())
+        return loops[-1]
+
+    with in_force(ContextPolicy(Forgetful(), loop_factory=factory)):
+        if CREATION_WARNS:
+            with pytest.warns(DeprecationWarning, match="There is no current event loop"):
+                gets_none()
+        else:
+            gets_none()
+    loops[0].close()
+
+
+@pytest.mark.skipif(CREATES_IMPLICITLY, reason="asyncio of this Python makes loops unasked")
+def test_where_asyncio_makes_none_unasked_none_is_made(resolver):
+    with in_force(ContextPolicy(resolver)) as policy:
+        gets_none()
+        assert policy.legacy_loop() is None
+
+
+def test_what_would_be_done_is_told_without_doing_it(resolver):
+    for missing, remedies in (("error", {"error"}), ("create", {"lease"}), ("asyncio", {"legacy", "error"})):
+        policy = ContextPolicy(resolver, missing=missing)
+        assert policy.remedy() in remedies
+        assert resolver.get() is None
+    assert ContextPolicy(ThreadResolver()).remedy() == ("legacy" if CREATES_IMPLICITLY else "error")
+    assert in_thread(ContextPolicy(ThreadResolver()).remedy) == "error"
+
+
+def test_a_policy_that_is_dropped_is_gone_and_so_is_what_it_leased(resolver_case):
+    policy = ContextPolicy(resolver_case.make(), missing="create")
+    with in_force(policy):
+        loop = contextvars.Context().run(asyncio.get_event_loop)
+    alive = weakref.ref(policy)
+    del policy
+    collect_garbage()
+    assert alive() is None
+    assert loop.is_closed()

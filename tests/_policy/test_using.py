@@ -1,0 +1,756 @@
+"""using: a resolver for one contextvars context and its copies, while the rest of the process goes on as before."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import contextvars
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from ctxpolicy import (
+    ContextPolicy,
+    ContextResolver,
+    ContextVarResolver,
+    InstallationError,
+    KeyedResolver,
+    NoCurrentLoopError,
+    ResolverError,
+    TaskResolver,
+    ThreadResolver,
+    UnknownNameError,
+    install,
+    run,
+    using,
+)
+from ctxpolicy._asyncio.host import host
+from tests.support.policies import (
+    NOT_A_LOOP,
+    asyncio_alone,
+    asyncios_own,
+    collect_copies,
+    collect_garbage,
+    in_force,
+    in_thread,
+    set_policy,
+    settled,
+    uvloops_own,
+)
+from tests.support.programs import run_program
+
+
+@contextlib.contextmanager
+def nothing_installed() -> Iterator[None]:
+    with asyncio_alone():
+        yield
+
+
+@contextlib.contextmanager
+def something_installed() -> Iterator[None]:
+    with install("thread", missing="error"):
+        yield
+
+
+@contextlib.contextmanager
+def set_plainly() -> Iterator[None]:
+    with in_force(ContextPolicy("thread", missing="error")):
+        yield
+
+
+@contextlib.contextmanager
+def uvloops_policy() -> Iterator[None]:
+    with in_force(uvloops_own()):
+        yield
+
+
+@pytest.fixture(params=[nothing_installed, something_installed, set_plainly, uvloops_policy], autouse=True)
+def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The sweep: whatever is in force, a block does the same, and leaves no trace."""
+    with request.param():
+        before = host.in_force()
+        yield request.param.__name__
+        collect_copies()
+        assert host.in_force() is before
+
+
+@pytest.fixture
+def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
+    """Three loops that no policy was asked for."""
+    made: list[asyncio.AbstractEventLoop] = [asyncio.SelectorEventLoop() for _ in range(3)]
+    yield made
+    for loop in made:
+        loop.close()
+
+
+def seen() -> asyncio.AbstractEventLoop | None:
+    """Return the policy's answer here, a running loop left aside."""
+    try:
+        return (host.in_force() or host.own()).get_event_loop()
+    except RuntimeError:
+        return None
+
+
+# --- where it holds ---------------------------------------------------------------------------------------------------
+
+
+def test_in_the_block_the_resolver_answers_and_outside_of_it_what_was_there(loops):
+    asyncio.set_event_loop(loops[0])
+    with using(ThreadResolver()) as resolver:
+        asyncio.set_event_loop(loops[1])
+        assert asyncio.get_event_loop() is loops[1]
+        assert resolver.get() is loops[1]
+    assert asyncio.get_event_loop() is loops[0]
+    asyncio.set_event_loop(None)
+
+
+def test_a_binding_made_in_the_block_is_there_in_the_next_one_of_that_resolver(loops):
+    resolver = ThreadResolver()
+    with using(resolver):
+        asyncio.set_event_loop(loops[0])
+    with using(resolver):
+        assert asyncio.get_event_loop() is loops[0]
+
+
+def test_a_name_means_the_same_resolver_each_time():
+    with using("task") as first, using("task") as second:
+        assert first is second
+        assert isinstance(first, TaskResolver)
+
+
+def test_blocks_nest(loops):
+    outer, inner = ThreadResolver(), ThreadResolver()
+    with using(outer):
+        asyncio.set_event_loop(loops[0])
+        with using(inner):
+            asyncio.set_event_loop(loops[1])
+            with using(outer):
+                assert asyncio.get_event_loop() is loops[0]
+            assert asyncio.get_event_loop() is loops[1]
+        assert asyncio.get_event_loop() is loops[0]
+
+
+def test_the_policy_names_the_resolver_that_answers_here(surroundings):
+    with using(ThreadResolver()) as chosen:
+        policy = host.in_force()
+        assert isinstance(policy, ContextPolicy)
+        assert policy.resolver is chosen
+        assert contextvars.Context().run(lambda: policy.resolver) is policy.own_resolver
+        if surroundings in ("something_installed", "set_plainly"):
+            assert isinstance(policy.own_resolver, ThreadResolver)
+            assert repr(policy).startswith("<ContextPolicy resolver=")
+        else:
+            assert repr(policy).startswith("<the policy of using() over <")
+
+
+def test_another_contextvars_context_is_not_in_the_block(loops):
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        contextvars.Context().run(asyncio.set_event_loop, loops[1])
+        assert contextvars.Context().run(asyncio.get_event_loop) is loops[1]
+        assert asyncio.get_event_loop() is loops[0]
+    assert asyncio.get_event_loop() is loops[1]
+    asyncio.set_event_loop(None)
+
+
+def test_a_copy_made_in_the_block_keeps_the_resolver_after_it(loops, surroundings):
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        copy = contextvars.copy_context()
+    assert copy.run(asyncio.get_event_loop) is loops[0]
+    with using("task"):
+        assert copy.run(asyncio.get_event_loop) is loops[0]
+    assert copy.run(asyncio.get_event_loop) is loops[0]
+
+
+def test_with_the_last_copy_goes_the_policy_that_heeded_it(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    with using(ThreadResolver()):
+        copies = [contextvars.copy_context() for _ in range(2)]
+    for _ in range(2):
+        assert repr(host.in_force()).startswith("<the policy of using() over <")
+        copies.pop()
+        collect_garbage()
+    assert settled() is before
+
+
+def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_way(surroundings, loops):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        copy = contextvars.copy_context()
+    with install("task") as installation:
+        assert copy.run(asyncio.get_event_loop) is loops[0]
+        del copy
+        collect_garbage()
+        assert host.in_force() is installation.policy
+    assert settled() is before
+
+
+def test_the_last_copy_may_go_while_another_block_begins(surroundings):
+    before = host.in_force()
+    copies = []
+
+    class Dropping(ThreadResolver):
+        def installed(self):
+            copies.clear()
+            collect_garbage()
+
+    with using(ThreadResolver()):
+        copies.append(contextvars.copy_context())
+    with using(resolver := Dropping()):
+        assert host.in_force().resolver is resolver
+    assert settled() is before
+
+
+def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
+    async def child(go_on: asyncio.Event) -> None:
+        await go_on.wait()
+        asyncio.set_event_loop(loops[1])
+        assert seen() is loops[1]
+
+    async def main() -> None:
+        asyncio.set_event_loop(loops[0])
+        go_on = asyncio.Event()
+        with using("task"):
+            task = asyncio.create_task(child(go_on))
+            await asyncio.sleep(0)
+        go_on.set()
+        await task
+        assert seen() is loops[0]
+
+    asyncio.run(main())
+
+
+def test_blocks_and_copies_that_end_in_many_threads_at_once_leave_nothing(surroundings):
+    before = host.in_force()
+    copies = collections.deque()
+
+    def job() -> None:
+        for _ in range(100):
+            with using(ThreadResolver()):
+                copies.append(contextvars.copy_context())
+            copies.popleft()
+
+    threads = [threading.Thread(target=job) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    collect_garbage()
+    assert settled() is before
+
+
+def test_to_thread_is_in_the_block_and_a_plain_thread_is_not(loops):
+    async def main() -> None:
+        asyncio.set_event_loop(loops[0])
+        assert await asyncio.to_thread(seen) is loops[0]
+        if not getattr(sys.flags, "thread_inherit_context", 0):
+            assert in_thread(seen) is None
+
+    with using(KeyedResolver(lambda: "tenant", shared=True)):
+        asyncio.run(main())
+
+
+def test_two_tasks_of_one_loop_are_each_under_a_resolver_of_their_own(loops):
+    async def tenant(number: int, both: Barrier) -> None:
+        with using(KeyedResolver(lambda: f"tenant {number}")) as resolver:
+            asyncio.set_event_loop(loops[number])
+            await both.wait()
+            assert seen() is loops[number]
+            assert host.in_force().resolver is resolver
+            await asyncio.create_task(child(number))
+            await both.wait()
+            assert seen() is loops[number]
+
+    async def child(number: int) -> None:
+        assert seen() is loops[number]
+
+    async def main() -> None:
+        both = Barrier(2)
+        await asyncio.gather(tenant(0, both), tenant(1, both))
+
+    asyncio.run(main())
+
+
+class Barrier:
+    """asyncio.Barrier, which 3.10 does not have."""
+
+    def __init__(self, parties: int) -> None:
+        self.parties, self.arrived, self.event = parties, 0, asyncio.Event()
+
+    async def wait(self) -> None:
+        self.arrived += 1
+        if self.arrived == self.parties:
+            self.arrived = 0
+            self.event.set()
+            self.event = asyncio.Event()
+        else:
+            await self.event.wait()
+
+
+def test_two_threads_are_each_under_a_resolver_of_their_own(loops):
+    resolvers, together, failures = [ThreadResolver(), ContextVarResolver()], threading.Barrier(2), []
+
+    def job(number: int) -> None:
+        try:
+            with using(resolvers[number]):
+                together.wait()
+                asyncio.set_event_loop(loops[number])
+                together.wait()
+                assert asyncio.get_event_loop() is loops[number]
+                assert host.in_force().resolver is resolvers[number]
+                together.wait()
+        except BaseException as error:  # noqa: BLE001 - shown by the test, in its own thread
+            failures.append(error)
+            together.abort()
+
+    threads = [threading.Thread(target=job, args=[number]) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_block_in_one_thread_ends_while_another_threads_goes_on(loops):
+    entered, finish, result = threading.Event(), threading.Event(), []
+
+    def job() -> None:
+        with using(ThreadResolver()):
+            asyncio.set_event_loop(loops[0])
+            entered.set()
+            finish.wait()
+            result.append(asyncio.get_event_loop())
+
+    thread = threading.Thread(target=job)
+    with using("task"):
+        thread.start()
+        entered.wait()
+    finish.set()
+    thread.join()
+    assert result == [loops[0]]
+
+
+def test_it_holds_when_a_loop_runs(loops):
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        with using(ThreadResolver()):
+            asyncio.set_event_loop(loops[0])
+            assert asyncio.get_event_loop() is running
+            assert seen() is loops[0]
+            await asyncio.sleep(0)
+            assert seen() is loops[0]
+
+    asyncio.run(main())
+
+
+def test_asyncio_run_in_a_block_binds_its_loop_by_the_blocks_resolver(loops):
+    async def main() -> tuple[bool, asyncio.AbstractEventLoop | None]:
+        return resolver.get() is asyncio.get_running_loop(), asyncio.get_event_loop()
+
+    resolver = ContextVarResolver()
+    with using(resolver):
+        bound, loop = asyncio.run(main())
+        assert bound
+        assert loop.is_closed()
+        assert resolver.get() is None
+
+
+# --- what the policy does in a block ----------------------------------------------------------------------------------
+
+
+def test_what_is_no_loop_is_refused_and_the_binding_stays(loops):
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        with pytest.raises(NOT_A_LOOP, match="^loop must be an instance of AbstractEventLoop or None, not 'int'"):
+            asyncio.set_event_loop(5)  # type: ignore[arg-type]
+        assert asyncio.get_event_loop() is loops[0]
+
+
+def test_the_error_names_the_blocks_context(loops):
+    with using(KeyedResolver(lambda: "tenant 7")):
+        asyncio.set_event_loop(None)
+        with pytest.raises(NoCurrentLoopError, match="key 'tenant 7' in thread 'MainThread' has none"):
+            asyncio.get_event_loop()
+
+
+def test_a_resolver_that_breaks_its_contract_is_named():
+    class Broken(ContextResolver):
+        def get(self):
+            raise ZeroDivisionError
+
+        def set(self, loop):
+            pass
+
+    with using(Broken()), pytest.raises(ResolverError, match=r"resolver Broken: get\(\) raised ZeroDivisionError"):
+        asyncio.get_event_loop()
+
+
+def test_a_resolvers_own_kind_of_loops_is_made_in_its_block_only():
+    class Own(asyncio.SelectorEventLoop):
+        pass
+
+    class Resolver(ThreadResolver):
+        loop_factory = Own
+
+    kinds = []
+    with using(Resolver()):
+        kinds.append(asyncio.new_event_loop())
+    kinds.append(asyncio.new_event_loop())
+    for loop in kinds:
+        loop.close()
+    assert type(kinds[0]) is Own
+    assert type(kinds[1]) is not Own
+
+
+def test_without_a_kind_of_its_own_loops_are_of_the_kind_that_is_made_outside():
+    outside = asyncio.new_event_loop()
+    with using(ThreadResolver()):
+        inside = asyncio.new_event_loop()
+    outside.close()
+    inside.close()
+    assert type(inside) is type(outside)
+
+
+def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
+    with install("thread", missing="create"):
+        with using("task"):
+
+            async def main() -> asyncio.AbstractEventLoop | None:
+                return seen()
+
+            made = asyncio.run(main())
+            assert made is not None
+    collect_garbage()
+    assert made.is_closed()  # its lease has ended with its task
+
+
+def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
+    class Empty(ThreadResolver):
+        def __len__(self):
+            return 0
+
+    with using(Empty()) as resolver:
+        asyncio.set_event_loop(loops[0])
+        assert resolver.get() is loops[0]
+        assert host.in_force().resolver is resolver
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_block_is_entered_once_at_a_time_and_may_be_entered_again():
+    block = using("task")
+    with block:
+        with pytest.raises(InstallationError, match="this using block is entered already: make one for each with"):
+            block.__enter__()
+        assert isinstance(host.in_force(), ContextPolicy)
+    with block:
+        pass
+    with pytest.raises(InstallationError, match="this using block is not entered"):
+        block.__exit__(None, None, None)
+
+
+def test_a_block_left_out_of_order_says_so_and_ends_with_the_one_in_it(loops):
+    resolvers = [ThreadResolver(), ThreadResolver(), ThreadResolver()]
+    blocks = [using(resolver) for resolver in resolvers]
+    asyncio.set_event_loop(loops[0])
+    for block in blocks:
+        block.__enter__()
+    asyncio.set_event_loop(loops[1])
+    for block in blocks[:2]:
+        with pytest.raises(InstallationError, match="is left, in thread 'MainThread', before a using block entered"):
+            block.__exit__(None, None, None)
+        assert asyncio.get_event_loop() is loops[1]
+    blocks[2].__exit__(None, None, None)
+    assert asyncio.get_event_loop() is loops[0]
+    asyncio.set_event_loop(None)
+
+
+def test_of_two_blocks_of_one_resolver_the_outer_one_cannot_be_left_first(loops):
+    resolver = ThreadResolver()
+    asyncio.set_event_loop(loops[0])
+    outer, inner = using(resolver), using(resolver)
+    outer.__enter__()
+    inner.__enter__()
+    with pytest.raises(InstallationError, match="Leave the last one first"):
+        outer.__exit__(None, None, None)
+    inner.__exit__(None, None, None)
+    assert asyncio.get_event_loop() is loops[0]
+    asyncio.set_event_loop(None)
+
+
+def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(loops):
+    elsewhere = contextvars.Context()
+    block = using(ThreadResolver())
+    elsewhere.run(block.__enter__)
+    elsewhere.run(asyncio.set_event_loop, loops[0])
+    with pytest.raises(InstallationError) as caught:
+        block.__exit__(None, None, None)
+    assert "in another contextvars context than the one that it was entered in" in str(caught.value)
+    assert "thread 'MainThread'" in str(caught.value)
+    assert "enter and leave it in the same task" in str(caught.value)
+    with using("task"):
+        assert elsewhere.run(asyncio.get_event_loop) is loops[0]
+
+
+def test_left_in_a_copy_of_its_context_it_says_so_too():
+    block = using(ThreadResolver())
+
+    async def leaver() -> None:
+        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+            block.__exit__(None, None, None)
+
+    async def main() -> None:
+        block.__enter__()
+        await asyncio.create_task(leaver())
+
+    asyncio.run(main())
+
+
+def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
+    @contextlib.asynccontextmanager
+    async def fixture() -> AsyncIterator[None]:
+        with using(ThreadResolver()):
+            yield
+
+    async def main() -> None:
+        manager = fixture()
+        await asyncio.create_task(manager.__aenter__())
+        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+            await asyncio.create_task(manager.__aexit__(None, None, None))
+
+    asyncio.run(main())
+
+
+def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy(loops):
+    outer = using(ThreadResolver())
+
+    async def child() -> None:
+        with using(ThreadResolver()):
+            with pytest.raises(InstallationError, match="before a using block entered in it"):
+                outer.__exit__(None, None, None)
+            asyncio.set_event_loop(loops[0])
+        assert host.in_force().resolver.get() is None
+
+    async def main() -> None:
+        outer.__enter__()
+        await asyncio.create_task(child())
+
+    asyncio.run(main())
+
+
+def test_an_unknown_name_is_refused_before_anything_happens():
+    before = host.in_force()
+    with pytest.raises(UnknownNameError):
+        using("nobody")
+    assert settled() is before
+
+
+def test_a_resolver_is_told_of_each_block_and_one_that_cannot_begin_leaves_nothing():
+    told: list[str] = []
+
+    class Noting(ThreadResolver):
+        fails = False
+
+        def installed(self):
+            told.append("installed")
+            if self.fails:
+                raise OSError("no")
+
+        def uninstalled(self):
+            told.append("uninstalled")
+
+    resolver, before = Noting(), host.in_force()
+    with using(resolver), using(resolver):
+        pass
+    assert told == ["installed", "installed", "uninstalled", "uninstalled"]
+    resolver.fails = True
+    with pytest.raises(OSError, match="no"):
+        using(resolver).__enter__()
+    assert told[4:] == ["installed"]
+    assert settled() is before
+
+
+def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(monkeypatch, surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    told: list[str] = []
+
+    class Noting(ThreadResolver):
+        def installed(self):
+            told.append("installed")
+
+        def uninstalled(self):
+            told.append("uninstalled")
+
+    def refuse(self, policy):
+        raise InstallationError("not here")
+
+    block = using(Noting())
+    with monkeypatch.context() as patch:
+        patch.setattr(type(host), "force", refuse)
+        with pytest.raises(InstallationError, match="not here"):
+            block.__enter__()
+    assert told == ["installed", "uninstalled"]
+    with block:
+        pass
+
+
+# --- with install and set_event_loop_policy ---------------------------------------------------------------------------
+
+
+def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstalled(loops):
+    before = host.in_force()
+    with using(ThreadResolver()) as chosen:
+        installation = install("thread", missing="error")
+        assert host.in_force().resolver is chosen
+        asyncio.set_event_loop(loops[0])
+    assert host.in_force() is installation.policy
+    assert seen() is None
+    with using(chosen):
+        assert asyncio.get_event_loop() is loops[0]
+    installation.uninstall()
+    assert settled() is before
+
+
+def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(loops):
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        with install("task"):
+            assert asyncio.get_event_loop() is loops[0]
+        assert asyncio.get_event_loop() is loops[0]
+
+
+def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
+    policy = ContextPolicy("thread")
+    policy._answers.scoped = False  # as it is where this is the first block of the process
+    policy._bind_methods()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        with install(policy):
+            assert asyncio.get_event_loop() is loops[0]
+
+
+def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
+    installation = install("thread")
+    entered, finish, result = threading.Event(), threading.Event(), []
+
+    def job() -> None:
+        with using(ThreadResolver()):
+            asyncio.set_event_loop(loops[0])
+            entered.set()
+            finish.wait()
+            result.append(asyncio.get_event_loop())
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    entered.wait()
+    installation.uninstall()
+    finish.set()
+    thread.join()
+    assert result == [loops[0]]
+
+
+def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_says_so(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force that could be replaced")
+    before, intruder = host.in_force(), asyncios_own()
+    with pytest.warns(RuntimeWarning) as caught, using("task"):
+        set_policy(intruder)
+    assert host.in_force() is intruder
+    (warning,) = caught
+    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(warning.message)
+    assert "thread 'MainThread'" in str(warning.message)
+    assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
+    assert warning.filename == __file__
+    set_policy(before)
+    with using("task"):  # nothing of that is left
+        pass
+
+
+def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force that could be replaced")
+    before, intruder = host.in_force(), asyncios_own()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        set_policy(intruder)
+        with using("task"):
+            pass
+        assert asyncio.get_event_loop() is loops[0]
+    assert settled() is intruder
+    set_policy(before)
+
+
+def test_a_program_that_sets_a_policy_loses_no_result():
+    async def main() -> str:
+        set_policy(asyncios_own())
+        return "result"
+
+    before = host.in_force()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        # Not by name: what run() has bound there stays, as its end tells only the policy that is in force then.
+        assert run(main(), resolver=ThreadResolver()) == "result"
+    set_policy(before)
+
+
+def test_a_policy_made_before_any_block_and_set_in_one_heeds_it():
+    assert run_program(
+        "import asyncio, warnings, ctxpolicy\n"
+        "from ctxpolicy._asyncio.host import host\n"
+        "policy = ctxpolicy.ContextPolicy('thread')\n"
+        "with ctxpolicy.using('task'):\n"
+        "    host.force(policy)\n"
+        "    print(ctxpolicy.explain().resolver)\n"
+    ).startswith("TaskResolver")
+
+
+def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops):
+    before = host.in_force()
+    with using(ThreadResolver()):
+        asyncio.set_event_loop(loops[0])
+        policy = ContextPolicy("task")
+        set_policy(policy)
+        assert asyncio.get_event_loop() is loops[0]
+    assert host.in_force() is policy
+    set_policy(before)
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_many_blocks_leave_the_contextvars_context_as_large_as_it_was():
+    with using("contextvar"):
+        pass
+    size = len(contextvars.copy_context())
+    for _ in range(2_000):
+        with using("contextvar"), using(ThreadResolver()):
+            pass
+    assert len(contextvars.copy_context()) == size
+
+
+def test_blocks_make_no_garbage_that_grows():
+    class Watched(ThreadResolver):
+        pass
+
+    alive = weakref.WeakSet()
+    for _ in range(10):
+        resolver = Watched()
+        alive.add(resolver)
+        with using(resolver):
+            pass
+    del resolver
+    collect_garbage()
+    assert not alive

@@ -1,0 +1,214 @@
+"""The plugin is there for who asks, in whichever way, and costs nobody else anything."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests._pytest.conftest import Inner
+
+
+def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> None:
+    source = """
+        import asyncio, sys
+        from asyncio import base_events, events
+
+        former = getattr(events, "_event_loop_policy", None)
+        init = base_events.BaseEventLoop.__init__
+
+        def test_leaves():
+            asyncio.set_event_loop(asyncio.new_event_loop())
+
+        def test_finds():
+            asyncio.get_event_loop().close()
+            asyncio.set_event_loop(None)
+
+        def test_nothing_is_installed():
+            policy = getattr(events, "_event_loop_policy", None)
+            assert former is None or policy is former
+            assert base_events.BaseEventLoop.__init__ is init
+            assert "ctxpolicy._asyncio" not in sys.modules
+    """
+    inner(source, "-W", "error").assert_outcomes(passed=3)
+
+
+def test_a_run_that_asks_for_nothing_imports_neither_asyncio_nor_ctxpolicy(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others import asyncio
+    pytester.makepyfile("def test_it(): pass")
+    program = """
+        import sys
+        import pytest
+        assert pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]) == 0
+        print("imported:", *(name for name in sys.modules if name.split(".")[0] in ("asyncio", "ctxpolicy")))
+    """
+    path = pytester.makepyfile(program=program)
+
+    def imported(*options: str) -> set[str]:
+        return set(pytester.run(sys.executable, path, *options).outlines[-1].split())
+
+    without, there = imported(), imported("-p", "ctxpolicy.pytest_plugin")
+    assert there - without == {
+        f"ctxpolicy{module}" for module in ("", ".pytest_plugin", "._pytest", "._pytest.options")
+    }
+    assert without - there == set()
+    # pytest itself imports asyncio on Python 3.14 and later, by way of pdb.
+    assert {name.partition(".")[0] for name in without} <= {"imported:", "asyncio"}
+
+
+ASKED = """
+    import asyncio, unittest
+    import pytest
+
+    def isolated():
+        from ctxpolicy._asyncio.host import host
+        return hasattr(host.in_force(), "resolver")
+
+    def test_before():
+        assert not isolated()
+
+    {asking}
+
+    def test_after():
+        assert not isolated()
+"""
+ASKING = {
+    "a marker": """
+    @pytest.mark.ctxpolicy
+    def test_it():
+        assert isolated()
+    """,
+    "a fixture": """
+    def test_it(ctxpolicy_resolver):
+        assert isolated()
+    """,
+    "a fixture of a fixture": """
+    @pytest.fixture
+    def mine(ctxpolicy_loop):
+        return ctxpolicy_loop
+
+    def test_it(mine):
+        assert isolated()
+        assert asyncio.get_event_loop() is mine
+    """,
+    "a fixture asked for in the test": """
+    def test_it(request):
+        assert not isolated()
+        loop = request.getfixturevalue("ctxpolicy_loop")
+        assert isolated()
+        assert asyncio.get_event_loop() is loop
+    """,
+    "a marker in unittest": """
+    @pytest.mark.ctxpolicy
+    class Case(unittest.TestCase):
+        def test_it(self):
+            assert isolated()
+    """,
+    "a fixture in unittest": """
+    class Case(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def resolver(self, ctxpolicy_resolver):
+            self.resolver = ctxpolicy_resolver
+
+        def test_it(self):
+            assert isolated()
+            assert self.resolver.get() is None
+    """,
+    "a marker put on by a conftest": """
+    def test_it():
+        assert isolated()
+    """,
+}
+
+
+@pytest.mark.parametrize("way", ASKING)
+def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_asks(inner: Inner, way: str) -> None:
+    late = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            if item.name == "test_it":
+                item.add_marker("ctxpolicy")
+    """
+    conftest = late if way == "a marker put on by a conftest" else ""
+    result = inner(ASKED.replace("{asking}", ASKING[way]), "-W", "error", conftest=conftest)
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("leaks", ["error", "warn", "ignore"])
+def test_who_says_on_the_command_line_what_to_do_about_leaks_asks_for_all_tests(inner: Inner, leaks: str) -> None:
+    source = """
+        import asyncio
+
+        def test_leaves():
+            asyncio.set_event_loop(asyncio.new_event_loop())
+
+        def test_after(ctxpolicy_resolver):
+            assert type(ctxpolicy_resolver).__name__ == "ContextVarResolver"
+            assert ctxpolicy_resolver.get() is None
+    """
+    result = inner(source, f"--ctxpolicy-leaks={leaks}")
+    result.assert_outcomes(passed=2, errors=leaks == "error", warnings=leaks == "warn")
+
+
+def test_what_the_ini_file_says_about_leaks_asks_for_nothing(inner: Inner) -> None:
+    source = """
+        import asyncio
+        import pytest
+
+        def test_leaves():
+            test_leaves.loop = asyncio.new_event_loop()
+
+        def test_finds():
+            assert not test_leaves.loop.is_closed()
+            test_leaves.loop.close()
+
+        @pytest.mark.ctxpolicy
+        def test_asks():
+            test_asks.loop = asyncio.new_event_loop()
+    """
+    result = inner(source, ini="ctxpolicy_leaks = error")
+    result.assert_outcomes(passed=3, errors=1)
+
+
+def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
+    source = """
+        async def test_it(ctxpolicy_loop):
+            raise AssertionError("it was run")
+    """
+    result = inner(source, ini="ctxpolicy = contextvar")
+    result.assert_outcomes(**{"skipped" if pytest.version_tuple < (8, 4) else "failed": 1})
+    result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
+    assert "it was run" not in "".join(line for line in result.outlines if line.startswith("E "))
+
+
+def test_the_modules_name_does_where_no_entry_point_names_it(inner: Inner) -> None:
+    source = """
+        def test_it(ctxpolicy_resolver):
+            assert type(ctxpolicy_resolver).__name__ == "TaskResolver"
+    """
+    result = inner(source, "--ctxpolicy=task", ours="ctxpolicy.pytest_plugin")
+    result.assert_outcomes(passed=1)
+
+
+def test_it_can_be_kept_out(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    pytester.makeini("[pytest]\nctxpolicy = contextvar")
+    pytester.makepyfile("""
+        import sys
+
+        def test_it(request):
+            assert "ctxpolicy" not in sys.modules
+            assert not hasattr(request.config.option, "ctxpolicy")
+    """)
+    kept_out = [
+        option for name in ("ctxpolicy.pytest_plugin", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")
+    ]
+    result = pytester.runpytest_subprocess(*kept_out, timeout=300)
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*PytestConfigWarning: Unknown config option: ctxpolicy*"])

@@ -1,0 +1,99 @@
+"""What goes wrong is told once and clearly, without the plugin's own lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests._pytest.conftest import PYTEST_ASYNCIO, Inner
+
+
+def test_a_marker_that_cannot_be_used_is_one_error_of_its_unittest_case(inner: Inner) -> None:
+    source = """
+        import unittest
+        import pytest
+
+        @pytest.mark.ctxpolicy(resolver="nosuch")
+        class Case(unittest.TestCase):
+            def test_it(self):
+                pass
+
+        def test_after():
+            pass
+    """
+    result = inner(source)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup of Case.test_it*", "test_it.py::Case::test_it: no resolver is called 'nosuch'; *"],
+        consecutive=True,
+    )
+    for word in ("KeyError", "traceback", "exception"):
+        assert word not in result.stdout.str()
+    assert "plugin.py" not in result.stdout.str()
+
+
+def test_a_conflict_that_a_filter_makes_an_error_is_one_error_of_its_test(inner: Inner) -> None:
+    pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
+    source = """
+        import pytest
+
+        @pytest.mark.ctxpolicy(loop_factory="selector")
+        @pytest.mark.asyncio
+        async def test_it():
+            pass
+
+        def test_after():
+            pass
+    """
+    error = "error::ctxpolicy.pytest_plugin.CtxPolicyLeakWarning"
+    result = inner(source, "-W", error, plugins=(PYTEST_ASYNCIO,))
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *the marker's loop_factory does not reach*"])
+    assert "KeyError" not in result.stdout.str()
+
+
+def test_leaks_are_told_without_a_word_of_tracebacks(inner: Inner) -> None:
+    source = """
+        import asyncio
+
+        def test_it():
+            test_it.loop = asyncio.new_event_loop()
+    """
+    result = inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error")
+    result.assert_outcomes(passed=1, errors=1)
+    lines = ["*ERROR at teardown of test_it*", "test_it.py::test_it left behind:", "- *was left open*", "=*"]
+    result.stdout.fnmatch_lines(lines, consecutive=True)
+
+
+def test_leaks_that_a_filter_makes_errors_are_all_named(inner: Inner) -> None:
+    source = """
+        import asyncio
+
+        def test_it():
+            test_it.loops = [asyncio.new_event_loop() for _ in range(3)]
+            test_it.loops[0].set_debug(True)
+    """
+    result = inner(source, ini="ctxpolicy = contextvar\nfilterwarnings = error:.*debug=False")
+    result.assert_outcomes(passed=1, errors=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["E *debug=False*was left open*", "    *debug=False*was left open*", "*warnings summary*"]
+    )
+    result.stdout.fnmatch_lines(["*CtxPolicyLeakWarning: *debug=True*was left open*"])
+
+
+@pytest.mark.parametrize("scope", ["function", "module"])
+def test_the_traceback_of_a_fixture_that_fails_has_no_line_of_the_plugin_s(inner: Inner, scope: str) -> None:
+    source = f"""
+        import pytest
+
+        @pytest.fixture(scope="{scope}")
+        def broken():
+            raise ValueError("broken")
+
+        def test_it(broken):
+            pass
+    """
+    result = inner(source, ini="ctxpolicy = contextvar")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E *ValueError: broken"])
+    for own in ("plugin.py", "running.py", "leaks.py", "contextlib.py"):
+        assert own not in result.stdout.str()

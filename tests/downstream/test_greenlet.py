@@ -1,0 +1,90 @@
+"""greenlets: each running a loop, and as the bridge by which sync code awaits (as SQLAlchemy's)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import ctxpolicy
+from ctxpolicy import Installation
+from tests.support.resolver_cases import ResolverCase
+
+greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
+
+
+async def double(number: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def sync_double(number: int) -> int:
+    """Call async code from sync code that is given no loop."""
+    return asyncio.get_event_loop().run_until_complete(double(number))
+
+
+def await_only(awaitable: Awaitable[Any]) -> Any:
+    """Await from sync code that :func:`spawn` runs."""
+    return greenlet.getcurrent().parent.switch(awaitable)
+
+
+async def spawn(function: Callable[..., Any], *args: Any) -> Any:
+    """Run sync code in a greenlet, and await for it what it asks for."""
+    child = greenlet.greenlet(function)
+    result = child.switch(*args)
+    while not child.dead:
+        result = child.switch(await result)
+    return result
+
+
+def test_greenlets_that_take_turns_have_each_a_loop_under_the_greenlet_resolver() -> None:
+    def job(number: int) -> tuple[int, bool]:
+        loop = asyncio.get_event_loop()
+        doubled = sync_double(number)
+        main.switch()  # let the others have their turns, in the midst of this one's
+        return sync_double(doubled), asyncio.get_event_loop() is loop
+
+    main = greenlet.getcurrent()
+    with ctxpolicy.install("greenlet", missing="create"):
+        children = [greenlet.greenlet(job) for _ in range(3)]
+        for number, child in enumerate(children):
+            child.switch(number)
+        assert [child.switch() for child in children] == [(0, True), (4, True), (8, True)]
+
+
+def test_what_one_greenlet_binds_shows_in_another_only_where_they_share_a_context(resolver_case: ResolverCase) -> None:
+    def bind() -> None:
+        asyncio.set_event_loop(loop)
+        main.switch()
+        asyncio.set_event_loop(None)
+
+    main = greenlet.getcurrent()
+    with ctxpolicy.install(resolver_case.make()) as installation:
+        loop = asyncio.new_event_loop()
+        child = greenlet.greenlet(bind)
+        child.switch()
+        seen = installation.policy.resolver.get()
+        child.switch()
+        loop.close()
+    # A greenlet has a contextvars context of its own too.
+    own = resolver_case.name in ("greenlet", "contextvar", "contextvar-any-thread")
+    assert seen is (None if own else loop)
+
+
+def test_sync_code_awaits_by_a_greenlet(installed: Installation) -> None:
+    def sync(number: int) -> int:
+        return await_only(double(number)) + await_only(double(number))
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(spawn(sync, number) for number in range(4)))
+
+    assert asyncio.run(main()) == [0, 4, 8, 12]
+
+
+def test_a_greenlet_inside_a_coroutine_finds_the_running_loop(installed: Installation) -> None:
+    async def main() -> bool:
+        return await spawn(asyncio.get_event_loop) is asyncio.get_running_loop()
+
+    assert asyncio.run(main()) is True

@@ -1,0 +1,228 @@
+"""What the tests of policies share: putting one in force the plain way, and noting what a program sees under it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import sys
+import threading
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from ctxpolicy._asyncio.capabilities import PolicyBase
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy import install
+from ctxpolicy.compat import restore_policies
+from ctxpolicy.errors import NotALoopError
+
+__all__ = [
+    "NOT_A_LOOP",
+    "Journal",
+    "Note",
+    "asyncio_alone",
+    "asyncios_own",
+    "collect_copies",
+    "collect_garbage",
+    "in_force",
+    "in_thread",
+    "returned",
+    "set_policy",
+    "settled",
+    "subprocesses_in_threads",
+    "tornados_own",
+    "uvloops_own",
+]
+
+# asyncio of 3.12 and 3.13 asks for its watcher in a warnings.catch_warnings(), which two threads take from each other.
+subprocesses_in_threads = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
+
+# What asyncio.set_event_loop() raises under a policy of ours. That of 3.16 checks before it asks anybody else.
+NOT_A_LOOP: type[Exception] = NotALoopError if hasattr(asyncio.events, "_event_loop_policy") else TypeError
+
+
+def set_policy(policy: Any) -> None:
+    """Call ``asyncio.set_event_loop_policy``, without the warning of 3.14; where it is gone, do the same."""
+    if not hasattr(asyncio.events, "set_event_loop_policy"):
+        host.force(policy)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(policy)
+
+
+@contextlib.contextmanager
+def in_force(policy: Any) -> Iterator[Any]:
+    """Have ``policy`` in force for the block, set the plain way."""
+    former = host.in_force()
+    set_policy(policy)
+    try:
+        yield policy
+    finally:
+        set_policy(former)
+
+
+def asyncios_own() -> Any:
+    """Return a fresh instance of asyncio's default policy; where it has none, of the one that compat puts back."""
+    return PolicyBase()
+
+
+@contextlib.contextmanager
+def asyncio_alone() -> Iterator[Any]:
+    """Leave asyncio to itself for the block, with nothing bound anywhere; yield its own way as a policy."""
+    events: Any = asyncio.events
+    if hasattr(events, "_event_loop_policy"):
+        with in_force(asyncios_own()) as policy:
+            yield policy
+        return
+    with in_force(None):
+        local = events._local
+        events._local = type(local)()
+        try:
+            yield host.own()
+        finally:
+            events._local = local
+
+
+def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
+    """Call ``function`` in a new thread, which inherits nothing, and return or raise what it does."""
+    outcome: list[Any] = []
+
+    def target() -> None:
+        try:
+            outcome.append((function(*args), None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=target, name=name)
+    contextvars.Context().run(thread.start)  # with -X thread_inherit_context=1 it starts in a copy of this
+    thread.join()
+    return returned(outcome.pop())
+
+
+def returned(outcome: tuple[Any, BaseException | None]) -> Any:
+    """Return the result of what was called elsewhere, or raise the error."""
+    result, error = outcome
+    del outcome
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # else the traceback and its frames keep each other alive
+    return result
+
+
+class Note(NamedTuple):
+    """What one call came to.
+
+    Attributes:
+        result: what it returned, a loop as the number of its first appearance.
+        error: what it raised.
+        warned: category, message, file and line of each warning.
+    """
+
+    result: Any
+    error: BaseException | None
+    warned: list[tuple[type[Warning], str, str, int]]
+
+    def is_like(self, asyncios: Note) -> bool:
+        """Tell whether who expects ``asyncios`` note is content with this one: our messages may say more."""
+        if (self.result, self.warned) != (asyncios.result, asyncios.warned):
+            return False
+        if self.error is None or asyncios.error is None:
+            return self.error is asyncios.error
+        return isinstance(self.error, type(asyncios.error)) and str(self.error).startswith(str(asyncios.error))
+
+
+class Journal:
+    """Notes what the calls of a program come to; at its end, closes the loops that turned up.
+
+    Args:
+        action: what is done with warnings: ``"always"`` notes them, ``"error"`` raises them.
+    """
+
+    def __init__(self, action: Literal["always", "error"] = "always") -> None:
+        self._action = action
+        self.notes: list[Note] = []
+        self._loops: list[AbstractEventLoop] = []
+
+    def note(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Call ``call``, note what it comes to, and return what it returns (``None`` where it raises)."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter(self._action)
+            result, error = None, None
+            try:
+                result = call(*args)
+            except Exception as raised:  # noqa: BLE001 - noted
+                error = raised.with_traceback(None)
+        warned = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
+        self.notes.append(Note(self._named(result), error, warned))
+        return result
+
+    def loop(self) -> AbstractEventLoop:
+        """Return a loop of asyncio's own, asked of no policy."""
+        loop: AbstractEventLoop = PolicyBase._loop_factory()
+        self._named(loop)
+        return loop
+
+    def close(self) -> None:
+        """Close every loop."""
+        for loop in self._loops:
+            loop.close()
+
+    def _named(self, result: Any) -> Any:
+        if not isinstance(result, AbstractEventLoop):
+            return result
+        if not any(result is loop for loop in self._loops):
+            self._loops.append(result)
+        number = next(n for n, loop in enumerate(self._loops) if loop is result)
+        return type(result).__name__, number, result.is_closed()
+
+
+def uvloops_own() -> Any:
+    """Return a fresh instance of uvloop's policy; where there is none, skip the test."""
+    uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
+    if sys.version_info >= (3, 16):
+        pytest.skip("uvloop has no policy on this Python, whatever asyncio has")
+    with _policies():
+        return uvloop.EventLoopPolicy()
+
+
+def tornados_own() -> Any:
+    """Return a fresh instance of tornado's policy for any thread; where there is none, skip the test."""
+    module = pytest.importorskip("tornado.platform.asyncio", reason="needs the package tornado, which is not installed")
+    with _policies():
+        return module.AnyThreadEventLoopPolicy()
+
+
+@contextlib.contextmanager
+def _policies() -> Iterator[None]:
+    """Let a library make its policy, without the warnings of 3.14, and also where asyncio has no policies."""
+    with restore_policies(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def collect_garbage() -> None:
+    """Have everything that is unreachable finalized; a cycle with finalizers takes PyPy several rounds."""
+    for _ in range(4):
+        gc.collect()
+
+
+def collect_copies() -> None:
+    """Have the copies of ended using blocks collected: as long as any is alive, something heeds it."""
+    for _ in range(30):  # a chain of finalizers takes PyPy as many rounds, and it tells of what is gone a round later
+        if install._state.choices:
+            gc.collect()
+
+
+def settled() -> Any:
+    """Return what is in force when nothing is left of ended using blocks, which PyPy lets go of by collection."""
+    if sys.implementation.name == "pypy":
+        collect_copies()
+    return host.in_force()

@@ -1,0 +1,84 @@
+"""Who called into asyncio or ctxpolicy."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+
+import pytest
+
+from ctxpolicy import Lease
+from ctxpolicy._callsite import caller, where
+
+HERE = sys._getframe().f_code.co_filename
+
+
+def named(module: str, source: str, **names: object):
+    """Return the function ``call`` of a module of this name."""
+    space = {"__name__": module, **names}
+    exec(source, space)
+    return space["call"]
+
+
+def test_the_first_frame_outside_of_asyncio_and_ctxpolicy_is_the_caller():
+    through = named("asyncio.events", "def call(f): return f()")
+    through = named("ctxpolicy.anything", "def call(f): return through(f)", through=through)
+    frame, level = through(caller)
+    assert frame is sys._getframe()
+    assert level == 3
+
+
+def test_a_module_whose_name_only_begins_like_ours_is_a_caller():
+    through = named("asyncio_extras", "def call(f): return f()")
+    frame, level = through(caller)
+    assert frame.f_globals["__name__"] == "asyncio_extras"
+    assert level == 1
+
+
+def test_a_module_without_a_name_is_a_caller():
+    frame, _ = named(None, "def call(f): return f()")(caller)
+    assert frame.f_globals["__name__"] is None
+
+
+def test_what_is_beyond_a_code_object_on_the_stack_does_not_count():
+    inner = named("plugin", "def call(f): return f()")
+    getter = named("plugin", "def call(f): return inner(f)", inner=inner)
+    frame, level = getter(lambda: named("ctxpolicy", "def call(f): return f()")(lambda: caller(getter.__code__)))
+    assert frame is sys._getframe()
+    assert level == 6
+
+
+def test_a_code_object_that_is_not_on_the_stack_changes_nothing():
+    assert caller(test_a_module_without_a_name_is_a_caller.__code__)[0] is sys._getframe()
+
+
+def test_the_level_is_what_warn_needs_to_blame_the_caller():
+    warn = named(
+        "ctxpolicy",
+        "def call():\n    frame, level = caller()\n    warnings.warn('blame', stacklevel=level)",
+        caller=caller,
+        warnings=warnings,
+    )
+    through = named("asyncio", "def call(): warn()", warn=warn)
+    with pytest.warns(UserWarning, match="blame") as caught:
+        through()
+    assert caught[0].filename == HERE
+
+
+def test_where_says_file_line_and_function():
+    line = sys._getframe().f_lineno + 1
+    assert where() == f"{HERE}:{line} in test_where_says_file_line_and_function"
+
+
+def test_where_no_frame_is_left_the_place_is_unknown(monkeypatch):
+    monkeypatch.setattr("ctxpolicy._callsite._OURS", ("",))
+    assert where() == "an unknown place"
+    assert caller()[0] is None
+
+
+def test_a_lease_names_the_code_that_called_asyncio():
+    async def main():
+        return Lease("a test").where
+
+    assert asyncio.run(main()).endswith(" in main")
