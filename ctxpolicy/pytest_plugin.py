@@ -27,9 +27,10 @@ from ctxpolicy._pytest.options import (
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from ctxpolicy import ContextPolicy, ContextResolver
     from ctxpolicy._loops.factories import LoopFactory
+    from ctxpolicy._policy.policy import ContextPolicy
     from ctxpolicy._pytest.plugin import CtxPolicyLeakWarning, Plugin
+    from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["CtxPolicyLeakWarning"]
 

@@ -9,7 +9,7 @@ from tests.support.programs import run_program
 pytest.importorskip("gevent", reason="needs the package gevent, which is not installed")
 
 FIRST = "from gevent import monkey; monkey.patch_all()"
-LATE = f"import asyncio, ctxpolicy; {FIRST}"
+LATE = f"import asyncio; from ctxpolicy import *; {FIRST}"
 
 LOOPS = """
 import asyncio, sys
