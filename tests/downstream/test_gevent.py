@@ -9,7 +9,7 @@ from tests.support.programs import run_program
 pytest.importorskip("gevent", reason="needs the package gevent, which is not installed")
 
 FIRST = "from gevent import monkey; monkey.patch_all()"
-LATE = f"import asyncio; from ctxpolicy import *; {FIRST}"
+LATE = f"import asyncio; from ctxpolicy import ContextPolicy, GreenletResolver, KeyedResolver, ThreadResolver; {FIRST}"
 
 LOOPS = """
 import asyncio, sys
