@@ -64,4 +64,5 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows lacks it, which has no fork
-    os.register_at_fork(after_in_child=_in_child)
+    # pyright does not understand hasattr() of a module.
+    os.register_at_fork(after_in_child=_in_child)  # pyright: ignore[reportAttributeAccessIssue]

@@ -9,6 +9,8 @@ import pytest
 
 from tests._pytest.conftest import HAS_POLICIES, PYTEST_ASYNCIO, WITH_POLICIES, Inner
 
+pytestmark = pytest.mark.timeout(240)  # each test starts several processes of pytest, with all plugins
+
 NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # a plugin's name, and the package that brings it
 
 
