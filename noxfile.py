@@ -93,8 +93,7 @@ def pytest(session: nox.Session, *tests: str, options: tuple[str, ...] = (), mea
         measured: whether coverage measures the run.
     """
     command = ["coverage", "run", *concurrency(session)] if measured else ["python"]
-    cache = Path(session.create_tmp()).resolve() / "pytest_cache"
-    command += ["-m", "pytest", "-o", f"cache_dir={cache}", *WORKERS, *options]
+    command += ["-m", "pytest", "-p", "no:cacheprovider", *WORKERS, *options]
     session.run(*command, *(session.posargs or tests), env=coverage_core(session) if measured else None)
 
 
@@ -246,10 +245,14 @@ def build_wheels(session: nox.Session, *projects: Path) -> Path:
 
 
 def empty_folder(session: nox.Session, name: str) -> Path:
-    """Return an empty folder of that name in the session's temporary folder."""
-    folder = Path(session.create_tmp()).resolve() / name
+    """Return an empty folder of that name in the session's environment.
+
+    `session.create_tmp()` would also set TMPDIR. The runs of pytest that tests start there would then take the
+    configuration of this checkout for theirs.
+    """
+    folder = Path(session.virtualenv.location).resolve() / "folders" / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return folder
 
 

@@ -6,6 +6,7 @@ import contextvars
 import functools
 import gc
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,9 @@ pytest_plugins = ["pytester"]
 # The duration of an example says nothing on a busy machine.
 settings.register_profile("ctxpolicy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ctxpolicy")
+
+# Seconds for a thread of isolate() to end: it releases its lease after its caller has the result.
+_PATIENCE = 10
 
 _asyncio_errors = pytest.StashKey[AsyncioErrors]()
 
@@ -158,10 +162,14 @@ def _mend_running_loop() -> Iterator[str]:
 
 
 def _mend_leases(previous: set[Lease]) -> list[str]:
-    for _ in range(4):  # PyPy collects a cycle with finalizers in several rounds
-        if _standing_leases() <= previous:
-            return []
-        gc.collect()
+    deadline = time.monotonic() + _PATIENCE
+    while not _standing_leases() <= previous:
+        collect_garbage()
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.001)
+    else:
+        return []
     left = _standing_leases() - previous
     complaints = [repr(lease) for lease in left]
     for lease in left:
