@@ -17,10 +17,10 @@ from typing import Final
 from ctxpolicy._asyncio.loop_internals import detach
 from ctxpolicy._asyncio.running import running_loop
 
-__all__ = ["is_kept", "keep_inherited", "watch", "watched"]
+__all__ = ["is_kept_alive", "keep_alive", "track", "tracked"]
 
 
-class _Watched(weakref.ref[AbstractEventLoop]):
+class _Tracked(weakref.ref[AbstractEventLoop]):
     """A reference that stands for itself: a loop may compare equal to another, or not be hashable."""
 
     __slots__ = ()
@@ -29,33 +29,33 @@ class _Watched(weakref.ref[AbstractEventLoop]):
 
 
 # A set that keeps its order, and forgets without a line of Python: a WeakValueDictionary took 3 % of an asyncio.run().
-_watched: Final[dict[_Watched, None]] = {}
-_drop: Final = _watched.pop
+_tracked: Final[dict[_Tracked, None]] = {}
+_drop: Final = _tracked.pop
 # Filled before the fork: the child's first act, before any hook, is to drop what the parent's other threads held.
 _held: Final[list[AbstractEventLoop]] = []
 _running: Final[list[AbstractEventLoop | None]] = []
 _inherited: Final[list[object]] = []
 
 
-def watch(loop: AbstractEventLoop) -> None:
+def track(loop: AbstractEventLoop) -> None:
     """Have ``loop`` made harmless in every forked child."""
     try:
-        _watched[_Watched(loop, _drop)] = None
+        _tracked[_Tracked(loop, _drop)] = None
     except TypeError:
         pass  # cannot be weakly referenced; to keep it alive for this would be worse
 
 
-def watched() -> list[AbstractEventLoop]:
-    """Return the loops given to :func:`watch` that are alive, in the order in which they were."""
-    return [loop for loop in (reference() for reference in list(_watched)) if loop is not None]
+def tracked() -> list[AbstractEventLoop]:
+    """Return the loops given to :func:`track` that are alive, in the order in which they were."""
+    return [loop for loop in (reference() for reference in list(_tracked)) if loop is not None]
 
 
-def is_kept(thing: object) -> bool:
-    """Tell whether ``thing`` was given to :func:`keep_inherited`: a loop that could not be detached was."""
+def is_kept_alive(thing: object) -> bool:
+    """Tell whether ``thing`` was given to :func:`keep_alive`: a loop that could not be detached was."""
     return any(thing is kept for kept in _inherited)
 
 
-def keep_inherited(thing: object) -> None:
+def keep_alive(thing: object) -> None:
     """Keep alive what belongs to the parent process, to the end of this one."""
     _inherited.append(thing)
 
@@ -63,7 +63,7 @@ def keep_inherited(thing: object) -> None:
 def _before_fork() -> None:
     running = running_loop()
     _running.append(running)
-    _held.extend(loop for loop in watched() if loop is not running)
+    _held.extend(loop for loop in tracked() if loop is not running)
     if running is not None:
         _held.append(running)
 
@@ -77,7 +77,7 @@ def _in_child() -> None:
     for loop in _held:
         # What cannot be detached (a uvloop) is kept instead: it is then never closed here.
         if not detach(loop, runs_here=loop is _running[0]):
-            keep_inherited(loop)
+            keep_alive(loop)
     _let_go()
 
 

@@ -14,7 +14,7 @@ from asyncio import AbstractEventLoop, events
 from typing import Final, Protocol
 
 from ctxpolicy._asyncio.capabilities import HAS_POLICIES, PolicyBase
-from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy._asyncio.host_316 import Host316
 from ctxpolicy.errors import InstallationError
 
 __all__ = ["Host", "Policy", "host"]
@@ -42,7 +42,7 @@ class Host(Protocol):
         """Put ``policy`` in force; ``None``: asyncio's default."""
 
     # Returns asyncio's default policy, made now if need be.
-    def own(self) -> Policy: ...
+    def asyncio_policy(self) -> Policy: ...
 
     def after_fork(self) -> None:
         """Be in force again in a forked child."""
@@ -61,7 +61,7 @@ class _PolicyHost:
     def force(self, policy: Policy | None) -> None:
         events._event_loop_policy = policy  # type: ignore[attr-defined]
 
-    def own(self) -> Policy:
+    def asyncio_policy(self) -> Policy:
         if events._event_loop_policy is None:  # type: ignore[attr-defined]
             events._init_event_loop_policy()  # type: ignore[attr-defined]
         policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]
@@ -86,7 +86,7 @@ class _NoHost:
             "this version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
         )
 
-    def own(self) -> Policy:
+    def asyncio_policy(self) -> Policy:
         return PolicyBase()
 
     def after_fork(self) -> None:
@@ -97,7 +97,7 @@ def _find_host() -> Host:
     if HAS_POLICIES:
         return _PolicyHost()
     if hasattr(events, "_local") and hasattr(events, "_get_event_loop"):
-        return SeamHost()
+        return Host316()
     return _NoHost()
 
 

@@ -12,9 +12,9 @@ from asyncio import AbstractEventLoop, events
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ctxpolicy._asyncio.policy_classes import CurrentLoop, NativeLocal, OwnWay
+from ctxpolicy._asyncio.policy_classes import CurrentLoop, NativeThreadLocal, NoPolicyDefault
 
-__all__ = ["SeamHost"]
+__all__ = ["Host316"]
 
 
 class _Parts(NamedTuple):
@@ -33,7 +33,7 @@ def _put(parts: _Parts) -> None:
     events.new_event_loop = asyncio.new_event_loop = parts.new_event_loop
 
 
-class SeamHost:
+class Host316:
     """Puts a policy behind ``asyncio.events._local`` and ``new_event_loop``."""
 
     name = "asyncio.events._local"
@@ -44,8 +44,8 @@ class SeamHost:
         self._ours: _Parts | None = None
         self._native = self._first = _parts()
         self._parents: list[object] = []
-        self._own = OwnWay()
-        self._own._local = NativeLocal(self._native_local)
+        self._own = NoPolicyDefault()
+        self._own._local = NativeThreadLocal(self._native_local)
 
         def new_event_loop() -> AbstractEventLoop:
             """Return a new event loop, as the policy in force makes them."""
@@ -69,7 +69,7 @@ class SeamHost:
         self._ours = None if self._policy is None else _Parts(_behind(self._policy), self._new_event_loop)
         _put(self._ours or self._native)
 
-    def own(self) -> OwnWay:
+    def asyncio_policy(self) -> NoPolicyDefault:
         """Return asyncio's own way as a policy, over asyncio's own thread-local."""
         return self._own
 

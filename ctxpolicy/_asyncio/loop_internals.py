@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
-__all__ = ["default_executor", "detach", "holds_nothing", "leftovers", "settle"]
+__all__ = ["default_executor", "detach", "is_idle", "pending_work", "run_ready_callbacks"]
 
 
 def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
@@ -45,14 +45,14 @@ def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
     return True
 
 
-def settle(loop: AbstractEventLoop) -> None:
+def run_ready_callbacks(loop: AbstractEventLoop) -> None:
     """Have a loop of asyncio's, which is not running, do what is ready."""
     if loop._ready:  # type: ignore[attr-defined]
         loop.call_soon(loop.stop)
         loop.run_forever()
 
 
-def holds_nothing(loop: Any) -> bool:
+def is_idle(loop: Any) -> bool:
     """Tell whether nothing is in a selector loop of asyncio's but its self-pipe."""
     # The sets in the weak ones, as len() of those is Python's, and slow.
     return not (
@@ -89,7 +89,7 @@ class Leftover(NamedTuple):
         return self.words.format(self.thing)
 
 
-def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[Leftover]:
+def pending_work(loop: AbstractEventLoop, unknown: bool = False) -> list[Leftover]:
     """Return what of ``loop`` would be lost if it were only closed.
 
     That is: tasks, asynchronous generators, the default executor, and what the loop would call: timers, callbacks that

@@ -7,27 +7,27 @@ from asyncio import AbstractEventLoop, events
 from typing import Any, Final
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, HAS_POLICIES, PolicyBase
-from ctxpolicy._asyncio.policy_classes import NativeLocal, OwnWay
+from ctxpolicy._asyncio.policy_classes import NativeThreadLocal, NoPolicyDefault
 
 __all__ = [
-    "decides_as_asyncio",
+    "decides_like_asyncio",
     "forget_after_fork",
-    "is_asyncios_own",
-    "is_own_way",
+    "handles_missing_like_asyncio",
+    "is_asyncio_default",
     "kept_loop",
     "would_create",
 ]
 
 
-_OwnWay: Final = PolicyBase if HAS_POLICIES else OwnWay
+_OwnWay: Final = PolicyBase if HAS_POLICIES else NoPolicyDefault
 
 
-def is_asyncios_own(policy: object) -> bool:
+def is_asyncio_default(policy: object) -> bool:
     """Tell whether ``policy`` is asyncio's default one (``None``: not made yet) or compat's, no subclass of it."""
     return policy is None or type(policy) in (PolicyBase, _OwnWay)
 
 
-def is_own_way(policy: object) -> bool:
+def handles_missing_like_asyncio(policy: object) -> bool:
     """Tell whether ``policy`` does about a missing loop what asyncio of this Python does by itself."""
     return type(policy) is _OwnWay or (HAS_POLICIES and _inherits_from_asyncio(policy))
 
@@ -39,14 +39,14 @@ def forget_after_fork(policy: Any) -> object:
         where it kept them.
     """
     kept: object = getattr(policy, "_local", None)
-    if isinstance(kept, NativeLocal):
+    if isinstance(kept, NativeThreadLocal):
         return None  # which asyncio has made anew
     if kept is not None and hasattr(events, "on_fork"):
         policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
     return kept
 
 
-def decides_as_asyncio(policy: Any) -> bool:
+def decides_like_asyncio(policy: Any) -> bool:
     """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does.
 
     uvloop's does from 0.22 on: it has a copy of what asyncio 3.14 does.
@@ -72,6 +72,8 @@ def kept_loop(policy: Any) -> AbstractEventLoop | None:
 def would_create(policy: Any) -> bool:
     """Tell whether such a policy would make a loop if it keeps none for this thread."""
     # Where asyncio has no policies, what is inherited is that of 3.13.
-    creates = CREATES_IMPLICITLY if policy is None or is_own_way(policy) else _inherits_from_asyncio(policy)
+    creates = (
+        CREATES_IMPLICITLY if policy is None or handles_missing_like_asyncio(policy) else _inherits_from_asyncio(policy)
+    )
     called = getattr(getattr(policy, "_local", None), "_set_called", False)
     return creates and not called and threading.get_ident() == threading.main_thread().ident

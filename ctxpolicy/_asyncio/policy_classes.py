@@ -19,8 +19,8 @@ __all__ = [
     "BaseDefaultEventLoopPolicy",
     "CurrentLoop",
     "DefaultEventLoopPolicy",
-    "NativeLocal",
-    "OwnWay",
+    "NativeThreadLocal",
+    "NoPolicyDefault",
 ]
 
 
@@ -97,7 +97,7 @@ class DefaultEventLoopPolicy(BaseDefaultEventLoopPolicy):
     _loop_factory = getattr(asyncio, "EventLoop", None)
 
 
-class OwnWay(DefaultEventLoopPolicy):
+class NoPolicyDefault(DefaultEventLoopPolicy):
     """What asyncio 3.16 does by itself, as a policy: nothing is made unasked for."""
 
     def _may_create(self) -> bool:
@@ -132,7 +132,7 @@ class CurrentLoop:
         self._write(loop)
 
 
-class NativeLocal:
+class NativeThreadLocal:
     """asyncio's own thread-local, also where a policy stands in front of it, and the fresh one of a forked child.
 
     Args:

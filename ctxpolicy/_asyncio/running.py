@@ -10,7 +10,14 @@ from asyncio import AbstractEventLoop, events, tasks
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Running", "current_task", "enter_running", "leave_running", "running_loop", "stepped_out"]
+__all__ = [
+    "Running",
+    "current_task",
+    "restore_running_loop",
+    "running_loop",
+    "suspended_running_loop",
+    "unset_running_loop",
+]
 
 
 def current_task() -> asyncio.Task[Any] | None:
@@ -24,12 +31,12 @@ def running_loop() -> AbstractEventLoop | None:
     return events._get_running_loop()
 
 
-# What leave_running() takes off.
+# What unset_running_loop() takes off.
 Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
 
 
-def leave_running() -> Running | None:
-    """Make this thread look as if no loop ran in it; return what :func:`enter_running` needs to undo that."""
+def unset_running_loop() -> Running | None:
+    """Make this thread look as if no loop ran in it; return what :func:`restore_running_loop` needs to undo that."""
     loop = running_loop()
     if loop is None:
         return None
@@ -41,8 +48,8 @@ def leave_running() -> Running | None:
     return loop, task
 
 
-def enter_running(state: Running | None) -> None:
-    """Undo :func:`leave_running`."""
+def restore_running_loop(state: Running | None) -> None:
+    """Undo :func:`unset_running_loop`."""
     if state is not None:
         loop, task = state
         events._set_running_loop(loop)
@@ -51,14 +58,14 @@ def enter_running(state: Running | None) -> None:
 
 
 @contextlib.contextmanager
-def stepped_out() -> Iterator[None]:
+def suspended_running_loop() -> Iterator[None]:
     """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
     wakeup_fd = _wakeup_fd()
-    state = leave_running()
+    state = unset_running_loop()
     try:
         yield
     finally:
-        enter_running(state)
+        restore_running_loop(state)
         if wakeup_fd != _wakeup_fd():
             signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop takes it away at its end
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import greenlet
 
-from ctxpolicy._asyncio.running import enter_running, leave_running, running_loop
+from ctxpolicy._asyncio.running import restore_running_loop, running_loop, unset_running_loop
 
-__all__ = ["start", "stop", "watch"]
+__all__ = ["start", "stop", "track"]
 
 _ATTRIBUTE: Final = "_ctxpolicy_running"
 _STATE: Final = "_ctxpolicy_watch"
@@ -41,11 +41,11 @@ class _Users:
 class _Thread:
     """A thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
 
-    __slots__ = ("away", "former", "watched")
+    __slots__ = ("away", "previous", "watched")
 
     def __init__(self) -> None:
         self.watched = False
-        self.former: Any = None
+        self.previous: Any = None
         self.away: weakref.WeakSet[Any] = weakref.WeakSet()  # PyPy drops such greenlets without a switch
 
     @staticmethod
@@ -67,12 +67,12 @@ _users: Final = _Users()
 
 
 def start() -> None:
-    """Begin to keep the marker per greenlet: in this thread now, in each other one at its first :func:`watch`.
+    """Begin to keep the marker per greenlet: in this thread now, in each other one at its first :func:`track`.
 
     A marker that stands here and is another greenlet's is taken off, and kept with that one.
     """
     _users.change(+1)
-    watch()
+    track()
     _give_back_marker()
 
 
@@ -86,7 +86,7 @@ def stop() -> None:
     _unwatch_if_idle(_Thread.present())
 
 
-def watch() -> None:
+def track() -> None:
     """Watch this thread too, if there are users; the hook that was there goes on being called."""
     hook = greenlet.gettrace()
     if not _users.number or hook is _on_switch:
@@ -94,32 +94,32 @@ def watch() -> None:
     thread = _Thread.present()
     # No hook at all: greenlet removes one that raises, and somebody may have put None.
     if not thread.watched or hook is None:
-        thread.former = greenlet.settrace(_on_switch)
+        thread.previous = greenlet.settrace(_on_switch)
         thread.watched = True
 
 
 def _unwatch_if_idle(thread: _Thread) -> None:
     # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
     if not _users.number and not thread.away and greenlet.gettrace() is _on_switch:
-        greenlet.settrace(thread.former)
-        thread.watched, thread.former = False, None
+        greenlet.settrace(thread.previous)
+        thread.watched, thread.previous = False, None
 
 
 def _on_switch(event: str, args: Any) -> None:
     thread = _Thread.present()
-    former = thread.former
+    previous = thread.previous
     if event in ("switch", "throw"):
         origin, target = args
         if _users.number or thread.away or _ATTRIBUTE in vars(target):  # one that is dropped is in no weak set
             _leave(thread, origin)
             _enter(thread, target)
     _unwatch_if_idle(thread)
-    if former is not None:
-        former(event, args)
+    if previous is not None:
+        previous(event, args)
 
 
 def _leave(thread: _Thread, left: Any) -> None:
-    state = leave_running()
+    state = unset_running_loop()
     if state is not None:
         setattr(left, _ATTRIBUTE, state)
         thread.away.add(left)
@@ -129,7 +129,7 @@ def _enter(thread: _Thread, entered: Any) -> None:
     state = vars(entered).pop(_ATTRIBUTE, None)
     if state is not None:
         thread.away.discard(entered)
-        enter_running(state)
+        restore_running_loop(state)
 
 
 def _give_back_marker() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 
 from ctxpolicy._asyncio.capabilities import Runner
-from ctxpolicy._asyncio.loop_internals import leftovers
-from ctxpolicy._asyncio.running import stepped_out
+from ctxpolicy._asyncio.loop_internals import pending_work
+from ctxpolicy._asyncio.running import suspended_running_loop
 
 __all__ = ["shut_down"]
 
@@ -20,10 +20,10 @@ def shut_down(loop: AbstractEventLoop) -> None:
     """
     if loop.is_closed():
         return
-    if not leftovers(loop, unknown=True):
+    if not pending_work(loop, unknown=True):
         loop.close()
         return
-    with stepped_out():
+    with suspended_running_loop():
         runner = Runner(loop_factory=lambda: loop)
         runner.get_loop()
         runner.close()

@@ -18,7 +18,7 @@ from ctxpolicy._bridge.run_on_other_thread import hand_over
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
 from ctxpolicy._loops.creation import note_origin, origin
 from ctxpolicy._loops.factories import LoopFactory
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError, OptionError
@@ -113,9 +113,9 @@ def _context_loop() -> AbstractEventLoop | None:
     """
     policy: Any = host.in_force()
     if policy is None:
-        policy = host.own()
-    if isinstance(policy, DispatchPolicy) and policy.resolver is policy.own_resolver:
-        policy = policy.former  # other contexts' using() is nothing to this one
+        policy = host.asyncio_policy()
+    if isinstance(policy, PassThroughPolicy) and policy.resolver is policy.own_resolver:
+        policy = policy.previous  # other contexts' using() is nothing to this one
     if not isinstance(policy, ContextPolicy):
         loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
         return loop

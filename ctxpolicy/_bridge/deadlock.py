@@ -79,17 +79,17 @@ def present_work() -> Work | None:
 class doing:  # noqa: N801 - reads as the statement that it is part of
     """Note for the block that this thread does ``work``. A class, as each isolated call comes here: 1 us less."""
 
-    __slots__ = ("_former", "_work")
+    __slots__ = ("_previous", "_work")
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
     def __enter__(self) -> None:
-        self._former = present_work()
+        self._previous = present_work()
         _present.work = self._work
 
     def __exit__(self, *_: object) -> None:
-        _present.work = self._former
+        _present.work = self._previous
 
 
 @contextlib.contextmanager

@@ -68,19 +68,19 @@ class _CtrlC:
     program's own: it may mean to stop later, when this is done.
     """
 
-    __slots__ = ("_count", "_former", "_task")
+    __slots__ = ("_count", "_previous", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
         self._count = 0
-        self._former: Any = None
+        self._previous: Any = None
 
     def heed(self) -> bool:
         """Take the place of the present handler, in the main thread; return whether that could be done."""
         if threading.get_ident() != threading.main_thread().ident:
             return False
-        self._former = _signals.getsignal(signal.SIGINT)
-        if not (self._former is signal.default_int_handler or _cancels_a_task(self._former)):
+        self._previous = _signals.getsignal(signal.SIGINT)
+        if not (self._previous is signal.default_int_handler or _cancels_a_task(self._previous)):
             return False
         try:
             _signals.signal(signal.SIGINT, self)
@@ -89,13 +89,13 @@ class _CtrlC:
         return True
 
     def heed_no_more(self) -> None:
-        """Put the former handler back."""
+        """Put the previous handler back."""
         if _signals.getsignal(signal.SIGINT) is self:
-            _signals.signal(signal.SIGINT, self._former)
+            _signals.signal(signal.SIGINT, self._previous)
 
     def meant(self) -> bool:
         """Tell whether it was Ctrl-C, and nothing else, that has cancelled the task, and nobody else says so."""
-        if self._former is not signal.default_int_handler:
+        if self._previous is not signal.default_int_handler:
             return False
         uncancel = getattr(self._task, "uncancel", None)  # from 3.11 on
         return self._count > 0 and (uncancel is None or uncancel() == 0)
@@ -106,9 +106,9 @@ class _CtrlC:
             self._task.cancel()
             # Wakes the loop if it is blocked in select() with a long timeout.
             self._task.get_loop().call_soon_threadsafe(lambda: None)
-            if self._former is signal.default_int_handler:
+            if self._previous is signal.default_int_handler:
                 return
-        self._former(signum, frame)
+        self._previous(signum, frame)
 
 
 def _cancels_a_task(handler: Any) -> bool:

@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from ctxpolicy._asyncio.running import running_loop, stepped_out
+from ctxpolicy._asyncio.running import running_loop, suspended_running_loop
 from ctxpolicy._bridge import deadlock as waits
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._loops.creation import origin
@@ -48,7 +48,7 @@ def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: floa
         coro.close()
         raise
     work = waits.Work(waits.Wait(outer, waits.present_work(), stands_still=True))
-    with waits.doing(work), stepped_out():
+    with waits.doing(work), suspended_running_loop():
         try:
             return _run(lease, coro, outer, timeout)
         finally:

@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 from typing import Any, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 
 __all__ = ["carry_over"]
 
@@ -42,6 +42,6 @@ class _Luggage:
 
 
 def _arrive(install: Callable[..., Any], args: tuple[Any, ...]) -> _Luggage:
-    if is_asyncios_own(host.in_force()):
+    if is_asyncio_default(host.in_force()):
         install(*args)
     return _Luggage(install, args)

@@ -289,14 +289,14 @@ def _hide_our_frames() -> None:
 
     They can be taken away no earlier: python adds the outermost ones while the exception passes through them.
     """
-    former = getattr(sys, "excepthook", sys.__excepthook__)
+    previous = getattr(sys, "excepthook", sys.__excepthook__)
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.excepthook = former
+        sys.excepthook = previous
         trace = sys.last_traceback = _frames_of_program(trace)
         error.with_traceback(trace)
         try:
-            former(kind, error, trace)
+            previous(kind, error, trace)
         except SystemExit:
             raise
         except BaseException as failure:  # noqa: BLE001

@@ -9,11 +9,17 @@ from types import MethodType
 from typing import Any, Final, cast
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
-from ctxpolicy._asyncio.other_policies import decides_as_asyncio, is_asyncios_own, is_own_way, kept_loop, would_create
+from ctxpolicy._asyncio.other_policies import (
+    decides_like_asyncio,
+    handles_missing_like_asyncio,
+    is_asyncio_default,
+    kept_loop,
+    would_create,
+)
 from ctxpolicy._explain.report import Answer, BoundLoop, View
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._policy import override
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
@@ -25,12 +31,12 @@ __all__ = ["running", "view"]
 
 def view(policy: Any) -> View:
     """Look at ``policy`` from the present thread and context."""
-    if isinstance(policy, DispatchPolicy) and override.chosen() is None:
-        former = view(policy.former)
+    if isinstance(policy, PassThroughPolicy) and override.overriding_resolver() is None:
+        previous = view(policy.previous)
         return replace(
-            former,
-            policy=f"{former.policy}, which the one of using() blocks passes on to",
-            answer=_answer_of_ours(policy)[0] if is_own_way(policy.former) else former.answer,
+            previous,
+            policy=f"{previous.policy}, which the one of using() blocks passes on to",
+            answer=_answer_of_ours(policy)[0] if handles_missing_like_asyncio(policy.previous) else previous.answer,
         )
     if isinstance(policy, ContextPolicy):
         return _view_of_ours(policy)
@@ -46,7 +52,7 @@ def running(loop: AbstractEventLoop) -> Answer:
 def _view_of_another(policy: Any) -> View:
     """Look at asyncio's own policy (``None``: not made yet), or one that others have written."""
     loop = kept_loop(policy)
-    own, threads = is_asyncios_own(policy), decides_as_asyncio(policy)
+    own, threads = is_asyncio_default(policy), decides_like_asyncio(policy)
     return View(
         policy="asyncio's own" if own else _name(type(policy)),
         context=f"thread {thread_name()}" if threads else "what that policy takes for one",
@@ -57,7 +63,7 @@ def _view_of_another(policy: Any) -> View:
 
 
 def _answer_of_another(policy: Any, loop: AbstractEventLoop | None) -> Answer:
-    if not decides_as_asyncio(policy):
+    if not decides_like_asyncio(policy):
         return Answer("unknown", (_ASKED, f"{_name(type(policy))} has a get_event_loop() of its own"))
     here = f"thread {thread_name()}"
     if loop is not None:
@@ -71,7 +77,7 @@ def _answer_of_another(policy: Any, loop: AbstractEventLoop | None) -> Answer:
 def _view_of_ours(policy: ContextPolicy) -> View:
     resolver, answer, loop = policy.resolver, *_answer_of_ours(policy)
     return View(
-        policy="the one of using() blocks" if isinstance(policy, DispatchPolicy) else _name(type(policy)),
+        policy="the one of using() blocks" if isinstance(policy, PassThroughPolicy) else _name(type(policy)),
         resolver=_told(lambda: _path(resolver)) + ("" if resolver is policy.own_resolver else ", chosen by using()"),
         missing=policy.missing,
         context=_told(resolver.describe),
@@ -100,12 +106,12 @@ def _answer_of_ours(policy: ContextPolicy) -> tuple[Answer, AbstractEventLoop | 
 
 def _answer_without(policy: ContextPolicy, context: str) -> Answer:
     reasons: tuple[str, ...] = (_ASKED, f"its resolver has no loop for {context}", f"missing is {policy.missing!r}")
-    remedy = policy.remedy()
-    if remedy == "error":
+    missing_action = policy.missing_action()
+    if missing_action == "error":
         if policy.missing == "asyncio":
             reasons = (*reasons, _NO_LEGACY)
-        return Answer("error", reasons, error=_error(policy.nothing_here()))
-    if remedy == "lease":
+        return Answer("error", reasons, error=_error(policy.no_loop_error()))
+    if missing_action == "lease":
         if _is_nowhere(policy.resolver):
             policy.resolver.lease(policy.new_event_loop)  # raises, before it would make one
         return Answer("made", (*reasons, "one is leased to this context, and closed at its end"))

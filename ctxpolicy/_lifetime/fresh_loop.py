@@ -25,7 +25,7 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
     """A scope: ``with fresh_loop() as loop:`` binds a loop of its own to the present context.
 
     At the end, however it comes, the loop is shut down as ``asyncio.Runner`` does it (tasks cancelled and what they
-    raise reported, asynchronous generators and the default executor shut down), closed, and the former binding is
+    raise reported, asynchronous generators and the default executor shut down), closed, and the previous binding is
     restored.
     An ``asyncio.run()`` in the block leaves the loop bound. Where no :class:`~ctxpolicy.ContextPolicy` is in force,
     the block is under ``using("contextvar")``.
@@ -43,7 +43,7 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
         self._factory: Final = None if loop_factory is None else named_loop_factory(loop_factory)
         self._block = ExitStack()
         self._lease: Lease | None = None
-        self._former: Any = None
+        self._previous: Any = None
 
     def __enter__(self) -> AbstractEventLoop:
         if self._lease is not None:
@@ -57,7 +57,7 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
             factory = self._factory
             loop = lease.open(policy.new_event_loop if factory is None else lambda: make_loop(factory))
             block.callback(lease.release)
-            self._former = self._resolver.enter(lease)
+            self._previous = self._resolver.enter(lease)
             self._block = block.pop_all()
         self._lease = lease
         return loop
@@ -70,12 +70,12 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
             raise ScopeError("this scope is not entered")
         if lease.process != process.id:
             # Entered before a fork: nothing is bound by it here, and the loop is the parent's to shut down.
-            self._lease = self._former = None
+            self._lease = self._previous = None
             self._block.close()
             return
         if lease.loop is not None and lease.loop.is_running():
             raise ScopeError(f"the scope of {lease!r} cannot be left while its loop is running")
-        if not self._resolver.holds(lease, self._former):
+        if not self._resolver.holds(lease, self._previous):
             raise ScopeError(
                 f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it "
                 "was entered in another context or thread, or a scope that was entered in it is still open. Leave "
@@ -84,10 +84,10 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
         self._lease = None
         try:
             with self._block:
-                self._block.callback(self._resolver.leave, self._former)
+                self._block.callback(self._resolver.leave, self._previous)
                 lease.release()
         finally:
-            self._former = None
+            self._previous = None
 
 
 def _policy() -> ContextPolicy:

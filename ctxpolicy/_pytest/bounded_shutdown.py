@@ -9,8 +9,8 @@ from collections.abc import Collection, Coroutine
 from concurrent.futures import wait
 from typing import Any
 
-from ctxpolicy._asyncio.loop_internals import default_executor, leftovers
-from ctxpolicy._asyncio.running import stepped_out
+from ctxpolicy._asyncio.loop_internals import default_executor, pending_work
+from ctxpolicy._asyncio.running import suspended_running_loop
 
 __all__ = ["end", "end_tasks"]
 
@@ -27,7 +27,7 @@ def end(loop: AbstractEventLoop, deadline: float) -> bool:
     Returns:
         whether everything in it has ended by then.
     """
-    ended = not leftovers(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
+    ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # else the log of a later test would say so
     executor = default_executor(loop)
@@ -61,7 +61,7 @@ def _run(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], deadline:
     seconds = max(0.0, deadline - time.monotonic())
     if loop.is_running():
         return bool(wait([asyncio.run_coroutine_threadsafe(coroutine, loop)], seconds).done)
-    with stepped_out():
+    with suspended_running_loop():
         task, stop = loop.create_task(coroutine), lambda _: loop.stop()
         task.add_done_callback(stop)
         # Not by a timeout in the coroutine: where a task is left entered, the loop cannot run any other.

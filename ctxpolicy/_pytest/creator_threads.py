@@ -39,9 +39,9 @@ def noting_births() -> Iterator[None]:
     """Note them in the block; a policy notes only what it makes itself, and ``SelectorEventLoop()`` asks none."""
     with ExitStack() as stack:
         for kind, note in ((BaseEventLoop, _note_loop), (ThreadPoolExecutor, _note)):
-            former = vars(kind)["__init__"]
-            kind.__init__ = _noting(former, note)  # type: ignore[method-assign]
-            stack.callback(setattr, kind, "__init__", former)
+            previous = vars(kind)["__init__"]
+            kind.__init__ = _noting(previous, note)  # type: ignore[method-assign]
+            stack.callback(setattr, kind, "__init__", previous)
         yield
 
 
@@ -68,10 +68,10 @@ def _note_loop(loop: BaseEventLoop) -> None:
     _note(loop)
 
 
-def _noting(former: Callable[..., None], note: Callable[[Any], None]) -> Callable[..., None]:
-    @functools.wraps(former)
+def _noting(previous: Callable[..., None], note: Callable[[Any], None]) -> Callable[..., None]:
+    @functools.wraps(previous)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        former(self, *args, **kwargs)
+        previous(self, *args, **kwargs)
         note(self)
 
     return __init__

@@ -97,18 +97,18 @@ class Test:
             yield  # whose loops the test cannot see
             return
         resolver = policy.resolver
-        former = resolver.get()
+        previous = resolver.get()
         try:
             yield
         finally:
-            if resolver.get() is not former:
-                _rebind(resolver, former, kept)
+            if resolver.get() is not previous:
+                _rebind(resolver, previous, kept)
 
 
-def _rebind(resolver: ContextResolver, former: AbstractEventLoop | None, kept: list[Lease]) -> None:
+def _rebind(resolver: ContextResolver, previous: AbstractEventLoop | None, kept: list[Lease]) -> None:
     binding = resolver.binding()
-    if former is not None or binding is None:
-        resolver.set(former)
+    if previous is not None or binding is None:
+        resolver.set(previous)
         return
     if binding.lease is not None:
         kept.append(binding.lease)

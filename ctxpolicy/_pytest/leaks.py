@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ctxpolicy._asyncio.forked_loops import watched
+from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.loop_internals import default_executor
 from ctxpolicy._asyncio.running import running_loop
@@ -46,11 +46,11 @@ class Owned:
     def adding(self) -> Iterator[None]:
         """Add what is made in the block."""
         __tracebackhide__ = True
-        loops, threads, pools = set(watched()), set(threading.enumerate()), set(thread_pools())
+        loops, threads, pools = set(tracked()), set(threading.enumerate()), set(thread_pools())
         try:
             yield
         finally:
-            self._loops.update(loop for loop in watched() if loop not in loops)
+            self._loops.update(loop for loop in tracked() if loop not in loops)
             self._threads.update(thread for thread in threading.enumerate() if thread not in threads)
             self._executors.update(pool for pool in thread_pools() if pool not in pools)
 
@@ -66,7 +66,7 @@ class Owned:
 
     def owns_thread(self, thread: threading.Thread) -> bool:
         """Tell whether ``thread`` was made so, or works for an executor that was, or that such a loop or thread has."""
-        loops = [loop for loop in watched() if loop in self._loops or birthplace(loop) in self._threads]
+        loops = [loop for loop in tracked() if loop in self._loops or birthplace(loop) in self._threads]
         pools = [pool for pool in thread_pools() if birthplace(pool) in self._threads]
         executors = [*self._executors, *pools, *map(default_executor, loops)]
         return thread in self._threads or any(thread in getattr(each, "_threads", ()) for each in executors)
@@ -204,7 +204,7 @@ def _reclaim_leases() -> None:
 
 
 def _by_identity() -> dict[int, AbstractEventLoop]:
-    return {id(loop): loop for loop in watched()}  # the dictionary keeps them alive, and so the ids theirs
+    return {id(loop): loop for loop in tracked()}  # the dictionary keeps them alive, and so the ids theirs
 
 
 def _name(loop: Any) -> str:

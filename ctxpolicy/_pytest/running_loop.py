@@ -7,16 +7,22 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from ctxpolicy._asyncio.running import Running, enter_running, leave_running, running_loop, stepped_out
+from ctxpolicy._asyncio.running import (
+    Running,
+    restore_running_loop,
+    running_loop,
+    suspended_running_loop,
+    unset_running_loop,
+)
 
 __all__ = ["PutAside", "leave_task"]
 
 
 def leave_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     """Have ``loop``, which is not running, be in no task; return the one that it was left in."""
-    with stepped_out():
-        enter_running((loop, None))  # from 3.14 on a task is known, and left, only while its loop runs
-        _, task = leave_running() or (loop, None)
+    with suspended_running_loop():
+        restore_running_loop((loop, None))  # from 3.14 on a task is known, and left, only while its loop runs
+        _, task = unset_running_loop() or (loop, None)
     return task
 
 
@@ -48,9 +54,9 @@ class PutAside:
 
             running_per_greenlet.start()
             self._per_greenlet = True
-        return leave_running()
+        return unset_running_loop()
 
     def back(self, marker: Running | None) -> None:
         """Put a marker back, in place of any that a test has left of a fixture's loop."""
-        leave_running()
-        enter_running(marker)
+        unset_running_loop()
+        restore_running_loop(marker)

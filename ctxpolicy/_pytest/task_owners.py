@@ -31,9 +31,9 @@ class _Now:
 
 def making(test: object) -> object:
     """Have tasks be ``test``'s from now on, or nobody's for ``None``; return whose they were before."""
-    former, _Now.test = _Now.test, test
+    previous, _Now.test = _Now.test, test
     _maker.set(test)
-    return former
+    return previous
 
 
 def left_in(loop: AbstractEventLoop, test: object) -> list[asyncio.Task[Any]]:
@@ -44,18 +44,18 @@ def left_in(loop: AbstractEventLoop, test: object) -> list[asyncio.Task[Any]]:
 @contextmanager
 def noting_tasks() -> Iterator[None]:
     """Note in the block who makes a task, in loops of asyncio's."""
-    former = vars(BaseEventLoop)["create_task"]
-    BaseEventLoop.create_task = _noting(former)  # type: ignore[method-assign]
+    previous = vars(BaseEventLoop)["create_task"]
+    BaseEventLoop.create_task = _noting(previous)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        BaseEventLoop.create_task = former  # type: ignore[method-assign]
+        BaseEventLoop.create_task = previous  # type: ignore[method-assign]
 
 
-def _noting(former: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(former)
+def _noting(previous: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(previous)
     def create_task(self: BaseEventLoop, *args: Any, **kwargs: Any) -> Any:
-        task = former(self, *args, **kwargs)
+        task = previous(self, *args, **kwargs)
         maker = _maker.get() or _of_anyio(self)
         if maker is not None and isinstance(task, asyncio.Task):
             _made[task] = maker

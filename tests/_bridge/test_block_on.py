@@ -14,7 +14,7 @@ import ctxpolicy
 from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._bridge import block_on as blocking
 from ctxpolicy._bridge import run_on_other_thread as handover
-from tests.support.policies import asyncios_own, collect_garbage, in_force
+from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
 name = contextvars.ContextVar("name", default=None)
@@ -26,7 +26,7 @@ class Elsewhere(ctxpolicy.ProcessResolver):
     def enter(self, lease):
         return None
 
-    def leave(self, former):
+    def leave(self, previous):
         pass
 
 
@@ -56,7 +56,7 @@ class TestWithoutALoopRunningHere:
             loop.close()
 
     def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
-        for policy in None, asyncios_own():  # not made yet, or made
+        for policy in None, default_policy():  # not made yet, or made
             with in_force(policy):
                 loop = block_on(where())
             assert loop.is_closed()

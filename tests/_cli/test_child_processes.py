@@ -9,7 +9,7 @@ import pickle
 
 from ctxpolicy import install
 from ctxpolicy._cli.child_processes import _Luggage
-from tests.support.policies import asyncios_own, in_force
+from tests.support.policies import default_policy, in_force
 
 arrived: list[str] = []
 
@@ -22,7 +22,7 @@ def sent(luggage: _Luggage) -> _Luggage:
 
 def test_it_installs_where_no_policy_was_set_and_travels_on():
     arrived.clear()
-    with in_force(asyncios_own()):
+    with in_force(default_policy()):
         sent(sent(_Luggage(note, ("child",))))
     assert arrived == ["child", "child"]
 
@@ -32,7 +32,7 @@ def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on()
     with install("task"):
         luggage = sent(_Luggage(note, ("child",)))
     assert arrived == []
-    with in_force(asyncios_own()):
+    with in_force(default_policy()):
         sent(luggage)
     assert arrived == ["child"]
 

@@ -33,7 +33,7 @@ from ctxpolicy import (
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, PolicyBase
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.lease import open_leases
-from tests.support.policies import asyncio_alone, asyncios_own, in_force, in_thread, uvloops_own
+from tests.support.policies import asyncio_alone, default_policy, in_force, in_thread, uvloop_policy
 
 MISSING = ("asyncio", "error", "create")
 
@@ -174,7 +174,7 @@ def test_before_any_policy_was_made_it_makes_none():
             loop.close()
 
 
-@pytest.mark.parametrize("own", [asyncio_alone, lambda: in_force(asyncios_own())], ids=["alone", "default policy"])
+@pytest.mark.parametrize("own", [asyncio_alone, lambda: in_force(default_policy())], ids=["alone", "default policy"])
 def test_asyncios_own_policy_is_foretold_in_every_state(loop, own):
     with own():
         assert in_thread(come_true)[0].answer.kind == "error"
@@ -204,7 +204,7 @@ def test_a_policy_that_answers_as_asyncios_own_is_foretold_too(loop):
 
 
 def test_uvloops_policy_is_foretold_too():
-    with in_force(uvloops_own()):
+    with in_force(uvloop_policy()):
         told, loop = come_true()
         assert told.policy.startswith("uvloop.")
         assert told.loop_factory == f"{told.policy}.new_event_loop"
@@ -245,11 +245,11 @@ def forced(policy: Any) -> Any:
 
     class Forced:
         def __enter__(self) -> None:
-            self.former = host.in_force()
+            self.previous = host.in_force()
             host.force(policy)
 
         def __exit__(self, *_: object) -> None:
-            host.force(self.former)
+            host.force(self.previous)
 
     return Forced()
 

@@ -14,7 +14,7 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
         import asyncio, sys
         from asyncio import base_events, events
 
-        former = getattr(events, "_event_loop_policy", None)
+        previous = getattr(events, "_event_loop_policy", None)
         init = base_events.BaseEventLoop.__init__
 
         def test_leaves():
@@ -26,7 +26,7 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
 
         def test_nothing_is_installed():
             policy = getattr(events, "_event_loop_policy", None)
-            assert former is None or policy is former
+            assert previous is None or policy is previous
             assert base_events.BaseEventLoop.__init__ is init
             assert "ctxpolicy._asyncio" not in sys.modules
     """
