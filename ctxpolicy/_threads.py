@@ -5,7 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["thread_and_context", "thread_name"]
+__all__ = ["is_main_thread", "thread_and_context", "thread_name"]
+
+
+def is_main_thread() -> bool:
+    """Return whether the present thread is the main thread.
+
+    By idents, because ``threading.current_thread()`` makes a dummy thread in a finalizer that runs at a thread's end.
+    """
+    return threading.get_ident() == threading.main_thread().ident
 
 
 def thread_name(ident: int | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from asyncio import AbstractEventLoop, coroutines, events
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ __all__ = [
     "PolicyBase",
     "Runner",
     "debug_mode",
+    "default_loop_factory",
     "platform_loop",
 ]
 
@@ -95,10 +97,15 @@ else:
     PolicyBase = DefaultEventLoopPolicy
 
 
+def default_loop_factory() -> Callable[[], AbstractEventLoop]:
+    """Return the class of this platform's default loops (``asyncio.SelectorEventLoop`` on Unix)."""
+    factory: Any = PolicyBase._loop_factory
+    return factory  # type: ignore[no-any-return]  # typeshed declares a method
+
+
 def platform_loop() -> AbstractEventLoop:
     """Make a loop of this platform's default kind."""
-    loop: AbstractEventLoop = PolicyBase._loop_factory()  # type: ignore[call-arg]  # a class, in truth
-    return loop
+    return default_loop_factory()()
 
 
 def debug_mode() -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from asyncio import AbstractEventLoop, events
 from typing import Any, Final
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, HAS_POLICIES, PolicyBase
 from ctxpolicy._asyncio.policy_classes import NativeThreadLocal, NoPolicyDefault
+from ctxpolicy._threads import is_main_thread
 
 __all__ = [
     "decides_like_asyncio",
@@ -76,4 +76,4 @@ def would_create(policy: Any) -> bool:
         CREATES_IMPLICITLY if policy is None or handles_missing_like_asyncio(policy) else _inherits_from_asyncio(policy)
     )
     called = getattr(getattr(policy, "_local", None), "_set_called", False)
-    return creates and not called and threading.get_ident() == threading.main_thread().ident
+    return creates and not called and is_main_thread()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ctxpolicy._callsite import caller
+from ctxpolicy._threads import is_main_thread
 
 __all__ = [
     "AbstractEventLoopPolicy",
@@ -87,7 +88,7 @@ class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
         return (
             self._local._loop is None
             and not getattr(self._local, "_set_called", False)  # asyncio 3.16's own _local has no such mark
-            and threading.current_thread() is threading.main_thread()
+            and is_main_thread()
         )
 
 

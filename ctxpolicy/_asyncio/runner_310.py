@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextvars
 import functools
 import signal
-import threading
 from asyncio import AbstractEventLoop, coroutines, events, exceptions, runners
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType, TracebackType
 from typing import Any, TypeVar, final
+
+from ctxpolicy._threads import is_main_thread
 
 __all__ = ["Runner"]
 
@@ -94,7 +95,7 @@ class Runner:
         return loop
 
     def _handle_sigint(self, task: Any) -> Callable[[int, FrameType | None], Any] | None:
-        if threading.current_thread() is not threading.main_thread():
+        if not is_main_thread():
             return None
         if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import threading
 from asyncio import AbstractEventLoop, events, tasks
 from collections.abc import Iterator
 from typing import Any
+
+from ctxpolicy._threads import is_main_thread
 
 __all__ = [
     "Running",
@@ -72,7 +73,7 @@ def suspended_running_loop() -> Iterator[None]:
 
 def _wakeup_fd() -> int:
     """Return the file descriptor that signals are written to, -1 for none and where it cannot be asked for."""
-    if threading.current_thread() is not threading.main_thread():
+    if not is_main_thread():
         return -1
     fd = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(fd, warn_on_full_buffer=False)

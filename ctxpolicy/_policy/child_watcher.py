@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
 
 from ctxpolicy._asyncio.capabilities import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS, PolicyBase
+from ctxpolicy._threads import is_main_thread
 
 if TYPE_CHECKING:
     from ctxpolicy._policy.core import PolicyCore
@@ -70,7 +70,7 @@ class WatchingPolicy(PolicyBase):
     def return_watcher(self, previous: Any) -> None:
         """Attach a borrowed watcher to the loop of ``previous`` again; only possible in the main thread."""
         loop = getattr(getattr(previous, "_local", None), "_loop", None)
-        if self._lent_watcher is not None and loop is not None and _in_main_thread() and not loop.is_closed():
+        if self._lent_watcher is not None and loop is not None and is_main_thread() and not loop.is_closed():
             self._lent_watcher.attach_loop(loop)
 
     if HAS_CHILD_WATCHERS:
@@ -93,9 +93,5 @@ class WatchingPolicy(PolicyBase):
 
 
 def _attach(watcher: Any, loop: Any) -> None:
-    if watcher is not None and _in_main_thread():
+    if watcher is not None and is_main_thread():
         watcher.attach_loop(loop)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

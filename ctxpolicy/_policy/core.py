@@ -8,7 +8,6 @@ then go by the garbage collector, which finalizes in no sure order, now and then
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.pool import Reusing
 from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import Watch
-from ctxpolicy._threads import thread_name
+from ctxpolicy._threads import is_main_thread, thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
 from ctxpolicy.resolvers.base import ContextResolver
 
@@ -194,11 +193,7 @@ class PolicyCore:
         return loop
 
     def _may_make_legacy_loop(self) -> bool:
-        return (
-            CREATES_IMPLICITLY
-            and threading.get_ident() == threading.main_thread().ident  # current_thread() may make a dummy thread
-            and not self.resolver.marked()
-        )
+        return CREATES_IMPLICITLY and is_main_thread() and not self.resolver.marked()
 
     def _make_legacy_loop(self, asked: _Asked) -> AbstractEventLoop:
         loop = self.legacy_loop()

@@ -104,19 +104,25 @@ class ContextPolicy(WatchingPolicy):
 
     def leased_factory(self) -> LoopFactory:
         """Return what makes the loops that are leased in the present context."""
-        makes_its_own = type(self) is not ContextPolicy or "new_event_loop" in vars(self)
-        return self.new_event_loop if makes_its_own else self._core.leased_factory()
+        return self.new_event_loop if self._makes_loops_itself() else self._core.leased_factory()
 
     def factory_in_use(self) -> LoopFactory:
-        """Return what :meth:`new_event_loop` calls in the present context."""
-        return self._core.factory_in_use()
+        """Return what makes new loops in the present context.
+
+        That is :meth:`new_event_loop` itself where a subclass overrides it, else the loop factory that it calls.
+        """
+        return self.new_event_loop if self._makes_loops_itself() else self._core.factory_in_use()
 
     def kind_of_loops(self) -> LoopFactory | None:
         """Return what makes the loops of a policy that takes this one's place; ``None``: asyncio's own."""
-        if type(self).new_event_loop is not ContextPolicy.new_event_loop:
+        if self._makes_loops_itself():
             return self.new_event_loop
         given = self._core.given_factory
         return self._core.inherited_factory if given is None else given
+
+    def _makes_loops_itself(self) -> bool:
+        """Return whether a subclass, or the instance, overrides :meth:`new_event_loop`."""
+        return getattr(self.new_event_loop, "__func__", None) is not ContextPolicy.new_event_loop
 
     def take_over(self, previous: Any) -> None:
         """Keep what must not change when this policy takes the place of ``previous``.
