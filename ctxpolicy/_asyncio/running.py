@@ -1,4 +1,4 @@
-"""The running loop and the current task of a thread, and how both are put aside for another loop."""
+"""The running loop and the current task of a thread, and how another loop can run in the thread meanwhile."""
 
 from __future__ import annotations
 
@@ -22,27 +22,31 @@ __all__ = [
 
 
 def current_task() -> asyncio.Task[Any] | None:
-    """Return the task that runs in this thread, ``None`` outside any."""
+    """Return the current task of this thread, ``None`` outside any task."""
     loop = running_loop()
     return None if loop is None else tasks.current_task(loop)
 
 
 def running_loop() -> AbstractEventLoop | None:
-    """Return the loop that runs in this thread, ``None`` where none does."""
+    """Return the running loop of this thread, ``None`` where no loop runs."""
     return events._get_running_loop()
 
 
-# What unset_running_loop() takes off.
+# The running loop and the current task, as unset_running_loop() returns them.
 Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
 
 
 def unset_running_loop() -> Running | None:
-    """Make this thread look as if no loop ran in it; return what :func:`restore_running_loop` needs to undo that."""
+    """Make this thread have no running loop and no current task, although a loop may run.
+
+    Returns:
+        the argument for :func:`restore_running_loop`.
+    """
     loop = running_loop()
     if loop is None:
         return None
     task = tasks.current_task(loop)
-    # In this order: from 3.14 on the current task belongs to the thread, and is left only while its loop runs.
+    # In this order: from 3.14 on the current task belongs to the thread, and can be left only while its loop runs.
     if task is not None:
         tasks._leave_task(loop, task)
     events._set_running_loop(None)
@@ -50,7 +54,11 @@ def unset_running_loop() -> Running | None:
 
 
 def restore_running_loop(state: Running | None) -> None:
-    """Undo :func:`unset_running_loop`."""
+    """Undo :func:`unset_running_loop`.
+
+    Args:
+        state: what that call returned.
+    """
     if state is not None:
         loop, task = state
         events._set_running_loop(loop)
@@ -60,7 +68,7 @@ def restore_running_loop(state: Running | None) -> None:
 
 @contextlib.contextmanager
 def suspended_running_loop() -> Iterator[None]:
-    """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
+    """Unset the running loop and the current task for the block, so that another loop can run in this thread."""
     wakeup_fd = _wakeup_fd()
     state = unset_running_loop()
     try:
@@ -68,11 +76,11 @@ def suspended_running_loop() -> Iterator[None]:
     finally:
         restore_running_loop(state)
         if wakeup_fd != _wakeup_fd():
-            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop takes it away at its end
+            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop removes it when it stops
 
 
 def _wakeup_fd() -> int:
-    """Return the file descriptor that signals are written to, -1 for none and where it cannot be asked for."""
+    """Return the wakeup file descriptor for signals; -1 if there is none, and outside the main thread."""
     if not is_main_thread():
         return -1
     fd = signal.set_wakeup_fd(-1)

@@ -1,4 +1,4 @@
-"""End a loop as ``asyncio.Runner`` does."""
+"""Shut a loop down as ``asyncio.Runner`` does."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["shut_down"]
 
 
 def shut_down(loop: AbstractEventLoop) -> None:
-    """Do to ``loop`` what ``asyncio.Runner`` does at its end, and close it.
+    """Shut ``loop`` down as ``asyncio.Runner`` does at its end, and close it.
 
-    Its tasks are cancelled (what they raise is reported), its asynchronous generators and default executor shut down,
-    and what is ready meanwhile is done: a transport that was told to close closes its socket. Where another loop
-    runs in this thread, that one stands still meanwhile.
+    The tasks of the loop are cancelled (an exception of one is reported), its asynchronous generators and its default
+    executor are shut down, and its ready callbacks run, so that a transport that is closing closes its socket. If
+    another loop runs in this thread, that loop is blocked meanwhile.
     """
     if loop.is_closed():
         return

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import current_loop_of
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
@@ -112,13 +113,10 @@ def _context_loop() -> AbstractEventLoop | None:
     ``None`` where no policy of ours is in force to lease one.
     """
     policy: Any = host.in_force()
-    if policy is None:
-        policy = host.asyncio_policy()
     if isinstance(policy, PassThroughPolicy) and policy.resolver is policy.own_resolver:
         policy = policy.previous  # other contexts' using() is nothing to this one
     if not isinstance(policy, ContextPolicy):
-        loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
-        return loop
+        return current_loop_of(policy)
     loop = policy.resolver.get()
     if loop is not None:
         return loop

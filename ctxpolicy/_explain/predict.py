@@ -10,10 +10,10 @@ from typing import Any, Final, cast
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
 from ctxpolicy._asyncio.other_policies import (
+    current_loop_of,
     decides_like_asyncio,
     handles_missing_like_asyncio,
     is_asyncio_default,
-    kept_loop,
     would_create,
 )
 from ctxpolicy._explain.report import Answer, BoundLoop, View
@@ -51,7 +51,7 @@ def running(loop: AbstractEventLoop) -> Answer:
 
 def _view_of_another(policy: Any) -> View:
     """Look at asyncio's own policy (``None``: not made yet), or one that others have written."""
-    loop = kept_loop(policy)
+    loop = current_loop_of(policy)
     own, threads = is_asyncio_default(policy), decides_like_asyncio(policy)
     return View(
         policy="asyncio's own" if own else _name(type(policy)),

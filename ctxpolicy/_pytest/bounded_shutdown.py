@@ -9,7 +9,7 @@ from collections.abc import Collection, Coroutine
 from concurrent.futures import wait
 from typing import Any
 
-from ctxpolicy._asyncio.loop_internals import default_executor, pending_work
+from ctxpolicy._asyncio.loop_internals import default_executor, pending_work, silence_destroyed
 from ctxpolicy._asyncio.running import suspended_running_loop
 
 __all__ = ["end", "end_tasks"]
@@ -29,7 +29,7 @@ def end(loop: AbstractEventLoop, deadline: float) -> bool:
     """
     ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # else the log of a later test would say so
+        silence_destroyed(task)  # else the message appears in the log of a later test
     executor = default_executor(loop)
     loop.close()  # this tells the executor's threads to end, and waits for none
     for thread in getattr(executor, "_threads", ()):

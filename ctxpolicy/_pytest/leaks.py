@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.loop_internals import default_executor
+from ctxpolicy._asyncio.loop_internals import default_executor, ident_of_running_thread
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._loops.lease import open_leases
@@ -193,7 +193,7 @@ def _is_ours(thread: threading.Thread | None) -> bool:
 def _takes_nothing(loop: AbstractEventLoop) -> bool:
     """Tell whether nothing can be run in ``loop`` from here."""
     if loop.is_running():
-        return getattr(loop, "_thread_id", None) == threading.get_ident()  # in another greenlet
+        return ident_of_running_thread(loop) == threading.get_ident()  # in another greenlet
     return loop.is_closed() or _other_thread(loop) is not None  # a thread has it that may run it at any moment
 
 

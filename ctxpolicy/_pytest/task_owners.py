@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from ctxpolicy._asyncio.loop_internals import source_traceback
+
 __all__ = ["left_in", "making", "noting_tasks"]
 
 # Of the task in which anyio's plugin runs tests and their fixtures alike: its context is that of whatever came first.
@@ -59,7 +61,7 @@ def _noting(previous: Callable[..., Any]) -> Callable[..., Any]:
         maker = _maker.get() or _of_anyio(self)
         if maker is not None and isinstance(task, asyncio.Task):
             _made[task] = maker
-        source = getattr(task, "_source_traceback", None)
+        source = source_traceback(task)
         if source and source[-1].filename == __file__:  # in debug mode, where it says who has made the task
             del source[-1]
         return task

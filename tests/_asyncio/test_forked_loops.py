@@ -134,12 +134,12 @@ def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
         try:
             return asyncio.get_running_loop() in forked_loops._held
         finally:
-            forked_loops._let_go()
+            forked_loops._release()
 
     assert asyncio.run(main())
     forked_loops._before_fork()
     assert forked_loops._running == [None]
-    forked_loops._let_go()
+    forked_loops._release()
 
 
 def test_a_loop_says_where_it_was_made():
