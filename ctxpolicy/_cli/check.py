@@ -51,7 +51,7 @@ def main(namespace: argparse.Namespace) -> int:
         _write(sys.stderr, f"error: no such file or folder: {', '.join(missing)}\n")
         return 2
     report = check_paths(namespace.paths, target=namespace.target)
-    report = report.only(select=namespace.select, ignore=namespace.ignore, certainty=namespace.certainty)
+    report = report.filtered(select=namespace.select, ignore=namespace.ignore, certainty=namespace.certainty)
     if namespace.json:
         _write(sys.stdout, json.dumps(_as_json(report), indent=2) + "\n")
     else:

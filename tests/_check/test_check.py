@@ -51,13 +51,13 @@ def test_a_defect_of_the_check_does_not_end_it(tmp_path, monkeypatch):
             raise IndexError("of a defect")
         return real(source)
 
-    real = checking._check
-    monkeypatch.setattr(checking, "_check", check)
+    real = checking._check_source
+    monkeypatch.setattr(checking, "_check_source", check)
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(GONE)
     report = check_paths([tmp_path])
     assert [problem.message for problem in report.problems] == [
-        "cannot be checked, by a defect of ctxpolicy: IndexError('of a defect')"
+        "cannot be checked because of a bug in ctxpolicy: IndexError('of a defect')"
     ]
     assert [Path(finding.file).name for finding in report.findings] == ["b.py"]
 

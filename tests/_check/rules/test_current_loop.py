@@ -14,13 +14,17 @@ GRADES = {
     "the main block": ("if __name__ == '__main__':\n    GET.run_until_complete(main())", "certain", "at module level"),
     "a constructor": ("class Class:\n    def __init__(self): self.loop = GET", "likely", "in a constructor"),
     "after a dataclass's": ("class Class:\n    def __post_init__(self): GET", "likely", "in a constructor"),
-    "a loop that is run": ("def main(): GET.run_until_complete(work())", "likely", "that is then run"),
-    "a loop that is run for good": ("def main(): GET.run_forever()", "likely", "that is then run"),
-    "a named loop that is run": ("def main(): loop = GET; loop.run_forever()", "likely", "that is then run"),
+    "a loop that is run": ("def main(): GET.run_until_complete(work())", "likely", "that this function then runs"),
+    "a loop that is run for good": ("def main(): GET.run_forever()", "likely", "that this function then runs"),
+    "a named loop that is run": (
+        "def main(): loop = GET; loop.run_forever()",
+        "likely",
+        "that this function then runs",
+    ),
     "one of two loops that is run": (
         "def main(loop=None):\n    this = loop or GET; [this.run_until_complete(each) for each in ()]",
         "likely",
-        "that is then run",
+        "that this function then runs",
     ),
     "after no running loop": (
         "def get():\n  try: return asyncio.get_running_loop()\n  except RuntimeError: return GET",
@@ -293,7 +297,10 @@ def test_setting_a_loop_elsewhere_is_not_found(way, found):
 
 @pytest.mark.parametrize(
     ("way", "certainty", "message"),
-    [("a thread", "possible", "asyncio.run() does that"), ("to_thread", "likely", "stays set for what it runs next")],
+    [
+        ("a thread", "possible", "asyncio.run() does this itself"),
+        ("to_thread", "likely", "stays set for the next function"),
+    ],
 )
 def test_setting_a_loop_is_worse_in_a_thread_that_runs_other_functions_next(way, certainty, message, findings):
     (finding,) = findings(in_worker(SURELY_THREADS[way], SET))
@@ -314,7 +321,7 @@ def test_setting_a_loop_where_it_is_never_run_is_not_found(found):
 def test_asking_for_a_loop_in_a_thread_fails_on_every_python(way, findings):
     (finding,) = findings(in_worker(SURELY_THREADS[way], GET))
     assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", "certain", None, (3, 4))
-    assert "where there never is a loop" in finding.message
+    assert "which never has a loop" in finding.message
 
 
 @pytest.mark.parametrize("way", EXECUTORS)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ctxpolicy._check import RULES
-from ctxpolicy._check.asyncio_names import IN_ASYNCIO, IN_SUBMODULES, Removed, removed, star_removed
+from ctxpolicy._check.asyncio_names import IN_ASYNCIO, IN_SUBMODULES, RemovedName, find_removed, find_star_removed
 
 # Each way takes NAME once.
 IN_THE_PACKAGE = {
@@ -83,7 +83,7 @@ IN_A_SUBMODULE = {
 }
 
 
-def the_one(findings, program: str, name: str, gone: Removed) -> None:
+def the_one(findings, program: str, name: str, gone: RemovedName) -> None:
     line = program.partition("NAME")[0].count("\n") + 1
     (finding,) = findings(program.replace("NAME", name))
     assert (finding.code, finding.line) == (gone.code, line)
@@ -95,20 +95,20 @@ def the_one(findings, program: str, name: str, gone: Removed) -> None:
 @pytest.mark.parametrize("way", IN_THE_PACKAGE)
 def test_every_removed_name_is_found_however_it_is_taken_from_the_package(way, findings):
     for name in IN_ASYNCIO:
-        the_one(findings, IN_THE_PACKAGE[way], name, removed(f"asyncio.{name}"))
+        the_one(findings, IN_THE_PACKAGE[way], name, find_removed(f"asyncio.{name}"))
 
 
 @pytest.mark.parametrize("way", IN_A_SUBMODULE)
 def test_every_removed_name_is_found_however_it_is_taken_from_a_submodule(way, findings):
     for name in IN_SUBMODULES:
-        the_one(findings, IN_A_SUBMODULE[way], name, removed(f"asyncio.events.{name}"))
+        the_one(findings, IN_A_SUBMODULE[way], name, find_removed(f"asyncio.events.{name}"))
 
 
 @pytest.mark.parametrize("module", ["asyncio", "asyncio.events"])
 def test_every_removed_name_is_found_where_a_star_import_gives_it(module, findings):
     for name in IN_ASYNCIO:
         (finding,) = findings(f"from {module} import *\nfrom socket import *\n{name}")
-        gone = star_removed(name)
+        gone = find_star_removed(name)
         assert (finding.code, finding.line, finding.fails) == (gone.code, 3, gone.fails)
         assert finding.message == f"{name} of `from asyncio import *` is gone in Python {gone.fails}"
 
