@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctxpolicy._cli.sys_path import ours_first
+from ctxpolicy._cli.sys_path import program_folder_last
 from tests.support.python_runs import Runs
 
 # What ctxpolicy itself, and what it imports, could find beside a program.
@@ -121,7 +121,7 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
 
 def test_the_search_path_is_as_before_whatever_was_added_meanwhile(monkeypatch):
     monkeypatch.setattr(sys, "path", ["program", "other", "program"])
-    with ours_first(even_if_safe=True):
+    with program_folder_last(despite_safe_path=True):
         assert sys.path == ["other", "program", "program"]
         sys.path.append("added")
     assert sys.path == ["program", "other", "program", "added"]
