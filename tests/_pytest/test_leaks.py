@@ -259,7 +259,7 @@ def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(mon
     cycle += [cycle, lease]
     del cycle, lease
     assert not loop.is_closed()
-    leaks._reclaim_leases()
+    leaks._collect_leases()
     assert loop.is_closed()
 
 
