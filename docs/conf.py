@@ -30,8 +30,8 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 nitpicky = True
-# Names of other projects are not linked: their inventories are on a network. Nor are private modules and type
-# variables, which have no page.
+# Names of other projects are not linked, because their inventories are on a network. Private modules and type
+# variables are not linked, because they have no page.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!ctxpolicy).*"),
     (r"py:.*", r"ctxpolicy\.(_.*|.*\._.*|.*\b(T|P|LoopFactory|Missing))"),

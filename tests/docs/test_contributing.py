@@ -69,7 +69,9 @@ def test_the_map_has_exactly_one_line_for_each_module_and_each_folder():
     expected = {path for path in modules if not path.endswith("/__init__.py") or path == "testing/__init__.py"}
     inner = {f"{path.rpartition('/')[0]}/" for path in modules if path.count("/") > 1}
     lines = LINE_OF_THE_MAP.findall(MAP.read_text(encoding="utf-8").partition("## Every folder and module")[2])
-    assert sorted(lines) == sorted(expected | inner)
+    assert sorted((expected | inner) - set(lines)) == [], "the map has no line for these"
+    assert sorted(set(lines) - expected - inner) == [], "the map has lines for these, which do not exist"
+    assert len(lines) == len(set(lines))
 
 
 def test_the_map_has_a_heading_for_each_folder_at_the_root():
