@@ -14,7 +14,7 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
-from ctxpolicy._bridge.run_on_other_thread import hand_over
+from ctxpolicy._bridge.run_on_other_thread import run_on_other_thread
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
 from ctxpolicy._loops.creation import note_origin, origin
 from ctxpolicy._loops.factories import LoopFactory
@@ -96,7 +96,7 @@ def _on_context_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
             loop = _found_for(coro, lambda: scope.enter_context(fresh_loop()))
             return run_until_done(loop, coro, timeout)
     if loop.is_running():
-        return hand_over(loop, coro, timeout)
+        return run_on_other_thread(loop, coro, timeout)
     if loop.is_closed():
         coro.close()
         raise BlockingError(

@@ -23,21 +23,21 @@ from ctxpolicy._loops.creation import origin
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
-__all__ = ["Wait", "Work", "doing", "handing_over", "present_work", "standing_still"]
+__all__ = ["Waiter", "Work", "blocked_on", "current_work", "waiting_for_loop", "working_on"]
 
 
-class Wait(NamedTuple):
+class Waiter(NamedTuple):
     """That somebody waits for a piece of work.
 
     Attributes:
         loop: the loop that runs where it is waited; ``None``: none does.
         work: what is done there; ``None``: nothing that is known here.
-        stands_still: whether ``loop`` can do nothing else meanwhile.
+        blocked: whether ``loop`` can do nothing else meanwhile.
     """
 
     loop: AbstractEventLoop | None
     work: Work | None
-    stands_still: bool
+    blocked: bool
 
 
 class Work:
@@ -48,11 +48,11 @@ class Work:
         within: what must be waited for to the end where this is (the executor of a job).
     """
 
-    __slots__ = ("waits", "within")
+    __slots__ = ("part_of", "waiters")
 
-    def __init__(self, wait: Wait | None = None, within: Work | None = None) -> None:
-        self.waits: tuple[Wait, ...] = () if wait is None else (wait,)
-        self.within = within
+    def __init__(self, waiter: Waiter | None = None, part_of: Work | None = None) -> None:
+        self.waiters: tuple[Waiter, ...] = () if waiter is None else (waiter,)
+        self.part_of = part_of
 
 
 class _Graph:
@@ -62,7 +62,7 @@ class _Graph:
     def after_fork(self) -> None:
         """Forget the waits of threads that a forked child does not have."""
         self.lock = threading.Lock()
-        self.handed: dict[AbstractEventLoop, list[Work]] = {}  # the work that waits for each loop
+        self.submitters: dict[AbstractEventLoop, list[Work]] = {}  # the work that waits for each loop
 
 
 _graph: Final = _Graph()
@@ -70,13 +70,13 @@ renew_after_fork(_graph, RESOLVER)
 _present: Final = threading.local()
 
 
-def present_work() -> Work | None:
+def current_work() -> Work | None:
     """Return what this thread does, ``None`` where that is not known."""
     return getattr(_present, "work", None)
 
 
 @final
-class doing:  # noqa: N801 - reads as the statement that it is part of
+class working_on:  # noqa: N801 - reads as the statement that it is part of
     """Note for the block that this thread does ``work``. A class, as each isolated call comes here: 1 us less."""
 
     __slots__ = ("_former", "_work")
@@ -85,7 +85,7 @@ class doing:  # noqa: N801 - reads as the statement that it is part of
         self._work = work
 
     def __enter__(self) -> None:
-        self._former = present_work()
+        self._former = current_work()
         _present.work = self._work
 
     def __exit__(self, *_: object) -> None:
@@ -93,29 +93,29 @@ class doing:  # noqa: N801 - reads as the statement that it is part of
 
 
 @contextlib.contextmanager
-def standing_still(work: Work) -> Iterator[None]:
+def blocked_on(work: Work) -> Iterator[None]:
     """Note for the block that this thread, and the loop that runs in it, stand still until ``work`` is done.
 
     Raises:
         BlockingError: ``work`` waits for a loop that would stand still.
     """
-    wait = Wait(running_loop(), present_work(), stands_still=True)
+    wait = Waiter(running_loop(), current_work(), blocked=True)
     with _graph.lock:
-        for loop in [wait.loop, *_standing_still_for(wait.work)]:
-            if loop is not None and any(_depends(work, other) for other in _graph.handed.get(loop, ())):
+        for loop in [wait.loop, *_loops_blocked_on(wait.work)]:
+            if loop is not None and any(_depends(work, other) for other in _graph.submitters.get(loop, ())):
                 raise _refusal(loop, "is waited for by the work that is waited for here")
-        work.waits += (wait,)
+        work.waiters += (wait,)
     try:
         yield
     finally:
         with _graph.lock:
-            waits = list(work.waits)
+            waits = list(work.waiters)
             waits.remove(wait)
-            work.waits = tuple(waits)
+            work.waiters = tuple(waits)
 
 
 @contextlib.contextmanager
-def handing_over(loop: AbstractEventLoop, *, limited: bool) -> Iterator[None]:
+def waiting_for_loop(loop: AbstractEventLoop, *, limited: bool) -> Iterator[None]:
     """Note for the block that this thread waits for ``loop`` to run something.
 
     Args:
@@ -125,31 +125,31 @@ def handing_over(loop: AbstractEventLoop, *, limited: bool) -> Iterator[None]:
     Raises:
         BlockingError: ``loop`` stands still until the work of this thread is done.
     """
-    work = present_work()
+    work = current_work()
     if work is None:
         yield
         return
     with _graph.lock:
-        if any(still is loop for still in _standing_still_for(work)):
+        if any(still is loop for still in _loops_blocked_on(work)):
             raise _refusal(loop, "stands still until the work of this thread is done")
         if not limited:
-            _graph.handed.setdefault(loop, []).append(work)
+            _graph.submitters.setdefault(loop, []).append(work)
     try:
         yield
     finally:
         if not limited:
             with _graph.lock:
-                works = _graph.handed[loop]
+                works = _graph.submitters[loop]
                 works.remove(work)
                 if not works:
-                    del _graph.handed[loop]
+                    del _graph.submitters[loop]
 
 
-def _standing_still_for(work: Work | None) -> Iterator[AbstractEventLoop]:
+def _loops_blocked_on(work: Work | None) -> Iterator[AbstractEventLoop]:
     """Return the loops that stand still until ``work`` is done."""
     for other in _above(work):
-        for wait in other.waits:
-            if wait.stands_still and wait.loop is not None:
+        for wait in other.waiters:
+            if wait.blocked and wait.loop is not None:
                 yield wait.loop
 
 
@@ -168,11 +168,11 @@ def _above(work: Work | None) -> Iterator[Work]:
             continue
         seen.append(one)
         yield one
-        ahead.append(one.within)
-        for wait in one.waits:
+        ahead.append(one.part_of)
+        for wait in one.waiters:
             ahead.append(wait.work)
-            if wait.stands_still and wait.loop is not None:
-                ahead += _graph.handed.get(wait.loop, ())
+            if wait.blocked and wait.loop is not None:
+                ahead += _graph.submitters.get(wait.loop, ())
 
 
 def _refusal(loop: AbstractEventLoop, why: str) -> BlockingError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from ctxpolicy._bridge.deadlock import Work, doing, standing_still
+from ctxpolicy._bridge.deadlock import Work, blocked_on, working_on
 from ctxpolicy._contextvars import bind_to_empty_context, bind_to_snapshot_context
 from ctxpolicy.errors import OptionError
 
@@ -41,7 +41,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Schedule ``fn(*args, **kwargs)``; as ``ThreadPoolExecutor.submit()``."""
-        job = Work(within=self._all_jobs)
+        job = Work(part_of=self._all_jobs)
         bound = self._bind(_doing(job, functools.partial(fn, *args, **kwargs)))
         # In an empty contextvars context, for where new threads start in a copy of it (-X thread_inherit_context=1).
         future: Future[T] = contextvars.Context().run(super().submit, bound)
@@ -58,13 +58,13 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
         if not wait:
             super().shutdown(wait=False, cancel_futures=cancel_futures)
             return
-        with standing_still(self._all_jobs):
+        with blocked_on(self._all_jobs):
             super().shutdown(wait=True, cancel_futures=cancel_futures)
 
 
 def _doing(job: Work, fn: Callable[[], T]) -> Callable[[], T]:
     def work() -> T:
-        with doing(job):
+        with working_on(job):
             return fn()
 
     return work
@@ -78,11 +78,11 @@ class _JobFuture(Future[T]):
     def result(self, timeout: float | None = None) -> T:
         if timeout is not None or self.done():
             return super().result(timeout)
-        with standing_still(self._job):
+        with blocked_on(self._job):
             return super().result()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         if timeout is not None or self.done():
             return super().exception(timeout)
-        with standing_still(self._job):
+        with blocked_on(self._job):
             return super().exception()

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from ctxpolicy._asyncio.running import running_loop, stepped_out
-from ctxpolicy._bridge import deadlock as waits
+from ctxpolicy._bridge import deadlock
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._loops.factories import LoopFactory
@@ -47,8 +47,8 @@ def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: floa
     except BaseException:
         coro.close()
         raise
-    work = waits.Work(waits.Wait(outer, waits.present_work(), stands_still=True))
-    with waits.doing(work), stepped_out():
+    work = deadlock.Work(deadlock.Waiter(outer, deadlock.current_work(), blocked=True))
+    with deadlock.working_on(work), stepped_out():
         try:
             return _run(lease, coro, outer, timeout)
         finally:

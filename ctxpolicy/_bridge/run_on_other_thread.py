@@ -11,12 +11,12 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar, final
 
-from ctxpolicy._bridge import deadlock as waits
+from ctxpolicy._bridge import deadlock
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
-__all__ = ["hand_over"]
+__all__ = ["run_on_other_thread"]
 
 T = TypeVar("T")
 _LOOK_EVERY: Final = 0.25  # seconds between looks at the loop that is waited for
@@ -24,7 +24,7 @@ _WARN_AFTER: Final = 5.0  # seconds without a sign of life
 _GRACE: Final = 1.0  # seconds for a blocked loop to take note of a cancellation
 
 
-def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
+def run_on_other_thread(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
     """Run ``coro`` on ``loop``, which runs in another thread, and return its result.
 
     It runs in a copy of this thread's contextvars context. If the wait ends early (by ``timeout``, in seconds, or
@@ -37,7 +37,7 @@ def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: fl
     """
     try:
         waiting = contextlib.ExitStack()
-        waiting.enter_context(waits.handing_over(loop, limited=timeout is not None))
+        waiting.enter_context(deadlock.waiting_for_loop(loop, limited=timeout is not None))
     except BlockingError:
         coro.close()
         raise
