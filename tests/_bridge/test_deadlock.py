@@ -44,7 +44,7 @@ def test_the_loop_that_stands_still_for_this_work_is_refused(loops):
         with waiting_for_loop(loops[1], limited=False):
             pass
         for limited in (True, False):
-            with pytest.raises(BlockingError, match="stands still"), waiting_for_loop(loops[0], limited=limited):
+            with pytest.raises(BlockingError, match="is blocked until"), waiting_for_loop(loops[0], limited=limited):
                 pytest.fail("entered")
 
 
@@ -64,7 +64,7 @@ def test_so_is_one_that_stands_still_for_what_waits_for_a_loop_that_stands_still
     handed = Work(still(loops[0]))
     with working_on(handed), waiting_for_loop(loops[1], limited=False), working_on(Work(still(loops[1]))):
         for loop in (loops[0], loops[1]):
-            with pytest.raises(BlockingError, match="stands still"), waiting_for_loop(loop, limited=False):
+            with pytest.raises(BlockingError, match="is blocked until"), waiting_for_loop(loop, limited=False):
                 pytest.fail("entered")
         with waiting_for_loop(loops[2], limited=False):
             pass
@@ -198,7 +198,7 @@ def test_an_isolated_call_is_refused_the_loop_that_stands_still_under_the_one_th
             asyncio.set_event_loop(loop)
             return block_on(answer())
 
-        with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+        with pytest.raises(BlockingError, match="is blocked until the work of this thread ends"):
             block_on(isolate(ask), nested="isolated")
 
     with install("thread"):
