@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
 from ctxpolicy._asyncio.other_policies import (
+    current_loop_of,
     decides_like_asyncio,
     handles_missing_like_asyncio,
     is_asyncio_default,
-    kept_loop,
     would_create,
 )
 from ctxpolicy._explain.formatting import callable_name, class_name, formatted, formatted_error, formatted_repr
@@ -53,13 +53,11 @@ def policy_view(policy: Any) -> View:
         policy: any policy; ``None``: asyncio's default policy, which has not been made yet.
     """
     if isinstance(policy, PassThroughPolicy) and override.overriding_resolver() is None:
-        previous = policy_view(policy.previous)
+        previous, like_asyncio = policy_view(policy.previous), handles_missing_like_asyncio(policy.previous)
         return replace(
             previous,
             policy=f"{previous.policy}, to which the policy of using() blocks passes on",
-            answer=_context_policy_answer(policy)[0]
-            if handles_missing_like_asyncio(policy.previous)
-            else previous.answer,
+            answer=_context_policy_answer(policy)[0] if like_asyncio else previous.answer,
         )
     if isinstance(policy, ContextPolicy):
         return _context_policy_view(policy)
@@ -70,7 +68,7 @@ def policy_view(policy: Any) -> View:
 
 
 def _other_policy_view(policy: Any) -> View:
-    loop = kept_loop(policy)
+    loop = current_loop_of(policy)
     default, per_thread = is_asyncio_default(policy), decides_like_asyncio(policy)
     return View(
         policy="asyncio's own" if default else class_name(type(policy)),

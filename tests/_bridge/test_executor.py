@@ -219,7 +219,7 @@ def test_a_loop_that_its_job_waits_for_may_not_stand_still_for_it(wait, executor
         while not gate.reached.is_set():
             assert not job.done(), job.exception()
             await asyncio.sleep(0)
-        with pytest.raises(BlockingError, match="is waited for by the work that is waited for here"):
+        with pytest.raises(BlockingError, match="is waited for by the work that this thread would wait for"):
             executor.shutdown() if wait == "shutdown" else getattr(job, wait)()
         with pytest.raises(concurrent.futures.TimeoutError):
             job.result(timeout=0)  # what ends may be waited for

@@ -199,7 +199,7 @@ def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
         outer, inner = fresh_loop(), fresh_loop()
         outer_loop = outer.__enter__()
         inner_loop = inner.__enter__()
-        with pytest.raises(ScopeError, match="a scope that was entered in it is still open"):
+        with pytest.raises(ScopeError, match="a scope that was entered inside it is still open"):
             outer.__exit__(None, None, None)
         assert asyncio.get_event_loop() is inner_loop
         assert not outer_loop.is_closed()
@@ -323,7 +323,7 @@ def test_a_scope_is_entered_once_at_a_time_and_left_only_when_entered():
     scope = fresh_loop()
     with pytest.raises(ScopeError, match="not entered"):
         scope.__exit__(None, None, None)
-    with scope, pytest.raises(ScopeError, match="entered already"):
+    with scope, pytest.raises(ScopeError, match="already entered"):
         scope.__enter__()
     with scope as loop:
         assert asyncio.get_event_loop() is loop
