@@ -6,4 +6,4 @@ with ours_first():
     from ctxpolicy._cli.main import start
 
 if __name__ == "__main__":
-    start()  # and nothing after it: a program that is run has this namespace to itself
+    start()  # the last statement: a program that is run then has this namespace to itself
