@@ -15,7 +15,8 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.lease import open_leases
-from ctxpolicy._policy import install
+from ctxpolicy._policy.install import Installation, installations
+from ctxpolicy._policy.using import blocks
 from tests.support.policies import collect_copies
 from tests.support.resolver_cases import CASES, ResolverCase
 
@@ -72,7 +73,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a policy, an installation, a running marker or an open lease behind, and mend it."""
-    policy, stack, leases = host.in_force(), list(install._state.stack), _standing_leases()
+    policy, stack, leases = host.in_force(), list(installations.stack), _standing_leases()
     yield
     getattr(request.node, "funcargs", {}).clear()  # else pytest keeps this test's resolver past this end of it
     collect_copies()
@@ -89,11 +90,10 @@ def _mend_policy(previous: object) -> Iterator[str]:
         yield f"{now!r} in force in place of {previous!r}"
 
 
-def _mend_installations(previous: list[install.Installation]) -> Iterator[str]:
-    state = install._state
-    if state.stack != previous or state.blocks:
-        yield f"installed {state.stack!r} in place of {previous!r}, {state.blocks} open using blocks"
-        state.stack[:], state.blocks, state.dispatch = previous, 0, None
+def _mend_installations(previous: list[Installation]) -> Iterator[str]:
+    if installations.stack != previous or blocks.open:
+        yield f"installed {installations.stack!r} in place of {previous!r}, {blocks.open} open using blocks"
+        installations.stack[:], blocks.open, blocks.temporary = previous, 0, None
 
 
 def _mend_running_marker() -> Iterator[str]:

@@ -12,8 +12,8 @@ from ctxpolicy._fork import process
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._loops.lease import Lease
-from ctxpolicy._policy.install import using
 from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._policy.using import using
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import ScopeError
 
