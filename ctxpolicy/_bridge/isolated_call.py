@@ -12,7 +12,7 @@ from types import CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._bridge.deadlock import Wait, Work, doing, present_work
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.warm_loop import WarmLoop
 from ctxpolicy._bridge.worker_threads import Worker, pool
 from ctxpolicy._contextvars import ContextVarExt
@@ -50,7 +50,7 @@ class IsolatedCall(Work):
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory | None) -> None:
         self._caller = asyncio.get_running_loop()
-        super().__init__(Wait(self._caller, present_work(), stands_still=False))
+        super().__init__(Waiter(self._caller, current_work(), blocked=False))
         self.factory = factory
         self.parent = _inside.get_raw()
         self.woken: asyncio.Future[None] = self._caller.create_future()
@@ -133,7 +133,7 @@ class IsolatedCall(Work):
 
     def run(self, warm: WarmLoop, worker: Worker) -> None:
         """Run ``func`` on the warm loop, and keep the outcome."""
-        with doing(self):
+        with working_on(self):
             self._context.run(self._run_here, warm, worker)
 
     def fail(self, error: BaseException) -> None:
@@ -211,8 +211,8 @@ def _bind(warm: WarmLoop) -> Callable[[], object]:
     resolver = policy.resolver
     if not resolver.private():
         return _nothing
-    former = resolver.enter(warm.lease)
-    return lambda: resolver.leave(former)
+    previous = resolver.enter(warm.lease)
+    return lambda: resolver.leave(previous)
 
 
 def _nothing() -> None:

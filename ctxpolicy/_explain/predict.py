@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
-from ctxpolicy._asyncio.other_policies import decides_as_asyncio, is_asyncios_own, is_own_way, kept_loop, would_create
+from ctxpolicy._asyncio.other_policies import (
+    current_loop_of,
+    decides_like_asyncio,
+    handles_missing_like_asyncio,
+    is_asyncio_default,
+    would_create,
+)
 from ctxpolicy._explain.formatting import callable_name, class_name, formatted, formatted_error, formatted_repr
 from ctxpolicy._explain.report import Answer, BoundLoop, View
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._policy import override
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
@@ -46,12 +51,12 @@ def policy_view(policy: Any) -> View:
     Args:
         policy: any policy; ``None``: asyncio's default policy, which has not been made yet.
     """
-    if isinstance(policy, DispatchPolicy) and override.chosen() is None:
-        previous = policy_view(policy.former)
+    if isinstance(policy, PassThroughPolicy) and override.overriding_resolver() is None:
+        previous, like_asyncio = policy_view(policy.previous), handles_missing_like_asyncio(policy.previous)
         return replace(
             previous,
             policy=f"{previous.policy}, to which the policy of using() blocks passes on",
-            answer=_context_policy_answer(policy)[0] if is_own_way(policy.former) else previous.answer,
+            answer=_context_policy_answer(policy)[0] if like_asyncio else previous.answer,
         )
     if isinstance(policy, ContextPolicy):
         return _context_policy_view(policy)
@@ -62,8 +67,8 @@ def policy_view(policy: Any) -> View:
 
 
 def _other_policy_view(policy: Any) -> View:
-    loop = kept_loop(policy)
-    default, per_thread = is_asyncios_own(policy), decides_as_asyncio(policy)
+    loop = current_loop_of(policy)
+    default, per_thread = is_asyncio_default(policy), decides_like_asyncio(policy)
     return View(
         policy="asyncio's own" if default else class_name(type(policy)),
         context=f"thread {thread_name()}" if per_thread else "only that policy knows its contexts",
@@ -74,7 +79,7 @@ def _other_policy_view(policy: Any) -> View:
 
 
 def _other_policy_answer(policy: Any, loop: AbstractEventLoop | None) -> Answer:
-    if not decides_as_asyncio(policy):
+    if not decides_like_asyncio(policy):
         return _unknown_answer(policy)
     here = f"thread {thread_name()}"
     if loop is not None:
@@ -95,12 +100,12 @@ def _unknown_answer(policy: Any) -> Answer:
 def _context_policy_view(policy: ContextPolicy) -> View:
     resolver, answer, loop = policy.resolver, *_context_policy_answer(policy)
     return View(
-        policy="the policy of using() blocks" if isinstance(policy, DispatchPolicy) else class_name(type(policy)),
+        policy="the policy of using() blocks" if isinstance(policy, PassThroughPolicy) else class_name(type(policy)),
         resolver=formatted(lambda: _path(resolver)) + ("" if resolver is policy.own_resolver else ", set by using()"),
         missing=policy.missing,
         context=formatted(resolver.describe),
         binding=_binding(resolver, loop),
-        loop_factory=formatted(lambda: callable_name(_factory(policy))),
+        loop_factory=formatted(lambda: callable_name(policy.factory_in_use())),
         answer=answer,
     )
 
@@ -121,11 +126,11 @@ def _context_policy_answer(policy: ContextPolicy) -> tuple[Answer, AbstractEvent
 
 def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
     reasons: tuple[str, ...] = (_ASKED, f"its resolver has no loop for {context}", f"missing is {policy.missing!r}")
-    action = policy.remedy()
+    action = policy.missing_action()
     if action == "error":
         if policy.missing == "asyncio":
             reasons = (*reasons, _NOT_IMPLICIT)
-        return Answer("error", reasons, error=formatted_error(policy.nothing_here()))
+        return Answer("error", reasons, error=formatted_error(policy.no_loop_error()))
     if action == "lease":
         if _applies_nowhere(policy.resolver):
             policy.resolver.lease(policy.new_event_loop)  # raises before it would make a loop
@@ -150,11 +155,6 @@ def _applies_nowhere(resolver: ContextResolver) -> bool:
     if isinstance(resolver, ChainResolver):
         return not resolver.applies() or _applies_nowhere(resolver.present())
     return isinstance(resolver, DelegatingResolver) and _applies_nowhere(resolver.present())
-
-
-def _factory(policy: ContextPolicy) -> Callable[[], Any]:
-    overridden = type(policy).new_event_loop is not ContextPolicy.new_event_loop
-    return policy.new_event_loop if overridden else policy.factory_in_use()
 
 
 # --- what is bound ---

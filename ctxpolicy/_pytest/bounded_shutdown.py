@@ -9,8 +9,8 @@ from collections.abc import Collection, Coroutine
 from concurrent.futures import Executor, wait
 from typing import Any
 
-from ctxpolicy._asyncio.loop_internals import default_executor, leftovers
-from ctxpolicy._asyncio.running import stepped_out
+from ctxpolicy._asyncio.loop_internals import default_executor, pending_work, silence_destroyed
+from ctxpolicy._asyncio.running import suspended_running_loop
 
 __all__ = ["end_tasks", "shut_down", "threads_of"]
 
@@ -28,9 +28,9 @@ def shut_down(loop: AbstractEventLoop, deadline: float) -> bool:
     Returns:
         whether everything in the loop has ended before the deadline.
     """
-    ended = not leftovers(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
+    ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
-        _suppress_destroyed_log(task)
+        silence_destroyed(task)  # else the message appears in the log of a later test
     executor = default_executor(loop)
     loop.close()  # tells the executor's threads to end, and waits for none of them
     for thread in threads_of(executor):
@@ -63,17 +63,12 @@ def threads_of(executor: Executor | None) -> Collection[Any]:
     return threads
 
 
-def _suppress_destroyed_log(task: asyncio.Task[Any]) -> None:
-    """Keep asyncio from logging "Task was destroyed but it is pending!", which would appear in a later test."""
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # typeshed does not have it
-
-
 def _run(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], deadline: float) -> bool:
     """Run ``coroutine`` in ``loop`` until the deadline; return whether it has ended by then."""
     seconds = max(0.0, deadline - time.monotonic())
     if loop.is_running():
         return bool(wait([asyncio.run_coroutine_threadsafe(coroutine, loop)], seconds).done)
-    with stepped_out():
+    with suspended_running_loop():
         task, stop = loop.create_task(coroutine), lambda _: loop.stop()
         task.add_done_callback(stop)
         # Not a timeout in the coroutine: a loop whose current task was never left can run no other task.

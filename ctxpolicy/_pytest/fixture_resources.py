@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from ctxpolicy._asyncio.forked_loops import watched
+from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.loop_internals import default_executor
 from ctxpolicy._pytest.bounded_shutdown import threads_of
 from ctxpolicy._pytest.creator_threads import creator_thread, thread_pools
@@ -29,11 +29,11 @@ class FixtureResources:
     def recording(self) -> Iterator[None]:
         """Add what is created in the block, where such a fixture is set up."""
         __tracebackhide__ = True
-        loops, threads, pools = set(watched()), set(threading.enumerate()), set(thread_pools())
+        loops, threads, pools = set(tracked()), set(threading.enumerate()), set(thread_pools())
         try:
             yield
         finally:
-            self._loops.update(loop for loop in watched() if loop not in loops)
+            self._loops.update(loop for loop in tracked() if loop not in loops)
             self._threads.update(thread for thread in threading.enumerate() if thread not in threads)
             self._executors.update(pool for pool in thread_pools() if pool not in pools)
 
@@ -56,7 +56,7 @@ class FixtureResources:
         A fixture started the thread, or the thread works for an executor of a fixture: one that the fixture created or
         returned, the default executor of one of its loops, or a thread pool that one of its threads created.
         """
-        loops = [loop for loop in watched() if loop in self._loops or creator_thread(loop) in self._threads]
+        loops = [loop for loop in tracked() if loop in self._loops or creator_thread(loop) in self._threads]
         pools = [pool for pool in thread_pools() if creator_thread(pool) in self._threads]
         executors = [*self._executors, *pools, *map(default_executor, loops)]
         return thread in self._threads or any(thread in threads_of(executor) for executor in executors)

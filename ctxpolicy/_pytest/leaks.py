@@ -10,9 +10,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ctxpolicy._asyncio.forked_loops import watched
+from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.loop_internals import default_executor
+from ctxpolicy._asyncio.loop_internals import default_executor, ident_of_running_thread
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.creation import origin
 from ctxpolicy._loops.lease import open_leases
@@ -155,7 +155,7 @@ def _is_ours(thread: threading.Thread | None) -> bool:
 def _is_out_of_reach(loop: AbstractEventLoop) -> bool:
     """Return whether nothing can be run in ``loop`` from here."""
     if loop.is_running():
-        return getattr(loop, "_thread_id", None) == threading.get_ident()  # another greenlet of this thread runs it
+        return ident_of_running_thread(loop) == threading.get_ident()  # another greenlet of this thread runs it
     return loop.is_closed() or _other_thread(loop) is not None  # that thread may run the loop at any moment
 
 
@@ -166,7 +166,7 @@ def _collect_leases() -> None:
 
 
 def _loops_by_identity() -> dict[int, AbstractEventLoop]:
-    return {id(loop): loop for loop in watched()}  # the values keep the loops alive: no id is used again
+    return {id(loop): loop for loop in tracked()}  # the values keep the loops alive: no id is used again
 
 
 def _name(loop: Any) -> str:

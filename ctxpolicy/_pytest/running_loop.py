@@ -7,16 +7,24 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from ctxpolicy._asyncio.running import Running, enter_running, leave_running, running_loop, stepped_out
+from ctxpolicy._asyncio.running import (
+    Running,
+    restore_running_loop,
+    running_loop,
+    suspended_running_loop,
+    unset_running_loop,
+)
 
 __all__ = ["RunningLoopGuard", "leave_current_task"]
 
 
 def leave_current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     """Leave the current task of ``loop``, which does not run; return that task, ``None`` if there was none."""
-    with stepped_out():
-        enter_running((loop, None))  # from 3.14 on a task can be seen and left only while its loop is the running one
-        _, task = leave_running() or (loop, None)
+    with suspended_running_loop():
+        restore_running_loop(
+            (loop, None)
+        )  # from 3.14 on a task can be seen and left only while its loop is the running one
+        _, task = unset_running_loop() or (loop, None)
     return task
 
 
@@ -48,9 +56,9 @@ class RunningLoopGuard:
 
             running_per_greenlet.start()
             self._per_greenlet = True
-        return leave_running()
+        return unset_running_loop()
 
     def restore(self, running: Running | None) -> None:
         """Set a running loop again, in place of the one that a test has left set."""
-        leave_running()
-        enter_running(running)
+        unset_running_loop()
+        restore_running_loop(running)

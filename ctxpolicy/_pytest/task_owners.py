@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from ctxpolicy._asyncio.loop_internals import source_traceback
+
 __all__ = ["recording_task_owners", "set_running_test", "unfinished_tasks"]
 
 # The coroutine of the one task in which anyio's plugin runs both tests and fixtures. The context of this task does not
@@ -64,7 +66,7 @@ def _recording_create_task(previous: Callable[..., Any]) -> Callable[..., Any]:
         owner = _owner.get() or _owner_in_anyio(self)
         if owner is not None and isinstance(task, asyncio.Task):
             _owners[task] = owner
-        source = getattr(task, "_source_traceback", None)
+        source = source_traceback(task)
         # In debug mode the traceback says where the task was created: this function is not the place.
         if source and source[-1].filename == __file__:
             del source[-1]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ctxpolicy import BlockingError, ContextThreadPoolExecutor, block_on, install, isolate
-from ctxpolicy._bridge.deadlock import Wait, Work, doing, handing_over, present_work, standing_still
+from ctxpolicy._bridge.deadlock import Waiter, Work, blocked_on, current_work, waiting_for_loop, working_on
 from tests._bridge.calls import Gate
 from tests.support.programs import run_program
 
@@ -25,48 +25,48 @@ def loops():
         loop.close()
 
 
-def still(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Wait:
-    return Wait(loop, work, stands_still=True)
+def still(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Waiter:
+    return Waiter(loop, work, blocked=True)
 
 
 def test_a_thread_does_what_it_was_noted_to_do_for_the_block_only():
     outer, inner = Work(), Work()
-    assert present_work() is None
-    with doing(outer):
-        with pytest.raises(ZeroDivisionError), doing(inner):
-            divmod(1, int(present_work() is not inner))
-        assert present_work() is outer
-    assert present_work() is None
+    assert current_work() is None
+    with working_on(outer):
+        with pytest.raises(ZeroDivisionError), working_on(inner):
+            divmod(1, int(current_work() is not inner))
+        assert current_work() is outer
+    assert current_work() is None
 
 
 def test_the_loop_that_stands_still_for_this_work_is_refused(loops):
-    with doing(Work(still(loops[0]))):
-        with handing_over(loops[1], limited=False):
+    with working_on(Work(still(loops[0]))):
+        with waiting_for_loop(loops[1], limited=False):
             pass
         for limited in (True, False):
-            with pytest.raises(BlockingError, match="stands still"), handing_over(loops[0], limited=limited):
+            with pytest.raises(BlockingError, match="is blocked until"), waiting_for_loop(loops[0], limited=limited):
                 pytest.fail("entered")
 
 
 def test_so_is_one_that_stands_still_for_what_waits_for_this_work(loops):
     outermost = Work(still(loops[0]))
-    outer = Work(Wait(loops[1], outermost, stands_still=False))
-    with doing(Work(still(loops[2], outer))):
-        with handing_over(loops[1], limited=False):  # it awaits, and so runs
+    outer = Work(Waiter(loops[1], outermost, blocked=False))
+    with working_on(Work(still(loops[2], outer))):
+        with waiting_for_loop(loops[1], limited=False):  # it awaits, and so runs
             pass
         for loop in (loops[0], loops[2]):
-            with pytest.raises(BlockingError), handing_over(loop, limited=False):
+            with pytest.raises(BlockingError), waiting_for_loop(loop, limited=False):
                 pytest.fail("entered")
 
 
 def test_so_is_one_that_stands_still_for_what_waits_for_a_loop_that_stands_still_for_this_work(loops):
     """The first loop stands still for a job that waits for the second, which stands still for the job here."""
     handed = Work(still(loops[0]))
-    with doing(handed), handing_over(loops[1], limited=False), doing(Work(still(loops[1]))):
+    with working_on(handed), waiting_for_loop(loops[1], limited=False), working_on(Work(still(loops[1]))):
         for loop in (loops[0], loops[1]):
-            with pytest.raises(BlockingError, match="stands still"), handing_over(loop, limited=False):
+            with pytest.raises(BlockingError, match="is blocked until"), waiting_for_loop(loop, limited=False):
                 pytest.fail("entered")
-        with handing_over(loops[2], limited=False):
+        with waiting_for_loop(loops[2], limited=False):
             pass
 
 
@@ -74,13 +74,13 @@ def test_and_a_loop_may_not_stand_still_for_work_that_waits_for_one_that_stands_
     first, second = Work(still(loops[0])), Work()
 
     async def stand_still() -> None:
-        with standing_still(second):
+        with blocked_on(second):
             pass
 
     loops[1].run_until_complete(stand_still())
-    with doing(second), handing_over(loops[0], limited=False):
+    with working_on(second), waiting_for_loop(loops[0], limited=False):
         loops[1].run_until_complete(stand_still())
-        with doing(first), handing_over(loops[1], limited=False), doing(Work()):
+        with working_on(first), waiting_for_loop(loops[1], limited=False), working_on(Work()):
             with pytest.raises(BlockingError, match="is waited for"):
                 loops[1].run_until_complete(stand_still())
             loops[2].run_until_complete(stand_still())
@@ -89,9 +89,9 @@ def test_and_a_loop_may_not_stand_still_for_work_that_waits_for_one_that_stands_
 @pytest.mark.parametrize(("awaits", "limited"), [(True, False), (False, True)])
 def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_up(loops, awaits, limited):
     handed = Work(still(loops[0]))
-    here = Work(Wait(loops[1], None, stands_still=not awaits))
-    with doing(handed), handing_over(loops[1], limited=limited):
-        with doing(here), handing_over(loops[0], limited=False):
+    here = Work(Waiter(loops[1], None, blocked=not awaits))
+    with working_on(handed), waiting_for_loop(loops[1], limited=limited):
+        with working_on(here), waiting_for_loop(loops[0], limited=False):
             pass
 
 
@@ -124,7 +124,7 @@ def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so
 
 
 def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
-    with handing_over(loops[0], limited=False):
+    with waiting_for_loop(loops[0], limited=False):
         pass
 
 
@@ -132,11 +132,11 @@ def test_many_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
     works = [Work(), Work()]
 
     async def stand_still_for(work: Work) -> None:
-        with standing_still(work):
+        with blocked_on(work):
             pass
 
-    with doing(works[0]), handing_over(loops[0], limited=False):
-        with doing(works[1]), handing_over(loops[0], limited=False):
+    with working_on(works[0]), waiting_for_loop(loops[0], limited=False):
+        with working_on(works[1]), waiting_for_loop(loops[0], limited=False):
             for work in works:
                 with pytest.raises(BlockingError, match="is waited for"):
                     loops[0].run_until_complete(stand_still_for(work))
@@ -148,26 +148,26 @@ def test_many_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
 
 def test_a_wait_with_a_timeout_does_not_count(loops):
     async def stand_still_for(work: Work) -> None:
-        with standing_still(work):
+        with blocked_on(work):
             pass
 
     work = Work()
-    with doing(work), handing_over(loops[0], limited=True):
+    with working_on(work), waiting_for_loop(loops[0], limited=True):
         loops[0].run_until_complete(stand_still_for(work))
 
 
 def test_works_that_wait_for_each_other_in_a_ring_are_looked_through_once(loops):
     first, second = Work(), Work()
-    with doing(first), standing_still(second), doing(second), standing_still(first):
-        with handing_over(loops[0], limited=False):
+    with working_on(first), blocked_on(second), working_on(second), blocked_on(first):
+        with waiting_for_loop(loops[0], limited=False):
             pass
 
 
 def test_nothing_is_left_noted(loops):
     work = Work()
-    with standing_still(work), standing_still(work):
-        assert len(work.waits) == 2
-    assert work.waits == ()
+    with blocked_on(work), blocked_on(work):
+        assert len(work.waiters) == 2
+    assert work.waiters == ()
 
 
 def test_an_isolated_call_may_block_on_the_loop_that_awaits_it():
@@ -198,7 +198,7 @@ def test_an_isolated_call_is_refused_the_loop_that_stands_still_under_the_one_th
             asyncio.set_event_loop(loop)
             return block_on(answer())
 
-        with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+        with pytest.raises(BlockingError, match="is blocked until the work of this thread ends"):
             block_on(isolate(ask), nested="isolated")
 
     with install("thread"):
@@ -243,22 +243,22 @@ def test_a_forked_child_knows_nothing_of_the_parents_waits():
     assert (
         run_program(
             "import asyncio, os, threading, warnings\n"
-            "from ctxpolicy._bridge.deadlock import Work, doing, handing_over, standing_still\n"
+            "from ctxpolicy._bridge.deadlock import Work, working_on, waiting_for_loop, blocked_on\n"
             "warnings.simplefilter('ignore', DeprecationWarning)\n"
             "loop, work, begun, end = asyncio.new_event_loop(), Work(), threading.Event(), threading.Event()\n"
             "def wait():\n"
-            "    with doing(work), handing_over(loop, limited=False):\n"
+            "    with working_on(work), waiting_for_loop(loop, limited=False):\n"
             "        begun.set()\n"
             "        end.wait()\n"
             "async def main():\n"
-            "    with standing_still(work): return 0\n"
+            "    with blocked_on(work): return 0\n"
             "thread = threading.Thread(target=wait)\n"
             "thread.start()\n"
             "begun.wait()\n"
             "child = os.fork()\n"
             "if not child:\n"
             "    asyncio.set_event_loop(None)\n"
-            "    os._exit(len(__import__('ctxpolicy._bridge.deadlock', fromlist=['x'])._graph.handed))\n"
+            "    os._exit(len(__import__('ctxpolicy._bridge.deadlock', fromlist=['x'])._graph.submitters))\n"
             "print(os.waitpid(child, 0)[1])\n"
             "end.set(); thread.join(); loop.close()\n"
         )
@@ -273,9 +273,9 @@ def test_waits_are_noted_by_many_threads_at_once(loops):
     def wait(_: int) -> None:
         barrier.wait(60)
         for _ in range(200):
-            with standing_still(work), doing(Work(still(loops[0]))), handing_over(loops[1], limited=False):
+            with blocked_on(work), working_on(Work(still(loops[0]))), waiting_for_loop(loops[1], limited=False):
                 pass
 
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(wait, range(4)))
-    assert work.waits == ()
+    assert work.waiters == ()

@@ -33,7 +33,7 @@ from ctxpolicy import (
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, PolicyBase
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.lease import open_leases
-from tests.support.policies import asyncio_alone, asyncios_own, in_force, in_thread, uvloops_own
+from tests.support.policies import asyncio_alone, default_policy, in_force, in_thread, uvloop_policy
 
 MISSING = ("asyncio", "error", "create")
 
@@ -176,7 +176,7 @@ def test_before_any_policy_was_made_it_makes_none():
             loop.close()
 
 
-@pytest.mark.parametrize("own", [asyncio_alone, lambda: in_force(asyncios_own())], ids=["alone", "default policy"])
+@pytest.mark.parametrize("own", [asyncio_alone, lambda: in_force(default_policy())], ids=["alone", "default policy"])
 def test_asyncios_own_policy_is_predicted_in_every_state(loop, own):
     with own():
         assert in_thread(explain_and_call)[0].answer.kind == "error"
@@ -206,7 +206,7 @@ def test_a_policy_that_answers_as_asyncios_own_is_predicted_too(loop):
 
 
 def test_uvloops_policy_is_predicted_too():
-    with in_force(uvloops_own()):
+    with in_force(uvloop_policy()):
         report, loop = explain_and_call()
         assert report.policy.startswith("uvloop.")
         assert report.loop_factory == f"{report.policy}.new_event_loop"

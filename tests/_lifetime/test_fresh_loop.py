@@ -77,7 +77,7 @@ def test_blocks_nest(installed):
         assert inner.is_closed()
 
 
-def test_a_plain_resolver_has_its_former_loop_again_after_the_block():
+def test_a_plain_resolver_has_its_previous_loop_again_after_the_block():
     with ctxpolicy.install(Plain(), missing="error"):
         before = asyncio.new_event_loop()
         asyncio.set_event_loop(before)
@@ -147,13 +147,13 @@ def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler
 
 
 def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_policy_as_it_was():
-    former = host.in_force()
+    previous = host.in_force()
     with fresh_loop() as loop:
         assert asyncio.get_event_loop() is loop
-        assert host.in_force() is not former
+        assert host.in_force() is not previous
         asyncio.run(asyncio.sleep(0))
         assert asyncio.get_event_loop() is loop
-    assert host.in_force() in (former, host.own())
+    assert host.in_force() in (previous, host.asyncio_policy())
 
 
 def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_stands_still():
@@ -199,7 +199,7 @@ def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
         outer, inner = fresh_loop(), fresh_loop()
         outer_loop = outer.__enter__()
         inner_loop = inner.__enter__()
-        with pytest.raises(ScopeError, match="a scope that was entered in it is still open"):
+        with pytest.raises(ScopeError, match="a scope that was entered inside it is still open"):
             outer.__exit__(None, None, None)
         assert asyncio.get_event_loop() is inner_loop
         assert not outer_loop.is_closed()
@@ -323,7 +323,7 @@ def test_a_scope_is_entered_once_at_a_time_and_left_only_when_entered():
     scope = fresh_loop()
     with pytest.raises(ScopeError, match="not entered"):
         scope.__exit__(None, None, None)
-    with scope, pytest.raises(ScopeError, match="entered already"):
+    with scope, pytest.raises(ScopeError, match="already entered"):
         scope.__enter__()
     with scope as loop:
         assert asyncio.get_event_loop() is loop
