@@ -6,10 +6,10 @@ import sys
 from asyncio import runners
 from types import CodeType, FrameType
 
-__all__ = ["Place", "caller", "caller_place", "in_words", "maker", "starter", "where"]
+__all__ = ["Place", "caller", "caller_place", "creation_place", "describe_caller", "format_place", "start_place"]
 
 _RUNNERS = vars(runners)
-# Above maker(), note_origin(), the policy's new_event_loop() and asyncio's.
+# Above creation_place(), note_origin(), the policy's new_event_loop() and asyncio's.
 _RUNNER_IS_AT = 4
 _OURS = ("asyncio.", "ctxpolicy.")
 # Where a piece of code is. Not a string: that is made for every loop and lease, and read for few.
@@ -42,12 +42,12 @@ def caller_place() -> Place | None:
     return _place_of(_outside(sys._getframe(1)))
 
 
-def maker() -> Place | None:
+def creation_place() -> Place | None:
     """Find the code that has a loop made, above the functions that call this one.
 
     Returns:
         where it is; ``None`` where it is asyncio's runner: what called that is on the stack as long as the loop runs
-        (see :func:`starter`), and to look for it at each start takes 4 % of an ``asyncio.run()``.
+        (see :func:`start_place`), and to look for it at each start takes 4 % of an ``asyncio.run()``.
     """
     try:
         if sys._getframe(_RUNNER_IS_AT).f_globals is _RUNNERS:
@@ -57,7 +57,7 @@ def maker() -> Place | None:
     return _place_of(_outside(sys._getframe(1)))
 
 
-def starter(loop: object) -> Place | None:
+def start_place(loop: object) -> Place | None:
     """Find the code that runs ``loop``, in whatever thread; ``None`` where it is not running."""
     for frame in sys._current_frames().values():
         here: FrameType | None = frame
@@ -69,12 +69,12 @@ def starter(loop: object) -> Place | None:
     return None
 
 
-def where() -> str:
+def describe_caller() -> str:
     """Say where the caller is: ``file:line in function``."""
-    return in_words(_place_of(_outside(sys._getframe(1))))
+    return format_place(_place_of(_outside(sys._getframe(1))))
 
 
-def in_words(place: Place | None) -> str:
+def format_place(place: Place | None) -> str:
     """Return ``file:line in function``, ``"an unknown place"`` for ``None``."""
     if place is None:
         return "an unknown place"

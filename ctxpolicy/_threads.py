@@ -5,7 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["here", "thread_name"]
+__all__ = ["is_main_thread", "thread_and_context", "thread_name"]
+
+
+def is_main_thread() -> bool:
+    """Return whether the present thread is the main thread.
+
+    By idents, because ``threading.current_thread()`` makes a dummy thread in a finalizer that runs at a thread's end.
+    """
+    return threading.get_ident() == threading.main_thread().ident
 
 
 def thread_name(ident: int | None = None) -> str:
@@ -22,7 +30,7 @@ def thread_name(ident: int | None = None) -> str:
     return f"with ident {ident}" if thread is None else repr(thread.name)
 
 
-def here(resolver: Any) -> str:
+def thread_and_context(resolver: Any) -> str:
     """Return how messages call the present thread, and the present context as ``resolver`` names it, if it can."""
     thread = f"in thread {thread_name()}"
     try:

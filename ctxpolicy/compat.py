@@ -15,7 +15,7 @@ from asyncio import events
 from types import ModuleType, TracebackType
 from typing import Any, Final, final
 
-from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import forget_after_fork
 from ctxpolicy._asyncio.policy_classes import (
@@ -68,7 +68,7 @@ class Restoration:
     def _begin(self) -> None:
         self._installed = installed()
         default = DefaultEventLoopPolicy()
-        own: Any = host.own()
+        own: Any = host.asyncio_policy()
         default._local = own._local  # asyncio's own thread-local: what is bound to the threads stays bound
         if host.in_force() is None:
             host.force(default)
@@ -109,7 +109,7 @@ class _Restored:
         policy = host.in_force()
         ours = isinstance(policy, ContextPolicy)  # which sees to it itself
         if not ours and vars(asyncio).get("set_event_loop_policy") is set_event_loop_policy:
-            keep_inherited(forget_after_fork(policy))  # to drop a loop is to close it, and the parent has it open
+            keep_alive(forget_after_fork(policy))  # to drop a loop is to close it, and the parent has it open
 
 
 _lock: Final = threading.RLock()
@@ -137,7 +137,7 @@ def get_event_loop_policy() -> AbstractEventLoopPolicy:
     """Return the policy in force."""
     policy: Any = host.in_force()
     if policy is None:  # somebody has put another thread-local into asyncio, or all of this was undone
-        policy = host.own()
+        policy = host.asyncio_policy()
     return policy  # type: ignore[no-any-return]  # anything that a library has set
 
 
@@ -145,7 +145,7 @@ def set_event_loop_policy(policy: AbstractEventLoopPolicy | None) -> None:
     """Put ``policy`` in force; ``None``: a new default one of asyncio's, which has no loops yet.
 
     Raises:
-        TypeError: it is neither a policy nor ``None``; the former one stays in force.
+        TypeError: it is neither a policy nor ``None``; the previous one stays in force.
     """
     if policy is not None and not isinstance(policy, AbstractEventLoopPolicy):
         raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")

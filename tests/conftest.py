@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from ctxpolicy import ContextResolver, Lease
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.lease import open_leases
 from ctxpolicy._policy import install
@@ -82,18 +82,18 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("left behind: " + "; ".join(left))
 
 
-def _mend_policy(former: object) -> Iterator[str]:
+def _mend_policy(previous: object) -> Iterator[str]:
     now = host.in_force()
-    if now is not former and not (is_asyncios_own(now) and is_asyncios_own(former)):
-        host.force(former)  # type: ignore[arg-type]
-        yield f"{now!r} in force in place of {former!r}"
+    if now is not previous and not (is_asyncio_default(now) and is_asyncio_default(previous)):
+        host.force(previous)  # type: ignore[arg-type]
+        yield f"{now!r} in force in place of {previous!r}"
 
 
-def _mend_installations(former: list[install.Installation]) -> Iterator[str]:
+def _mend_installations(previous: list[install.Installation]) -> Iterator[str]:
     state = install._state
-    if state.stack != former or state.blocks:
-        yield f"installed {state.stack!r} in place of {former!r}, {state.blocks} open using blocks"
-        state.stack[:], state.blocks, state.dispatch = former, 0, None
+    if state.stack != previous or state.blocks:
+        yield f"installed {state.stack!r} in place of {previous!r}, {state.blocks} open using blocks"
+        state.stack[:], state.blocks, state.dispatch = previous, 0, None
 
 
 def _mend_running_marker() -> Iterator[str]:
@@ -105,12 +105,12 @@ def _mend_running_marker() -> Iterator[str]:
         yield f"the running marker of {loop!r}"
 
 
-def _mend_leases(former: set[Lease]) -> list[str]:
+def _mend_leases(previous: set[Lease]) -> list[str]:
     for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
-        if _standing_leases() <= former:
+        if _standing_leases() <= previous:
             return []
         gc.collect()
-    left = _standing_leases() - former
+    left = _standing_leases() - previous
     complaints = [repr(lease) for lease in left]
     for lease in left:
         if lease.loop is not None and not lease.loop.is_running():

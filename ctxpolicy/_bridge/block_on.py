@@ -8,17 +8,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, Literal, TypeVar
 
-from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import current_loop_of
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._bridge.coroutines import as_coroutine, call_or_close
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
 from ctxpolicy._bridge.run_on_other_thread import run_on_other_thread
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
-from ctxpolicy._loops.creation import note_origin, origin
-from ctxpolicy._loops.factories import LoopFactory
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._loops.creation import origin
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError, OptionError
@@ -64,7 +63,7 @@ def _choose_run(nested: str) -> _Run:
     if running is None:
         return _choose_run_on_context_loop()
     if nested == "isolated":
-        return functools.partial(run_nested, _factory_in_force())
+        return functools.partial(run_nested, leased_factory_in_force())
     raise BlockingError(
         f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
         "block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the coroutine call "
@@ -102,12 +101,11 @@ def _context_loop() -> AbstractEventLoop | None:
     """
     policy: Any = host.in_force()
     if policy is None:
-        policy = host.own()
-    if isinstance(policy, DispatchPolicy) and policy.resolver is policy.own_resolver:
-        policy = policy.former  # the using() blocks of other contexts do not concern this context
+        policy = host.asyncio_policy()
+    if isinstance(policy, PassThroughPolicy) and policy.resolver is policy.own_resolver:
+        policy = policy.previous  # the using() blocks of other contexts do not concern this context
     if not isinstance(policy, ContextPolicy):
-        loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
-        return loop
+        return current_loop_of(policy)
     loop = policy.resolver.get()
     if loop is not None:
         return loop
@@ -115,12 +113,3 @@ def _context_loop() -> AbstractEventLoop | None:
     if binding is not None and binding.loop is not None and binding.loop.is_running():
         return binding.loop
     return policy.resolver.lease(policy.leased_factory())
-
-
-def _factory_in_force() -> LoopFactory:
-    """Return what makes the loop of a nested run: the factory of the policy in force."""
-    policy = host.in_force()
-    if isinstance(policy, ContextPolicy):
-        return policy.leased_factory()
-    make = platform_loop if policy is None else policy.new_event_loop
-    return lambda: note_origin(make())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._bridge.isolated_call import IsolatedCall
 from ctxpolicy._bridge.worker_threads import pool
 from ctxpolicy._loops.factories import LoopFactory
@@ -92,7 +92,7 @@ def _factory(given: LoopFactory | str | None) -> LoopFactory | None:
         factory = named_loop_factory(given)
     else:
         policy = host.in_force()
-        if is_asyncios_own(policy):
+        if is_asyncio_default(policy):
             return None
         factory = policy.factory_in_use() if isinstance(policy, ContextPolicy) else policy.new_event_loop  # type: ignore[union-attr]
     return None if factory is platform_loop or factory is asyncio.SelectorEventLoop else factory

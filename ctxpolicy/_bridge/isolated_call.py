@@ -211,8 +211,8 @@ def _bind(warm: WarmLoop) -> Callable[[], object]:
     resolver = policy.resolver
     if not resolver.private():
         return _nothing
-    former = resolver.enter(warm.lease)
-    return lambda: resolver.leave(former)
+    previous = resolver.enter(warm.lease)
+    return lambda: resolver.leave(previous)
 
 
 def _nothing() -> None:

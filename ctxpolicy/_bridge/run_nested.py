@@ -7,7 +7,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from ctxpolicy._asyncio.running import running_loop, stepped_out
+from ctxpolicy._asyncio.running import running_loop, suspended_running_loop
 from ctxpolicy._bridge.coroutines import call_or_close
 from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.run_here import run_until_done
@@ -47,7 +47,7 @@ def run_nested(factory: LoopFactory, coro: Coroutine[Any, Any, T], timeout: floa
     lease = Lease("a nested run of block_on()")
     call_or_close(coro, functools.partial(lease.open, factory))
     work = Work(Waiter(outer, current_work(), blocked=True))
-    with working_on(work), stepped_out():
+    with working_on(work), suspended_running_loop():
         try:
             return _run(lease, coro, outer, timeout)
         finally:

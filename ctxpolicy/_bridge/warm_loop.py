@@ -7,7 +7,7 @@ from asyncio import AbstractEventLoop
 from typing import Final, final
 
 from ctxpolicy._asyncio.capabilities import platform_loop
-from ctxpolicy._asyncio.loop_internals import settle
+from ctxpolicy._asyncio.loop_internals import run_ready_callbacks
 from ctxpolicy._loops.creation import note_origin
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.lease import Lease
@@ -40,7 +40,7 @@ class WarmLoop:
         """Tell whether the loop is as new after a job; if it is not, shut it down."""
         look = self._look
         if look is not None and not self.loop.is_closed():
-            settle(self.loop)
+            run_ready_callbacks(self.loop)
             if look.still(self) and references(self.lease) == self._references_to_lease:
                 return True
         self.close()

@@ -12,7 +12,7 @@ from collections import deque
 from queue import SimpleQueue
 from typing import Final, Protocol, final
 
-from ctxpolicy._asyncio.running import leave_running
+from ctxpolicy._asyncio.running import unset_running_loop
 from ctxpolicy._bridge.forked_worker import end_child
 from ctxpolicy._bridge.warm_loop import WarmLoop
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
@@ -260,7 +260,7 @@ class Worker:
 
 def _freshen_thread() -> None:
     """Take from this thread what a loop that is not asyncio's may leave in it."""
-    leave_running()
+    unset_running_loop()
     sys.set_asyncgen_hooks(None, None)
 
 

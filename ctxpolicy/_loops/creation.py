@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from typing import Final, TypeVar
 
-from ctxpolicy._asyncio.forked_loops import watch
-from ctxpolicy._callsite import in_words, maker, starter
+from ctxpolicy._asyncio.forked_loops import track
+from ctxpolicy._callsite import creation_place, format_place, start_place
 
 __all__ = ["ORIGIN", "note_origin", "origin"]
 
@@ -17,8 +17,8 @@ L = TypeVar("L", bound=AbstractEventLoop)
 
 def note_origin(loop: L) -> L:
     """Note on ``loop`` where the code is that made it, watch it over forks, and return it."""
-    watch(loop)
-    place = maker()
+    track(loop)
+    place = creation_place()
     if place is not None:
         try:
             setattr(loop, ORIGIN, place)
@@ -33,4 +33,4 @@ def origin(loop: AbstractEventLoop) -> str:
     While ``asyncio.run()`` runs it that is the code that called it.
     """
     found = getattr(loop, ORIGIN, None)
-    return in_words(found if isinstance(found, tuple) else starter(loop))
+    return format_place(found if isinstance(found, tuple) else start_place(loop))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final, NamedTuple, final
 
-from ctxpolicy._asyncio.forked_loops import is_kept
+from ctxpolicy._asyncio.forked_loops import is_kept_alive
 from ctxpolicy._asyncio.shutdown import shut_down
-from ctxpolicy._callsite import caller_place, in_words
+from ctxpolicy._callsite import caller_place, format_place
 from ctxpolicy._fork import process
 from ctxpolicy._loops.finalize import close_leased, end_leased, unclosed
 from ctxpolicy._loops.gc_pressure import Room
@@ -77,7 +77,7 @@ class Lease:
     @property
     def where(self) -> str:
         """``file:line in function`` of the call that needed the loop."""
-        return in_words(self._place)
+        return format_place(self._place)
 
     def open(self, factory: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
         """Make the loop, in an empty contextvars context.
@@ -141,7 +141,7 @@ class Lease:
             self.loop = self.slot = self._spare = None
         elif self.process == process.id:
             self.release()
-        elif self.loop is not None and not is_kept(self.loop):
+        elif self.loop is not None and not is_kept_alive(self.loop):
             # A child that was forked under the loop comes out of it: what it has is a copy, detached from the parent's.
             loop = self.loop
             self._forget()

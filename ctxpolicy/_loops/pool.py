@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, final
 
 from ctxpolicy._asyncio.capabilities import debug_mode
-from ctxpolicy._asyncio.forked_loops import watch
+from ctxpolicy._asyncio.forked_loops import track
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
 from ctxpolicy._loops.creation import ORIGIN
@@ -126,7 +126,7 @@ class _Spares:
     def _made(self, factory: Reusing) -> Spare:
         spare = Spare(self._known)
         spare.loop = contextvars.Context().run(factory.bare)
-        watch(spare.loop)
+        track(spare.loop)
         return spare
 
     def keep(self, spare: Spare) -> bool:

@@ -13,7 +13,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from typing import Any, Final, Protocol, final
 
-from ctxpolicy._asyncio.loop_internals import holds_nothing
+from ctxpolicy._asyncio.loop_internals import is_idle
 
 __all__ = ["Holder", "Look", "references"]
 
@@ -51,7 +51,7 @@ class Look:
         return (
             _references_to_loop_of(holder) == self._references  # the quickest to find that it does not goes first
             and _are_the_same(vars(holder.loop), self._attributes)
-            and holds_nothing(holder.loop)
+            and is_idle(holder.loop)
         )
 
     def note(self, holder: Holder, attribute: str, value: object) -> None:

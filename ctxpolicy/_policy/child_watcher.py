@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
 
 from ctxpolicy._asyncio.capabilities import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS, PolicyBase
+from ctxpolicy._threads import is_main_thread
 
 if TYPE_CHECKING:
-    from ctxpolicy._policy.core import Answers
+    from ctxpolicy._policy.core import PolicyCore
 
 __all__ = ["Watch", "WatchingPolicy"]
 
@@ -45,40 +45,40 @@ class WatchingPolicy(PolicyBase):
     """Has a child watcher as asyncio's default policy has; it may be lent by the policy that this one replaces."""
 
     _lent_watcher: Any = None
-    _answers: Answers
+    _core: PolicyCore
     _bind_methods: Callable[[], None]
 
     # asyncio's own code assigns to it. Without a watcher the policy's set_event_loop() has no part in it, and one frame
     # less: 1.26 times what asyncio's own takes in place of 1.50 on 3.12, 1.21 in place of 1.32 on 3.13.
     @property
     def _watcher(self) -> Any:
-        return self._answers.watch.watcher
+        return self._core.watch.watcher
 
     @_watcher.setter
     def _watcher(self, watcher: Any) -> None:
-        watch = self._answers.watch
+        watch = self._core.watch
         comes_or_goes = (watcher is None) is not (watch.watcher is None)
         watch.watcher = watcher
         if comes_or_goes:
             self._bind_methods()
 
-    def borrow_watcher(self, former: Any) -> None:
-        """Use the watcher of ``former`` where this policy has none of its own."""
+    def borrow_watcher(self, previous: Any) -> None:
+        """Use the watcher of ``previous`` where this policy has none of its own."""
         if self._watcher is None:
-            self._watcher = self._lent_watcher = getattr(former, "_watcher", None)
+            self._watcher = self._lent_watcher = getattr(previous, "_watcher", None)
 
-    def return_watcher(self, former: Any) -> None:
-        """Attach a borrowed watcher to the loop of ``former`` again; only possible in the main thread."""
-        loop = getattr(getattr(former, "_local", None), "_loop", None)
-        if self._lent_watcher is not None and loop is not None and _in_main_thread() and not loop.is_closed():
+    def return_watcher(self, previous: Any) -> None:
+        """Attach a borrowed watcher to the loop of ``previous`` again; only possible in the main thread."""
+        loop = getattr(getattr(previous, "_local", None), "_loop", None)
+        if self._lent_watcher is not None and loop is not None and is_main_thread() and not loop.is_closed():
             self._lent_watcher.attach_loop(loop)
 
     if HAS_CHILD_WATCHERS:
 
         def set_child_watcher(self, watcher: Any) -> None:
             """Set the watcher for child processes."""
-            # Not by asyncio's method: that closes the former watcher, though it may be lent, and from 3.12 on it blames
-            # its warning on whoever calls it, which would be this line.
+            # Not by asyncio's method. It closes the previous watcher, which may be lent; and from 3.12 on it attributes
+            # its warning to its caller, which would be this line.
             abstract: Any = vars(asyncio)["AbstractChildWatcher"]  # not there from 3.14 on
             assert watcher is None or isinstance(watcher, abstract)
             if self._watcher is not None and self._watcher is not self._lent_watcher:
@@ -93,9 +93,5 @@ class WatchingPolicy(PolicyBase):
 
 
 def _attach(watcher: Any, loop: Any) -> None:
-    if watcher is not None and _in_main_thread():
+    if watcher is not None and is_main_thread():
         watcher.attach_loop(loop)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

@@ -8,7 +8,6 @@ then go by the garbage collector, which finalizes in no sure order, now and then
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -16,18 +15,18 @@ from types import CodeType
 from typing import Any, Literal, Protocol, final
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
-from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._callsite import caller
 from ctxpolicy._loops.creation import note_origin
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.pool import Reusing
 from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import Watch
-from ctxpolicy._threads import thread_name
+from ctxpolicy._threads import is_main_thread, thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["Answers", "Missing"]
+__all__ = ["Missing", "PolicyCore"]
 
 Missing = Literal["asyncio", "error", "create"]
 
@@ -38,7 +37,7 @@ class _Asked(Protocol):
 
 
 @final
-class Answers:
+class PolicyCore:
     """What is known to a policy, and what it does by that.
 
     Attributes:
@@ -46,7 +45,7 @@ class Answers:
         missing: what is done in a context without a loop.
         given_factory: makes loops, where the policy was given one.
         inherited_factory: makes the loops of the policy whose place this one takes, where they are not asyncio's own.
-        scoped: whether ``using`` blocks are heeded.
+        overrides_enabled: whether ``using`` blocks are heeded.
         watch: the child watcher in use.
     """
 
@@ -59,7 +58,7 @@ class Answers:
         self.inherited_factory: LoopFactory | None = None
         self._plain_factory = plain_factory
         self._factory_unasked = plain_factory
-        self.scoped = override.in_use()
+        self.overrides_enabled = override.overrides_enabled()
         self.watch = Watch()
         self._may_be_asked = True
         self._getters_code: CodeType | None = None
@@ -68,26 +67,26 @@ class Answers:
     @property
     def resolver(self) -> ContextResolver:
         """The resolver that says what a context is here."""
-        chosen = override.chosen() if self.scoped else None
+        chosen = override.overriding_resolver() if self.overrides_enabled else None
         return self.own_resolver if chosen is None else chosen
 
     # --- get and set ---
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         """Return the resolver's getter, which heeds ``using`` blocks where there may be any."""
-        if not self.scoped:
+        if not self.overrides_enabled:
             return self.own_resolver.getter(miss)
-        return override.scoped_getter(self.own_resolver, miss)
+        return override.overriding_getter(self.own_resolver, miss)
 
     def setter(self) -> Callable[[Any], None]:
         """Return the resolver's setter, which heeds ``using`` blocks where there may be any."""
-        if not self.scoped:
+        if not self.overrides_enabled:
             return self.own_resolver.setter(self._set_other)
-        return override.scoped_setter(self.own_resolver, self._set_other)
+        return override.overriding_setter(self.own_resolver, self._set_other)
 
     def bound_getter(self) -> Callable[[], AbstractEventLoop]:
         """Return what can stand for the policy's ``get_event_loop``."""
-        found = self.getter(self.make_up_for_missing)
+        found = self.getter(self.handle_missing)
         self._getters_code = _code_of(found)
         return found
 
@@ -122,7 +121,9 @@ class Answers:
 
         Most have none, and to ask them for each loop takes 2 % of an ``asyncio.run()``.
         """
-        self._may_be_asked = self.scoped or self.given_factory is not None or _chooses_loops(self.own_resolver)
+        self._may_be_asked = (
+            self.overrides_enabled or self.given_factory is not None or _chooses_loops(self.own_resolver)
+        )
 
     def make(self) -> AbstractEventLoop:
         """Make a loop."""
@@ -151,33 +152,33 @@ class Answers:
 
     # --- where a loop is missing ---
 
-    def remedy(self) -> Literal["lease", "legacy", "error"]:
+    def missing_action(self) -> Literal["lease", "legacy", "error"]:
         """Say what is done about a loop that is missing in the present context, without doing it."""
         if self.missing == "create":
             return "lease"
         return "legacy" if self.missing == "asyncio" and self._may_make_legacy_loop() else "error"
 
-    def make_up_for_missing(self, asked: _Asked | None = None) -> AbstractEventLoop:
+    def handle_missing(self, asked: _Asked | None = None) -> AbstractEventLoop:
         """Do it.
 
         Args:
             asked: the policy, where it may make and set loops in a way of its own.
         """
-        remedy = self.remedy()
-        if remedy == "lease":
+        missing_action = self.missing_action()
+        if missing_action == "lease":
             return self.resolver.lease(self.leased_factory() if asked is None else asked.new_event_loop)
         asked = self if asked is None else asked
-        if remedy == "legacy":
+        if missing_action == "legacy":
             asked.set_event_loop(self._make_legacy_loop(asked))
             loop = self.resolver.get()
             if loop is not None:
                 return loop
-        raise self.nothing_here()
+        raise self.no_loop_error()
 
     def leave_legacy_loop(self) -> None:
         """Have another one made where one is needed; called in a forked child, the one there is being the parent's."""
         if self._legacy_loop is not None:
-            keep_inherited(self._legacy_loop)
+            keep_alive(self._legacy_loop)
             self._legacy_loop = None
 
     def legacy_loop(self) -> AbstractEventLoop | None:
@@ -192,11 +193,7 @@ class Answers:
         return loop
 
     def _may_make_legacy_loop(self) -> bool:
-        return (
-            CREATES_IMPLICITLY
-            and threading.get_ident() == threading.main_thread().ident  # current_thread() may make a dummy thread
-            and not self.resolver.marked()
-        )
+        return CREATES_IMPLICITLY and is_main_thread() and not self.resolver.marked()
 
     def _make_legacy_loop(self, asked: _Asked) -> AbstractEventLoop:
         loop = self.legacy_loop()
@@ -207,7 +204,7 @@ class Answers:
             loop = self._legacy_loop = asked.new_event_loop()
         return loop
 
-    def nothing_here(self) -> NoCurrentLoopError:
+    def no_loop_error(self) -> NoCurrentLoopError:
         """Return what is raised where there is no loop, and none may be made."""
         return NoCurrentLoopError(
             f"There is no current event loop in thread {thread_name()}. ({self.resolver.describe()} has none"

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, final
 
-from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncios_own
+from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncio_default
 from ctxpolicy._callsite import caller
 from ctxpolicy._fork import HOST, POLICY, living, renew_after_fork
 from ctxpolicy._loops.pool import spares
 from ctxpolicy._policy import override
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
@@ -50,7 +50,7 @@ class _State:
         self.turn = _Turn()
         self.stack: list[Installation] = []
         self.dispatch: Installation | None = None
-        self.choices: set[weakref.ref[override.Choice]] = set()
+        self.choices: set[weakref.ref[override.Override]] = set()
         self.blocks = 0
 
     def after_fork(self) -> None:
@@ -72,11 +72,11 @@ class _State:
         finally:
             self.tidy()
 
-    def keep(self, choice: override.Choice) -> None:
+    def keep(self, choice: override.Override) -> None:
         """Keep what using() has put in force until no contextvars context has ``choice`` any more."""
         self.choices.add(weakref.ref(choice, self._gone))
 
-    def _gone(self, reference: weakref.ref[override.Choice]) -> None:
+    def _gone(self, reference: weakref.ref[override.Override]) -> None:
         self.choices.discard(reference)
         self.tidy()
 
@@ -116,8 +116,8 @@ class Installation:
                     f"{policy!r} is installed already, and cannot be again (in thread {thread_name()}): make a new "
                     "ContextPolicy, or uninstall this one first"
                 )
-            self._former = host.in_force()
-            policy.take_over(self._former)
+            self._previous = host.in_force()
+            policy.take_over(self._previous)
             policy.own_resolver.installed()
             try:
                 host.force(policy)
@@ -138,10 +138,10 @@ class Installation:
         with _state.change():
             self._check()
             _state.stack.remove(self)
-            host.force(self._former)
+            host.force(self._previous)
             spares.close()
             try:
-                self.policy.return_watcher(self._former)
+                self.policy.return_watcher(self._previous)
                 self.policy.own_resolver.uninstalled()
             finally:
                 if _state.blocks:
@@ -149,8 +149,8 @@ class Installation:
 
     def after_fork(self) -> None:
         """Have the policy that was in force before forget the loops of the parent; called in a forked child."""
-        if not isinstance(self._former, ContextPolicy):  # which sees to it itself
-            keep_inherited(forget_after_fork(self._former))  # to drop a loop is to close it, and the parent has it open
+        if not isinstance(self._previous, ContextPolicy):  # which sees to it itself
+            keep_alive(forget_after_fork(self._previous))  # to drop a loop is to close it, and the parent has it open
 
     def _check(self) -> None:
         if self not in _state.stack:
@@ -238,12 +238,12 @@ class using:  # noqa: N801 - reads as the statement that it is part of
 
     def __init__(self, what: ContextResolver | str, /) -> None:
         self.resolver: Final = shared_resolver(what)
-        self._choice: override.Choice | None = None
+        self._choice: override.Override | None = None
 
     def __enter__(self) -> ContextResolver:
         if self._choice is not None:
             raise InstallationError("this using block is entered already: make one for each with statement")
-        choice = override.Choice(self.resolver)
+        choice = override.Override(self.resolver)
         _enter_block(choice)
         self._choice = choice
         choice.enter()
@@ -261,14 +261,14 @@ class using:  # noqa: N801 - reads as the statement that it is part of
             _leave_block(self.resolver)
 
 
-def _enter_block(choice: override.Choice) -> None:
+def _enter_block(choice: override.Override) -> None:
     with _state.change():
         choice.resolver.installed()
         try:
-            if not override.in_use():
-                override.start_use()
+            if not override.overrides_enabled():
+                override.enable_overrides()
                 for policy in living(POLICY):
-                    policy.scope()
+                    policy.enable_overrides()
             _heed_blocks()
         except BaseException:
             choice.resolver.uninstalled()
@@ -292,11 +292,11 @@ def _heed_blocks() -> None:
         if _state.dispatch is not None:  # and somebody has put another policy in its place
             _state.stack.remove(_state.dispatch)
         _state.dispatch = None
-        _state.dispatch = Installation(DispatchPolicy(host.own() if policy is None else policy))
+        _state.dispatch = Installation(PassThroughPolicy(host.asyncio_policy() if policy is None else policy))
 
 
 def _end_dispatch(dispatch: Installation) -> None:
-    if any(other._former is dispatch.policy for other in _state.stack):
+    if any(other._previous is dispatch.policy for other in _state.stack):
         return  # installed inside the block and still in force: its end is this one's end too
     _state.dispatch = None
     if host.in_force() is dispatch.policy:
@@ -318,4 +318,4 @@ def _see_that_blocks_were_heeded() -> None:
 
 
 def _name(policy: object) -> str:
-    return "asyncio's default policy" if is_asyncios_own(policy) else repr(policy)
+    return "asyncio's default policy" if is_asyncio_default(policy) else repr(policy)

@@ -17,7 +17,14 @@ from ctxpolicy.errors import InstallationError
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
-__all__ = ["Choice", "chosen", "in_use", "scoped_getter", "scoped_setter", "start_use"]
+__all__ = [
+    "Override",
+    "enable_overrides",
+    "overrides_enabled",
+    "overriding_getter",
+    "overriding_resolver",
+    "overriding_setter",
+]
 
 
 class _Settings(ContextVarsRegistry):
@@ -26,11 +33,11 @@ class _Settings(ContextVarsRegistry):
 
 _settings: Final = _Settings()
 # The C getter: the descriptor's own way in Python costs four frames.
-_present: Final[Callable[[], Choice | None]] = _Settings.choice.get_raw
+_present: Final[Callable[[], Override | None]] = _Settings.choice.get_raw
 
 
 @final
-class Choice:
+class Override:
     """A resolver chosen for a contextvars context and its copies, from :meth:`enter` to :meth:`leave`.
 
     Attributes:
@@ -41,7 +48,7 @@ class Choice:
 
     def __init__(self, resolver: ContextResolver) -> None:
         self.resolver = resolver
-        self._outer: Choice | None = None
+        self._outer: Override | None = None
         self._setting: AbstractContextManager[Any] | None = None
         self._ended = False
 
@@ -97,7 +104,7 @@ class Choice:
         )
 
 
-def chosen() -> ContextResolver | None:
+def overriding_resolver() -> ContextResolver | None:
     """Return the resolver that is chosen in the present contextvars context, ``None`` where none is."""
     choice = _present()
     return None if choice is None else choice.resolver
@@ -107,17 +114,17 @@ class _Use:
     started = False
 
 
-def in_use() -> bool:
+def overrides_enabled() -> bool:
     """Tell whether ``using`` was ever called in this process."""
     return _Use.started
 
 
-def start_use() -> None:
+def enable_overrides() -> None:
     """Have every policy made from now on heed ``using`` blocks."""
     _Use.started = True
 
 
-def scoped_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+def overriding_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
     """Return a getter that asks the chosen resolver where one is chosen, else ``base``."""
     outside, inside, present = base.getter(miss), _CHOSEN.getter(miss), _present
 
@@ -127,7 +134,7 @@ def scoped_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) 
     return get_event_loop
 
 
-def scoped_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
+def overriding_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a setter that tells the chosen resolver where one is chosen, else ``base``."""
     outside, inside, present = base.setter(other), _CHOSEN.setter(other), _present
 
@@ -144,7 +151,7 @@ class _ChosenResolver(DelegatingResolver):
     """Delegates to the chosen resolver; asked only where one is chosen."""
 
     def present(self) -> ContextResolver:
-        resolver = chosen()
+        resolver = overriding_resolver()
         assert resolver is not None
         return resolver
 

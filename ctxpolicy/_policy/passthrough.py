@@ -8,50 +8,52 @@ from typing import Any
 
 from ctxpolicy._asyncio.capabilities import HAS_CHILD_WATCHERS
 from ctxpolicy._asyncio.host import Policy
-from ctxpolicy._asyncio.other_policies import is_own_way
+from ctxpolicy._asyncio.other_policies import handles_missing_like_asyncio
 from ctxpolicy._policy import override
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["DispatchPolicy"]
+__all__ = ["PassThroughPolicy"]
 
 
-class DispatchPolicy(ContextPolicy):
+class PassThroughPolicy(ContextPolicy):
     """Answers for the chosen resolver inside ``using`` blocks, and passes all else on to the policy that was there.
 
     Args:
-        former: that policy.
+        previous: that policy.
     """
 
-    def __init__(self, former: Policy) -> None:
-        self._former: Any = former
-        super().__init__(_AsynciosResolver(former) if is_own_way(former) else _ForwardingResolver(former))
-        self.scope()
+    def __init__(self, previous: Policy) -> None:
+        self._previous: Any = previous
+        super().__init__(
+            _AsynciosResolver(previous) if handles_missing_like_asyncio(previous) else _ForwardingResolver(previous)
+        )
+        self.enable_overrides()
         if HAS_CHILD_WATCHERS:
             # The methods themselves: from 3.12 on they blame their warning on whoever calls them.
-            self.get_child_watcher = former.get_child_watcher  # type: ignore[attr-defined]
-            self.set_child_watcher = former.set_child_watcher  # type: ignore[method-assign, attr-defined]
+            self.get_child_watcher = previous.get_child_watcher  # type: ignore[attr-defined]
+            self.set_child_watcher = previous.set_child_watcher  # type: ignore[method-assign, attr-defined]
 
     @property
-    def former(self) -> Policy:
+    def previous(self) -> Policy:
         """The policy that was there."""
-        return self._former  # type: ignore[no-any-return]
+        return self._previous  # type: ignore[no-any-return]
 
-    def borrow_watcher(self, former: Any) -> None:
-        """Leave the child watcher where it is; this policy has the former one's methods for it."""
+    def borrow_watcher(self, previous: Any) -> None:
+        """Leave the child watcher where it is; this policy has the previous one's methods for it."""
 
     @property
     def _watcher(self) -> Any:
-        # What set_event_loop() attaches in a using block; outside of any, the former policy's own attaches it.
-        return None if override.chosen() is None else getattr(self._former, "_watcher", None)
+        # What set_event_loop() attaches in a using block; outside of any, the previous policy's own attaches it.
+        return None if override.overriding_resolver() is None else getattr(self._previous, "_watcher", None)
 
     @_watcher.setter
     def _watcher(self, watcher: Any) -> None:
         pass  # asyncio's __init__ says that there is none
 
     def __repr__(self) -> str:
-        return f"<the policy of using() over {self._former!r}>"
+        return f"<the policy of using() over {self._previous!r}>"
 
 
 class _ForwardingResolver(ContextResolver):

@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop
 from typing import Any, Literal, get_args
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._asyncio.policy_classes import CurrentLoop
 from ctxpolicy._fork import POLICY, renew_after_fork
 from ctxpolicy._loops.creation import note_origin
@@ -14,7 +14,7 @@ from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import WatchingPolicy
-from ctxpolicy._policy.core import Answers, Missing
+from ctxpolicy._policy.core import Missing, PolicyCore
 from ctxpolicy.errors import NoCurrentLoopError, OptionError
 from ctxpolicy.resolvers._registry import make_resolver
 from ctxpolicy.resolvers.base import ContextResolver
@@ -49,7 +49,7 @@ class ContextPolicy(WatchingPolicy):
         if missing not in get_args(Missing):
             raise OptionError(f"missing must be one of {', '.join(map(repr, get_args(Missing)))}, not {missing!r}")
         given = None if loop_factory is None else named_loop_factory(loop_factory)
-        self._answers = Answers(make_resolver(resolver), missing, given, self._loop_factory)
+        self._core = PolicyCore(make_resolver(resolver), missing, given, self._loop_factory)
         super().__init__()
         self._keep_kind_of_loops(host.in_force())
         self._bind_methods()
@@ -58,17 +58,17 @@ class ContextPolicy(WatchingPolicy):
     @property
     def own_resolver(self) -> ContextResolver:
         """The resolver that the policy was made with."""
-        return self._answers.own_resolver
+        return self._core.own_resolver
 
     @property
     def resolver(self) -> ContextResolver:
         """The resolver that says what a context is here: the policy's own, in a ``using`` block the chosen one."""
-        return self._answers.resolver
+        return self._core.resolver
 
     @property
     def missing(self) -> Missing:
         """What is done in a context without a loop."""
-        return self._answers.missing
+        return self._core.missing
 
     # What these two do for ContextPolicy itself, closures do, which each instance keeps in their place: see
     # _bind_methods(). They are for subclasses, which may override any of the three.
@@ -81,7 +81,7 @@ class ContextPolicy(WatchingPolicy):
             NoCurrentLoopError: there is none, and ``missing`` does not say to make one here.
         """
         loop: AbstractEventLoop | None = self._find()
-        return self._answers.make_up_for_missing(self) if loop is None else loop
+        return self._core.handle_missing(self) if loop is None else loop
 
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
         """Bind ``loop`` to the present context; ``None`` unbinds what was bound by hand.
@@ -89,7 +89,7 @@ class ContextPolicy(WatchingPolicy):
         On Python 3.10 to 3.13 this also attaches a child watcher that is in use to the loop, in the main thread.
 
         Raises:
-            NotALoopError: ``loop`` is neither an event loop nor ``None``; the former binding stays.
+            NotALoopError: ``loop`` is neither an event loop nor ``None``; the previous binding stays.
         """
         self._put(loop)
         self._attach(loop)
@@ -100,70 +100,76 @@ class ContextPolicy(WatchingPolicy):
         Raises:
             LoopFactoryError: the loop factory raised, or made no open event loop.
         """
-        return note_origin(self._answers.make())
+        return note_origin(self._core.make())
 
     def leased_factory(self) -> LoopFactory:
         """Return what makes the loops that are leased in the present context."""
-        makes_its_own = type(self) is not ContextPolicy or "new_event_loop" in vars(self)
-        return self.new_event_loop if makes_its_own else self._answers.leased_factory()
+        return self.new_event_loop if self._makes_loops_itself() else self._core.leased_factory()
 
     def factory_in_use(self) -> LoopFactory:
-        """Return what :meth:`new_event_loop` calls in the present context."""
-        return self._answers.factory_in_use()
+        """Return what makes new loops in the present context.
+
+        That is :meth:`new_event_loop` itself where a subclass overrides it, else the loop factory that it calls.
+        """
+        return self.new_event_loop if self._makes_loops_itself() else self._core.factory_in_use()
 
     def kind_of_loops(self) -> LoopFactory | None:
         """Return what makes the loops of a policy that takes this one's place; ``None``: asyncio's own."""
-        if type(self).new_event_loop is not ContextPolicy.new_event_loop:
+        if self._makes_loops_itself():
             return self.new_event_loop
-        given = self._answers.given_factory
-        return self._answers.inherited_factory if given is None else given
+        given = self._core.given_factory
+        return self._core.inherited_factory if given is None else given
 
-    def take_over(self, former: Any) -> None:
-        """Keep what must not change when this policy takes the place of ``former``.
+    def _makes_loops_itself(self) -> bool:
+        """Return whether a subclass, or the instance, overrides :meth:`new_event_loop`."""
+        return getattr(self.new_event_loop, "__func__", None) is not ContextPolicy.new_event_loop
 
-        That is: the kind of loops, where ``former`` is not asyncio's own policy; on Python 3.10 to 3.13 the child
+    def take_over(self, previous: Any) -> None:
+        """Keep what must not change when this policy takes the place of ``previous``.
+
+        That is: the kind of loops, where ``previous`` is not asyncio's own policy; on Python 3.10 to 3.13 the child
         watcher in use; and that ``using`` blocks are heeded.
         """
-        self._keep_kind_of_loops(former)
-        self.borrow_watcher(former)
-        if override.in_use():
-            self.scope()
+        self._keep_kind_of_loops(previous)
+        self.borrow_watcher(previous)
+        if override.overrides_enabled():
+            self.enable_overrides()
 
-    def _keep_kind_of_loops(self, former: Any) -> None:
-        if is_asyncios_own(former):
+    def _keep_kind_of_loops(self, previous: Any) -> None:
+        if is_asyncio_default(previous):
             kind = None
         else:
-            kind = former.kind_of_loops() if isinstance(former, ContextPolicy) else former.new_event_loop
-        # Not this policy's own method, which it would call for ever: former may be this one, or have taken it over.
-        self._answers.inherit(None if getattr(kind, "__self__", None) is self else kind)
+            kind = previous.kind_of_loops() if isinstance(previous, ContextPolicy) else previous.new_event_loop
+        # Not this policy's own method, which it would call for ever: previous may be this one, or have taken it over.
+        self._core.inherit(None if getattr(kind, "__self__", None) is self else kind)
 
-    def scope(self) -> None:
+    def enable_overrides(self) -> None:
         """Heed ``using`` blocks from now on."""
-        if not self._answers.scoped:
-            self._answers.scoped = True
+        if not self._core.overrides_enabled:
+            self._core.overrides_enabled = True
             self._bind_methods()
 
     def after_fork(self) -> None:
         """Bind anew what the resolver has renewed; called in a forked child."""
-        self._answers.leave_legacy_loop()
+        self._core.leave_legacy_loop()
         self._bind_methods()
 
-    def remedy(self) -> Literal["lease", "legacy", "error"]:
+    def missing_action(self) -> Literal["lease", "legacy", "error"]:
         """Say what ``get_event_loop`` does about a loop that is missing in the present context, without doing it.
 
         Returns:
             ``"lease"``: leases one; ``"legacy"``: binds the :meth:`legacy_loop`, made if need be, as asyncio does on
-            Python 3.10 to 3.13; ``"error"``: raises :meth:`nothing_here`.
+            Python 3.10 to 3.13; ``"error"``: raises :meth:`no_loop_error`.
         """
-        return self._answers.remedy()
+        return self._core.missing_action()
 
     def legacy_loop(self) -> AbstractEventLoop | None:
         """Return the loop that was made unasked for: one, for all contexts of the main thread that have none."""
-        return self._answers.legacy_loop()
+        return self._core.legacy_loop()
 
-    def nothing_here(self) -> NoCurrentLoopError:
+    def no_loop_error(self) -> NoCurrentLoopError:
         """Return what is raised where there is no loop, and none may be made."""
-        return self._answers.nothing_here()
+        return self._core.no_loop_error()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} resolver={self.own_resolver!r} missing={self.missing!r}>"
@@ -179,7 +185,7 @@ class ContextPolicy(WatchingPolicy):
         pass
 
     def _bind_methods(self) -> None:
-        answers = self._answers
+        answers = self._core
         answers.ask_resolver()
         self._find = answers.getter(_nothing)
         self._put = answers.setter()

@@ -13,7 +13,7 @@ from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._fork import RESOLVER, renew_after_fork
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding, Lease
-from ctxpolicy._threads import here, thread_name
+from ctxpolicy._threads import thread_and_context, thread_name
 from ctxpolicy.errors import ResolverError
 
 if TYPE_CHECKING:
@@ -142,24 +142,24 @@ class ContextResolver(ABC):
         """Bind the loop of ``lease`` to the present context for a scope.
 
         Returns:
-            what :meth:`leave` needs to restore the former binding.
+            what :meth:`leave` needs to restore the previous binding.
         """
-        former = self.get()
+        previous = self.get()
         self.set(lease.loop)
-        return former
+        return previous
 
-    def holds(self, lease: Lease, former: Any) -> bool:
+    def holds(self, lease: Lease, previous: Any) -> bool:
         """Tell whether the innermost scope of the present context and thread is that of ``lease``.
 
         Args:
             lease: was given to :meth:`enter`.
-            former: what that returned.
+            previous: what that returned.
         """
         return lease.thread == get_ident() and self.get() in (lease.loop, None)  # asyncio.run() ends with None
 
-    def leave(self, former: Any) -> None:
+    def leave(self, previous: Any) -> None:
         """Restore what was bound before :meth:`enter`."""
-        self.set(former)
+        self.set(previous)
 
     def binding(self) -> Binding | None:
         """Return the binding of the present context, those of other threads included; ``None`` where unknown."""
@@ -204,7 +204,9 @@ class ContextResolver(ABC):
         return found
 
     def _broken(self, what: str, fix: str) -> ResolverError:
-        return ResolverError(f"resolver {type(self).__name__}: {what}, {here(self)}. Fix the resolver: it must {fix}.")
+        return ResolverError(
+            f"resolver {type(self).__name__}: {what}, {thread_and_context(self)}. Fix the resolver: it must {fix}."
+        )
 
     _held: _Held
 

@@ -82,21 +82,21 @@ class ContextVarResolver(SlotResolver):
         """Bind the loop of ``lease`` for a scope, and note which contextvars context that is."""
         return _Entered(super().enter(lease), self._kept.set((lease, lease)))
 
-    def holds(self, lease: Lease, former: _Entered) -> bool:
+    def holds(self, lease: Lease, previous: _Entered) -> bool:
         """Tell whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
-        if not super().holds(lease, former):
+        if not super().holds(lease, previous):
             return False
         kept = self._kept.get_raw()
         try:
-            self._kept.reset(former.token)
+            self._kept.reset(previous.token)
         except ValueError:
             return False
-        former.token = self._kept.set(kept)
+        previous.token = self._kept.set(kept)
         return True
 
-    def leave(self, former: _Entered) -> None:
-        """Restore the former binding."""
-        super().leave(former.binding)
+    def leave(self, previous: _Entered) -> None:
+        """Restore the previous binding."""
+        super().leave(previous.binding)
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         """Return a closure over the variable: a hit costs one Python frame."""

@@ -57,14 +57,14 @@ class DelegatingResolver(ContextResolver):
         present = self.present()
         return present, present.enter(lease)
 
-    def holds(self, lease: Lease, former: tuple[ContextResolver, Any]) -> bool:
+    def holds(self, lease: Lease, previous: tuple[ContextResolver, Any]) -> bool:
         """Ask the resolver that was entered, if it is the present one."""
-        entered, token = former
+        entered, token = previous
         return entered is self.present() and entered.holds(lease, token)
 
-    def leave(self, former: tuple[ContextResolver, Any]) -> None:
-        """Have the resolver that was entered restore the former binding."""
-        entered, token = former
+    def leave(self, previous: tuple[ContextResolver, Any]) -> None:
+        """Have the resolver that was entered restore the previous binding."""
+        entered, token = previous
         entered.leave(token)
 
     def binding(self) -> Binding | None:

@@ -73,6 +73,6 @@ class GreenletResolver(SlotResolver):
 
     def _place(self) -> Any:
         if self._marker is not None:
-            self._marker.watch()
+            self._marker.track()
         current = self._current()
         return self._main if current.parent is None else current

@@ -8,8 +8,8 @@ from threading import get_ident
 from typing import Any
 
 from ctxpolicy._asyncio.capabilities import debug_mode
-from ctxpolicy._asyncio.forked_loops import keep_inherited
-from ctxpolicy._callsite import where
+from ctxpolicy._asyncio.forked_loops import keep_alive
+from ctxpolicy._callsite import describe_caller
 from ctxpolicy._fork import process
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding, Lease
@@ -54,7 +54,7 @@ class SlotResolver(ContextResolver):
         if lease is not None and not lease.stands():
             lease = None
         if loop is not None:
-            self.store(Binding(loop, get_ident(), process.id, lease, where() if self.traced else None, scope))
+            self.store(Binding(loop, get_ident(), process.id, lease, describe_caller() if self.traced else None, scope))
         elif lease is not None:
             self.store(lease.binding(scope))
         else:
@@ -82,19 +82,19 @@ class SlotResolver(ContextResolver):
         self.store(emptied(self._replaced()))
 
     def enter(self, lease: Lease) -> Any:
-        """Bind the loop of ``lease`` for a scope; return the former binding, that of another thread included."""
-        former = self._replaced()
+        """Bind the loop of ``lease`` for a scope; return the previous binding, that of another thread included."""
+        previous = self._replaced()
         self.store(lease.binding(scope=lease))
-        return former
+        return previous
 
-    def holds(self, lease: Lease, former: Any) -> bool:
+    def holds(self, lease: Lease, previous: Any) -> bool:
         """Tell whether ``lease`` is of this thread, and that of the innermost scope of the present context."""
         binding = self.load()
         return lease.thread == get_ident() and binding is not None and binding.scope is lease
 
-    def leave(self, former: Any) -> None:
-        """Restore the former binding."""
-        self.store(former)
+    def leave(self, previous: Any) -> None:
+        """Restore the previous binding."""
+        self.store(previous)
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
         """Do what ``set_event_loop(loop)`` asks for; the slot itself knows of the lease and of the mark."""
@@ -115,7 +115,7 @@ class SlotResolver(ContextResolver):
         """Return the binding that is about to be replaced; keep it alive where it belongs to the parent process."""
         binding = self.load()
         if binding is not None and binding.process != process.id:
-            keep_inherited(binding)
+            keep_alive(binding)
             return None
         return binding
 

@@ -37,7 +37,7 @@ class Call(NamedTuple):
     thread: str
 
 
-class _Former(NamedTuple):
+class _Previous(NamedTuple):
     """What the resolver returned from ``enter()``."""
 
     token: Any
@@ -45,7 +45,7 @@ class _Former(NamedTuple):
 
 def _told(thing: Any) -> Any:
     # A record of a lease would keep it from ending with its context, and so would one of what refers to it.
-    if isinstance(thing, _Former):
+    if isinstance(thing, _Previous):
         return None
     return thing.loop if isinstance(thing, (Lease, Binding)) else thing
 
@@ -125,15 +125,15 @@ class RecordingResolver(DelegatingResolver):
 
     def enter(self, lease: Lease) -> Any:
         """Record it."""
-        return self._record("enter", lambda entered: _Former(self._resolver.enter(entered)), lease)
+        return self._record("enter", lambda entered: _Previous(self._resolver.enter(entered)), lease)
 
-    def holds(self, lease: Lease, former: Any) -> bool:
+    def holds(self, lease: Lease, previous: Any) -> bool:
         """Record it."""
-        return self._record("holds", lambda entered, to: self._resolver.holds(entered, to.token), lease, former)
+        return self._record("holds", lambda entered, to: self._resolver.holds(entered, to.token), lease, previous)
 
-    def leave(self, former: Any) -> None:
+    def leave(self, previous: Any) -> None:
         """Record it."""
-        self._record("leave", lambda to: self._resolver.leave(to.token), former)
+        self._record("leave", lambda to: self._resolver.leave(to.token), previous)
 
     def binding(self) -> Binding | None:
         """Record it."""
@@ -189,7 +189,7 @@ class RecordingResolver(DelegatingResolver):
             error = raised
             raise
         finally:
-            given = tuple(_told(each) for each in arguments if not isinstance(each, _Former))
+            given = tuple(_told(each) for each in arguments if not isinstance(each, _Previous))
             self.calls.append(Call(method, given, _told(answer), error, threading.current_thread().name))
         result: T = answer
         return result

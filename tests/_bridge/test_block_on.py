@@ -16,7 +16,7 @@ import ctxpolicy
 from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._bridge import block_on as block_on_module
 from ctxpolicy._bridge import run_on_other_thread
-from tests.support.policies import asyncios_own, collect_garbage, in_force
+from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
 name = contextvars.ContextVar("name", default=None)
@@ -58,7 +58,7 @@ class TestWithoutALoopRunningHere:
             loop.close()
 
     def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
-        for policy in None, asyncios_own():  # not made yet, or made
+        for policy in None, default_policy():  # not made yet, or made
             with in_force(policy):
                 loop = block_on(where())
             assert loop.is_closed()

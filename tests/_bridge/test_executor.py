@@ -25,9 +25,9 @@ def executor() -> Iterator[ContextThreadPoolExecutor]:
 
 
 def swap(value: str) -> str:
-    former = variable.get()
+    previous = variable.get()
     variable.set(value)
-    return former
+    return previous
 
 
 def test_what_one_job_sets_is_not_there_in_the_next(executor):

@@ -64,9 +64,9 @@ def test_a_function_that_returns_an_awaitable_is_awaited():
 
 def test_contextvars_go_in_and_what_is_set_there_does_not_come_out():
     async def swap() -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set("there")
-        return former
+        return previous
 
     async def main() -> tuple[str, str]:
         variable.set("here")

@@ -87,7 +87,7 @@ def test_links_are_followed_and_what_is_reached_twice_is_given_once(tree):
 def test_a_link_to_a_folder_around_it_is_a_problem_and_the_rest_is_walked(tree):
     put("top/sub/a.py", "top/z.py")
     Path("top/sub/loop").symlink_to("..")
-    message = "is a symlink loop: it leads back to a folder that it is in"
+    message = "is a symlink loop: it leads back to a folder that contains it"
     assert walk("top") == ["top/sub/a.py", f"top/sub/loop: {message}", "top/z.py"]
 
 

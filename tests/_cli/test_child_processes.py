@@ -8,32 +8,32 @@ from __future__ import annotations
 import pickle
 
 from ctxpolicy import install
-from ctxpolicy._cli.child_processes import _Luggage
-from tests.support.policies import asyncios_own, in_force
+from ctxpolicy._cli.child_processes import _PolicyForChild
+from tests.support.policies import default_policy, in_force
 
 arrived: list[str] = []
 
 
-def sent(luggage: _Luggage) -> _Luggage:
-    found = pickle.loads(pickle.dumps(luggage))
-    assert isinstance(found, _Luggage)
+def sent(policy: _PolicyForChild) -> _PolicyForChild:
+    found = pickle.loads(pickle.dumps(policy))
+    assert isinstance(found, _PolicyForChild)
     return found
 
 
 def test_it_installs_where_no_policy_was_set_and_travels_on():
     arrived.clear()
-    with in_force(asyncios_own()):
-        sent(sent(_Luggage(note, ("child",))))
+    with in_force(default_policy()):
+        sent(sent(_PolicyForChild(note, ("child",))))
     assert arrived == ["child", "child"]
 
 
 def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on():
     arrived.clear()
     with install("task"):
-        luggage = sent(_Luggage(note, ("child",)))
+        policy = sent(_PolicyForChild(note, ("child",)))
     assert arrived == []
-    with in_force(asyncios_own()):
-        sent(luggage)
+    with in_force(default_policy()):
+        sent(policy)
     assert arrived == ["child"]
 
 

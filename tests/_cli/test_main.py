@@ -151,7 +151,7 @@ def test_only_the_command_line_reads_the_environment_variable(runs):
         (["--resolver", "nosuch"], "no resolver is called 'nosuch'; there are: contextvar, thread, task"),
         (["--resolver", "keyed"], "missing a required argument: 'key'"),
         (["--resolver", "thread:size=1"], "unexpected keyword argument 'size'"),
-        (["--resolver", "thread:"], "'thread:' is no resolver: write NAME[:option=value,...]"),
+        (["--resolver", "thread:"], "'thread:' is not a resolver; write NAME[:option=value,...]"),
         (["--resolver", "thread:x=1,"], "write NAME[:option=value,...]"),
         (["--resolver", "keyed:key=os:getpid,shared=no"], "shared must be True or False, not 'no'"),
         (["--resolver", "greenlet:running=off"], "running must be True or False, not 'off'"),
@@ -193,10 +193,10 @@ def test_an_error_of_many_lines_is_said_in_one(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ([], "what is to be run? give a SCRIPT, -m MODULE, -c CODE, or - for standard input"),
-        (["-m"], "what is to be run?"),
-        (["-c"], "what is to be run?"),
-        (["--"], "what is to be run?"),
+        ([], "no program given: give a SCRIPT, -m MODULE, -c CODE, or - for standard input"),
+        (["-m"], "no program given"),
+        (["-c"], "no program given"),
+        (["--"], "no program given"),
         (["nosuch.py"], "can't open file 'nosuch.py': No such file or directory"),
         (["nosuch/"], "can't open file 'nosuch/': "),
         (["loop.py"], "can't open file 'loop.py': Too many levels of symbolic links"),
@@ -220,8 +220,8 @@ def test_a_program_that_is_not_there_gets_one_line_and_status_2(args, said, caps
         (["-m", "package"], "No module named package.__main__; 'package' is a package and cannot be directly executed"),
         (["-m", "package.nosuch"], "No module named package.nosuch"),
         (["-m", "module.nosuch"], "No module named module.nosuch"),
-        (["-m", ".package"], "'.package' is no absolute module name"),
-        (["-m", ""], "'' is no absolute module name"),
+        (["-m", ".package"], "'.package' is not an absolute module name"),
+        (["-m", ""], "'' is not an absolute module name"),
         (["-m", "sys"], "No code object available for sys"),
         (["-m", "__main__"], "No module named __main__"),
     ],
@@ -236,7 +236,10 @@ def test_a_module_that_is_not_there_gets_one_line_and_status_2(args, said, runs)
 
 
 def test_an_unknown_command_gets_one_line_and_status_2(capsys):
-    assert complaint(capsys, "walk") == "ctxpolicy: error: there is no command 'walk', but run, list, explain, check"
+    assert (
+        complaint(capsys, "walk")
+        == "ctxpolicy: error: unknown command 'walk'; the commands are run, list, explain, check"
+    )
 
 
 def test_an_unknown_option_gets_one_line_and_status_2(capsys):

@@ -80,7 +80,7 @@ def test_blocks_nest(installed):
         assert inner.is_closed()
 
 
-def test_a_plain_resolver_has_its_former_loop_again_after_the_block():
+def test_a_plain_resolver_has_its_previous_loop_again_after_the_block():
     with ctxpolicy.install(Plain(), missing="error"):
         before = asyncio.new_event_loop()
         asyncio.set_event_loop(before)
@@ -159,13 +159,13 @@ def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler
 
 
 def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_policy_as_it_was():
-    former = host.in_force()
+    previous = host.in_force()
     with fresh_loop() as loop:
         assert asyncio.get_event_loop() is loop
-        assert host.in_force() is not former
+        assert host.in_force() is not previous
         asyncio.run(asyncio.sleep(0))
         assert asyncio.get_event_loop() is loop
-    assert host.in_force() in (former, host.own())
+    assert host.in_force() in (previous, host.asyncio_policy())
 
 
 def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_stands_still():

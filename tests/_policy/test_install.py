@@ -21,7 +21,7 @@ from ctxpolicy import (
     install,
 )
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import asyncios_own, in_force, in_thread, set_policy
+from tests.support.policies import default_policy, in_force, in_thread, set_policy
 
 
 class Noting(ThreadResolver):
@@ -100,10 +100,10 @@ def test_the_options_are_the_policys():
     ],
 )
 def test_what_cannot_be_installed_leaves_everything_as_it_was(arguments, options, error, message):
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         with pytest.raises(error, match=message):
             install(*arguments, **options)
-        assert host.in_force() is former
+        assert host.in_force() is previous
 
 
 def test_a_policy_is_given_its_options_itself():
@@ -117,12 +117,12 @@ def test_a_policy_is_given_its_options_itself():
 
 
 def test_uninstall_restores_the_very_policy_that_was_there_with_its_loops():
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         loop = bind_here()
         with install("thread"):
             other = bind_here()
             assert asyncio.get_event_loop() is other
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert asyncio.get_event_loop() is loop
         loop.close()
         other.close()
@@ -221,7 +221,7 @@ def test_a_policy_that_was_set_plainly_can_be_installed_over_itself():
 
 @pytest.mark.parametrize("replacement", [None, "asyncio's", "ours"])
 def test_what_somebody_else_set_since_stays_and_is_named(replacement):
-    policies = {"asyncio's": asyncios_own, "ours": ContextPolicy}
+    policies = {"asyncio's": default_policy, "ours": ContextPolicy}
     policy = policies[replacement]() if replacement else None
     installation = install("thread")
     with in_force(policy):
@@ -298,11 +298,11 @@ def test_an_installation_may_outlive_the_run_that_made_it():
         return install("thread", missing="error")
 
     before = host.in_force()
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         installation = asyncio.run(main())
         assert host.in_force() is installation.policy
         installation.uninstall()
-        assert host.in_force() is former
+        assert host.in_force() is previous
     assert host.in_force() is before
 
 
@@ -318,23 +318,23 @@ def test_a_resolver_is_told_when_it_comes_into_force_and_goes():
 
 def test_a_resolver_that_cannot_begin_leaves_everything_as_it_was():
     resolver = Noting(fails="installed")
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         with pytest.raises(OSError, match="installed fails"):
             install(resolver)
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert resolver.told == ["installed"]
         resolver.fails = ""
         with install(resolver):
             pass
 
 
-def test_a_resolver_that_cannot_end_does_not_keep_the_former_policy_out():
+def test_a_resolver_that_cannot_end_does_not_keep_the_previous_policy_out():
     resolver = Noting(fails="uninstalled")
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         installation = install(resolver)
         with pytest.raises(OSError, match="uninstalled fails"):
             installation.uninstall()
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert repr(installation).endswith(", uninstalled>")
 
 

@@ -33,14 +33,14 @@ from ctxpolicy._asyncio.host import host
 from tests.support.policies import (
     NOT_A_LOOP,
     asyncio_alone,
-    asyncios_own,
     collect_copies,
     collect_garbage,
+    default_policy,
     in_force,
     in_thread,
     set_policy,
     settled,
-    uvloops_own,
+    uvloop_policy,
 )
 from tests.support.programs import run_program
 
@@ -65,7 +65,7 @@ def set_plainly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uvloops_policy() -> Iterator[None]:
-    with in_force(uvloops_own()):
+    with in_force(uvloop_policy()):
         yield
 
 
@@ -91,7 +91,7 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 def seen() -> asyncio.AbstractEventLoop | None:
     """Return the policy's answer here, a running loop left aside."""
     try:
-        return (host.in_force() or host.own()).get_event_loop()
+        return (host.in_force() or host.asyncio_policy()).get_event_loop()
     except RuntimeError:
         return None
 
@@ -634,7 +634,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
 
 def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
-    policy._answers.scoped = False  # as it is where this is the first block of the process
+    policy._core.overrides_enabled = False  # as it is where this is the first block of the process
     policy._bind_methods()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -665,7 +665,7 @@ def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
 def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_says_so(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with pytest.warns(RuntimeWarning) as caught, using("task"):
         set_policy(intruder)
     assert host.in_force() is intruder
@@ -682,7 +682,7 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
 def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         set_policy(intruder)
@@ -695,7 +695,7 @@ def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops)
 
 def test_a_program_that_sets_a_policy_loses_no_result():
     async def main() -> str:
-        set_policy(asyncios_own())
+        set_policy(default_policy())
         return "result"
 
     before = host.in_force()

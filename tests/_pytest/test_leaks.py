@@ -16,7 +16,7 @@ LEAKS = """
     import pytest
     from ctxpolicy import isolate
     from ctxpolicy._asyncio.host import host
-    from ctxpolicy._asyncio.running import enter_running, leave_running
+    from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
     stop = threading.Event()
 
@@ -47,7 +47,7 @@ LEAKS = """
     def test_marker():
         loop = asyncio.new_event_loop()
         loop.close()
-        enter_running((loop, None))
+        restore_running_loop((loop, None))
 
     def test_thread():
         threading.Thread(target=stop.wait, name="waiting").start()
@@ -111,7 +111,7 @@ FIXTURES = """
     import asyncio, concurrent.futures, threading
     import pytest
     from ctxpolicy._asyncio.host import host
-    from ctxpolicy._asyncio.running import enter_running, leave_running
+    from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
     def work(loop, ready):
         mine = asyncio.new_event_loop()  # the thread's own
@@ -185,10 +185,10 @@ FIXTURES = """
 
     @pytest.fixture(scope="module")
     def by_number(number):
-        former = host.in_force()
+        previous = host.in_force()
         host.force(None)
         yield
-        host.force(former)
+        host.force(previous)
 """
 
 
@@ -259,14 +259,14 @@ def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(mon
     cycle += [cycle, lease]
     del cycle, lease
     assert not loop.is_closed()
-    leaks._reclaim_leases()
+    leaks._collect_leases()
     assert loop.is_closed()
 
 
 def test_a_leak_warning_can_be_made_an_error_by_a_filter(inner: Inner) -> None:
     source = """
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, leave_running
+        from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
         def test_it(ctxpolicy_policy):
             host.force(None)
@@ -279,14 +279,14 @@ def test_a_fixture_s_running_marker_is_off_in_tests_and_back_at_its_end(inner: I
         import asyncio
         import pytest
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, leave_running
+        from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
         @pytest.fixture(scope="session", autouse=True)
         def marks():
             loop = asyncio.new_event_loop()
-            enter_running((loop, None))
+            restore_running_loop((loop, None))
             yield
-            assert leave_running() == (loop, None)
+            assert unset_running_loop() == (loop, None)
             loop.close()
 
         @pytest.mark.parametrize("turn", range(2))

@@ -128,5 +128,5 @@ class ForgetsWhatWasBeforeTheScope(OfSlots):
     breaks = 0
 
     class Resolver(Slots):
-        def leave(self, former):
+        def leave(self, previous):
             self.store(None)

@@ -20,11 +20,11 @@ DESCRIPTORS = Path("/proc/self/fd")
 @pytest.fixture(autouse=True)
 def no_loop_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves an event loop open, whoever made it, and close it."""
-    former = count_open_loops()
+    previous = count_open_loops()
     yield
     request.node.funcargs.clear()  # else pytest keeps this test's resolver, and what is leased by it
     for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
-        if count_open_loops() <= former:
+        if count_open_loops() <= previous:
             return
         gc.collect()
     left = open_loops()

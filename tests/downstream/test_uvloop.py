@@ -10,7 +10,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ContextResolver, Installation
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import in_force, in_thread, uvloops_own
+from tests.support.policies import in_force, in_thread, uvloop_policy
 
 uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
 
@@ -62,7 +62,7 @@ def test_run_scopes_uvloop_to_one_call(installed: Installation) -> None:
 
 
 def test_over_uvloops_own_policy_new_loops_stay_uvloops(resolver: ContextResolver) -> None:
-    with in_force(uvloops_own()) as policy:
+    with in_force(uvloop_policy()) as policy:
         with ctxpolicy.install(resolver):
             assert asyncio.run(exchange()) == EXPECTED
         assert host.in_force() is policy

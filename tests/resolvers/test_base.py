@@ -194,14 +194,14 @@ def test_a_scope_is_entered_and_left(plain):
     before, lease = StandInLoop("before"), Lease("a scope")
     plain.set(before)
     loop = lease.open(StandInLoop)
-    former = plain.enter(lease)
+    previous = plain.enter(lease)
     assert plain.get() is loop
-    assert plain.holds(lease, former)
+    assert plain.holds(lease, previous)
     plain.set(None)  # as asyncio.run() ends
-    assert plain.holds(lease, former)
+    assert plain.holds(lease, previous)
     plain.set(StandInLoop("another"))
-    assert not plain.holds(lease, former)
-    assert in_new_thread(lambda: plain.holds(lease, former)) is False
-    plain.leave(former)
+    assert not plain.holds(lease, previous)
+    assert in_new_thread(lambda: plain.holds(lease, previous)) is False
+    plain.leave(previous)
     assert plain.get() is before
     loop.close()

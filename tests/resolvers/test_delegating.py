@@ -72,12 +72,12 @@ def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
     before = StandInLoop("before")
     first.set(before)
     loop = lease.open(StandInLoop)
-    former = around.enter(lease)
+    previous = around.enter(lease)
     assert first.get() is loop
-    assert around.holds(lease, former)
+    assert around.holds(lease, previous)
     around.resolver = ThreadResolver()
-    assert not around.holds(lease, former)
-    around.leave(former)
+    assert not around.holds(lease, previous)
+    around.leave(previous)
     assert first.get() is before
     loop.close()
 

@@ -160,13 +160,13 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
     def elsewhere():
         lease = Lease("a scope")
         loop = lease.open(StandInLoop)
-        former = one.enter(lease)
+        previous = one.enter(lease)
         assert one.get() is loop
-        assert one.holds(lease, former)
+        assert one.holds(lease, previous)
         one.set(StandInLoop())
-        assert one.holds(lease, former)
-        one.leave(former)
-        assert not one.holds(lease, former)
+        assert one.holds(lease, previous)
+        one.leave(previous)
+        assert not one.holds(lease, previous)
         loop.close()
 
     in_new_thread(elsewhere)

@@ -57,7 +57,7 @@ IN_THREAD = (
     + """
     from ctxpolicy._pytest import leaks
 
-    leaks._PATIENCE = 0.1
+    leaks._THREAD_TIMEOUT = 0.1
 
     @pytest.fixture(scope="session")
     def loop():
@@ -116,7 +116,7 @@ AT_REST = """
     from ctxpolicy import isolate
     from ctxpolicy._pytest import leaks
 
-    leaks._LONG_PATIENCE = 0.1
+    leaks._SHUTDOWN_TIMEOUT = 0.1
     hold = threading.Event()
 
     class Own(asyncio.Future):

@@ -8,7 +8,7 @@ STUBBORN = """
     import asyncio, sys, threading
     from ctxpolicy._pytest import leaks
 
-    leaks._LONG_PATIENCE = 0.1
+    leaks._SHUTDOWN_TIMEOUT = 0.1
     gate = threading.Event()
 
     def test_task():
