@@ -3,10 +3,12 @@
 import asyncio
 import contextvars
 import inspect
+import itertools
 import textwrap
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -218,10 +220,17 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.set_event_loop(None)
         loop.close()
 
-    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self):
-        log = []
+    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self, monkeypatch):
+        log, started, readings = [], threading.Event(), itertools.count(1)
+
+        def monotonic():
+            """Stand still until the coroutine has started, and then go on by more than the timeout at each reading."""
+            return next(readings) * 0.02 if started.is_set() else 0.0
+
+        monkeypatch.setattr(run_on_other_thread, "time", SimpleNamespace(monotonic=monotonic))
 
         async def wait():
+            started.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -229,7 +238,8 @@ class TestWithTheContextsLoopRunningInAnotherThread:
                 log.append("cancelled")
 
         def sync():
-            with pytest.raises(asyncio.TimeoutError, match="cancelled there"):
+            message = r"not done after 0.01 seconds on .*, made at .*test_block_on.py:\d+ in .*; it was cancelled there"
+            with pytest.raises(asyncio.TimeoutError, match=message):
                 block_on(wait(), timeout=0.01)
             return list(log)
 
@@ -249,15 +259,17 @@ class TestWithTheContextsLoopRunningInAnotherThread:
 
         def sync():
             blocked.wait()
-            with pytest.raises(asyncio.TimeoutError):
-                block_on(never(), timeout=0.01)
-            go_on.set()
+            try:
+                with pytest.raises(asyncio.TimeoutError):
+                    block_on(never(), timeout=0)
+            finally:
+                go_on.set()
 
         async def main():
             waiting = asyncio.create_task(asyncio.to_thread(sync))
             await asyncio.sleep(0)
             blocked.set()
-            go_on.wait()  # this loop gives no sign of life
+            go_on.wait()  # this loop does not respond
             await waiting
 
         with ctxpolicy.install():
@@ -379,6 +391,19 @@ class TestWhereNoLoopCanBeMade:
                 block_on(where(), nested="isolated", timeout=timeout)
 
         with ctxpolicy.install(loop_factory=no_loop):
+            ctxpolicy.run(main(), loop_factory="asyncio")
+        collect_garbage()
+
+    def test_the_error_comes_up_alone_where_a_resolvers_factory_raises(self):
+        class Failing(ctxpolicy.ContextVarResolver):
+            def factory(self):
+                raise OSError("too many open files")
+
+        async def main():
+            with pytest.raises(OSError, match="too many"):
+                block_on(where(), nested="isolated")
+
+        with ctxpolicy.install(Failing()):
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 
