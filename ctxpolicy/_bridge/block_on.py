@@ -17,6 +17,7 @@ from ctxpolicy._bridge.run_nested import run_nested
 from ctxpolicy._bridge.run_on_other_thread import run_on_other_thread
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
 from ctxpolicy._loops.creation import origin
+from ctxpolicy._policy.in_force import leased_factory_in_force
 from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name

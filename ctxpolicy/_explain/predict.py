@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -106,7 +105,7 @@ def _context_policy_view(policy: ContextPolicy) -> View:
         missing=policy.missing,
         context=formatted(resolver.describe),
         binding=_binding(resolver, loop),
-        loop_factory=formatted(lambda: callable_name(_factory(policy))),
+        loop_factory=formatted(lambda: callable_name(policy.factory_in_use())),
         answer=answer,
     )
 
@@ -156,11 +155,6 @@ def _applies_nowhere(resolver: ContextResolver) -> bool:
     if isinstance(resolver, ChainResolver):
         return not resolver.applies() or _applies_nowhere(resolver.present())
     return isinstance(resolver, DelegatingResolver) and _applies_nowhere(resolver.present())
-
-
-def _factory(policy: ContextPolicy) -> Callable[[], Any]:
-    overridden = type(policy).new_event_loop is not ContextPolicy.new_event_loop
-    return policy.new_event_loop if overridden else policy.factory_in_use()
 
 
 # --- what is bound ---
