@@ -49,7 +49,7 @@ def _selector() -> LoopFactory:
 
 
 def _proactor() -> LoopFactory:
-    found: LoopFactory = asyncio.ProactorEventLoop  # type: ignore[attr-defined]  # Windows only
+    found: LoopFactory = asyncio.ProactorEventLoop  # type: ignore[attr-defined, unused-ignore]  # Windows only
     return found
 
 

@@ -52,6 +52,7 @@ async def leave_a_reader() -> None:
     asyncio.get_running_loop().add_reader(reader, divmod, 1, 0)
 
 
+@pytest.mark.logs_asyncio_errors(reason="a task is left pending")
 @pytest.mark.parametrize(
     ("leave", "named"),
     [
