@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 __all__ = ["Place", "caller", "caller_place", "in_words", "maker", "starter", "where"]
 
 _RUNNERS = vars(runners)
-# Above maker(), note_origin(), the policy's new_event_loop() and asyncio's.
+# Above maker(), record_creation(), the policy's new_event_loop() and asyncio's.
 _RUNNER_IS_AT = 4
 _OURS = ("asyncio.", "ctxpolicy.")
 # Where a piece of code is. Not a string: that is made for every loop and lease, and read for few.

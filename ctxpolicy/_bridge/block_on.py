@@ -16,7 +16,7 @@ from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
 from ctxpolicy._bridge.run_on_other_thread import hand_over
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
-from ctxpolicy._loops.creation import note_origin, origin
+from ctxpolicy._loops.creation import creation_site, record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._policy.passthrough import DispatchPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -60,9 +60,9 @@ def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "erro
         return run_nested(main, _factory(), timeout)
     main.close()
     raise BlockingError(
-        f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
-        "stop it. In a coroutine, await the coroutine. In sync code that a coroutine calls, call it by "
-        'await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
+        f"{running!r}, made at {creation_site(running)}, is running in this thread ({thread_name()}), and "
+        "block_on() would stop it. In a coroutine, await the coroutine. In sync code that a coroutine calls, call it "
+        'by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
     )
 
 
@@ -100,8 +100,8 @@ def _on_context_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
     if loop.is_closed():
         coro.close()
         raise BlockingError(
-            f"the loop of this context is closed: {loop!r}, made at {origin(loop)} (thread {thread_name()}). Unbind it "
-            "with asyncio.set_event_loop(None), or do not close a loop that is still bound."
+            f"the loop of this context is closed: {loop!r}, made at {creation_site(loop)} (thread {thread_name()}). "
+            "Unbind it with asyncio.set_event_loop(None), or do not close a loop that is still bound."
         )
     return run_until_done(loop, coro, timeout)
 
@@ -134,4 +134,4 @@ def _factory() -> LoopFactory:
     if isinstance(policy, ContextPolicy):
         return policy.leased_factory()
     make = platform_loop if policy is None else policy.new_event_loop
-    return lambda: note_origin(make())
+    return lambda: record_creation(make())

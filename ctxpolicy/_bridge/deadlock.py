@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, final
 
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._fork import RESOLVER, renew_after_fork
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
@@ -177,6 +177,7 @@ def _above(work: Work | None) -> Iterator[Work]:
 
 def _refusal(loop: AbstractEventLoop, why: str) -> BlockingError:
     return BlockingError(
-        f"{loop!r}, made at {origin(loop)}, {why}, so to wait here (thread {thread_name()}) would never end. Await in "
-        "the loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or pass the result in."
+        f"{loop!r}, made at {creation_site(loop)}, {why}, so to wait here (thread {thread_name()}) would never "
+        "end. Await in the loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or "
+        "pass the result in."
     )

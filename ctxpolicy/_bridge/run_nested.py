@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from ctxpolicy._asyncio.running import running_loop, stepped_out
 from ctxpolicy._bridge import deadlock as waits
 from ctxpolicy._bridge.run_here import run_until_done
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy.errors import ForeignFutureError
@@ -63,7 +63,7 @@ def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop, t
         if not any(words in str(error) for words in _FOREIGN):
             raise
         raise ForeignFutureError(
-            f"{error} - here runs {lease.loop!r}, made at {origin(lease.loop)}, while {outer!r}, made at "
-            f"{origin(outer)}, stands still: what belongs to one of them cannot be awaited in the other. Make it "
-            "inside the coroutine, or await it before and pass the result in."
+            f"{error} - here runs {lease.loop!r}, made at {creation_site(lease.loop)}, while {outer!r}, made at "
+            f"{creation_site(outer)}, stands still: what belongs to one of them cannot be awaited in the other. Make "
+            "it inside the coroutine, or await it before and pass the result in."
         ) from error

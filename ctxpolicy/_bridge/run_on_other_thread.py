@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar, final
 
 from ctxpolicy._bridge import deadlock as waits
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
@@ -152,4 +152,4 @@ class _Call(Generic[T]):
 
 
 def _name(loop: AbstractEventLoop) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+    return f"{loop!r}, made at {creation_site(loop)},"

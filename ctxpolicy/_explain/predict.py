@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
 from ctxpolicy._asyncio.other_policies import decides_as_asyncio, is_asyncios_own, is_own_way, kept_loop, would_create
 from ctxpolicy._explain.report import Answer, BoundLoop, View
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy import override
 from ctxpolicy._policy.passthrough import DispatchPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -170,7 +170,7 @@ def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> Bound
 
 
 def _bound(loop: AbstractEventLoop, **facts: Any) -> BoundLoop:
-    return BoundLoop(_text(loop), made_at=origin(loop), **facts)
+    return BoundLoop(_text(loop), made_at=creation_site(loop), **facts)
 
 
 def _name(kind: type) -> str:

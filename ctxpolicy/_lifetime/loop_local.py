@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast, final
 
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import LoopLocalError, NoCurrentLoopError
 
@@ -127,7 +127,7 @@ class _Keeper:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         # Not its repr, which says that it is running.
-        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {origin(loop)},"
+        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {creation_site(loop)},"
         self.entries: dict[LoopLocal[Any], _Entry] = {}
         self.made: dict[LoopLocal[Any], _Entry] = {}  # in that order
         self.closed = False

@@ -18,9 +18,9 @@ from typing import Any, Literal, Protocol, final
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
 from ctxpolicy._asyncio.forked_loops import keep_inherited
 from ctxpolicy._callsite import caller
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
-from ctxpolicy._loops.pool import Reusing
+from ctxpolicy._loops.pool import ReusableFactory
 from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import Watch
 from ctxpolicy._threads import thread_name
@@ -132,13 +132,13 @@ class Answers:
 
     def new_event_loop(self) -> AbstractEventLoop:
         """Make a loop, and note where."""
-        return note_origin(self.make())
+        return record_creation(self.make())
 
     def leased_factory(self) -> LoopFactory:
         """Return what makes the loops that are leased in the present context."""
         unasked = not self._may_be_asked or self._factory_asked_for() is None
         if unasked and self._factory_unasked is asyncio.SelectorEventLoop:
-            return Reusing(self._factory_unasked, self.new_event_loop)
+            return ReusableFactory(self._factory_unasked)
         return self.new_event_loop
 
     def factory_in_use(self) -> LoopFactory:

@@ -15,7 +15,7 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncios_own
 from ctxpolicy._callsite import caller
 from ctxpolicy._fork import HOST, POLICY, living, renew_after_fork
-from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.pool import loop_pool
 from ctxpolicy._policy import override
 from ctxpolicy._policy.passthrough import DispatchPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -139,7 +139,7 @@ class Installation:
             self._check()
             _state.stack.remove(self)
             host.force(self._former)
-            spares.close()
+            loop_pool.close()
             try:
                 self.policy.return_watcher(self._former)
                 self.policy.own_resolver.uninstalled()

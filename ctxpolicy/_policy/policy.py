@@ -9,7 +9,7 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import is_asyncios_own
 from ctxpolicy._asyncio.policy_classes import CurrentLoop
 from ctxpolicy._fork import POLICY, renew_after_fork
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._policy import override
@@ -100,7 +100,7 @@ class ContextPolicy(WatchingPolicy):
         Raises:
             LoopFactoryError: the loop factory raised, or made no open event loop.
         """
-        return note_origin(self._answers.make())
+        return record_creation(self._answers.make())
 
     def leased_factory(self) -> LoopFactory:
         """Return what makes the loops that are leased in the present context."""

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, loop_factory
 
 __all__ = ["birthplace", "noting", "noting_births", "thread_pools"]
@@ -64,7 +64,7 @@ def _note(thing: Any) -> None:
 
 
 def _note_loop(loop: BaseEventLoop) -> None:
-    note_origin(loop)
+    record_creation(loop)
     _note(loop)
 
 

@@ -17,10 +17,10 @@ from ctxpolicy._asyncio.forked_loops import watched
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.loop_internals import default_executor
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.lease import open_leases
-from ctxpolicy._loops.pool import spares
-from ctxpolicy._loops.snapshot import references
+from ctxpolicy._loops.pool import loop_pool
+from ctxpolicy._loops.snapshot import refcount
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._pytest.bounded_shutdown import end, end_tasks
 from ctxpolicy._pytest.creator_threads import birthplace, thread_pools
@@ -93,7 +93,7 @@ class Watch:
     def clean_up(self) -> list[str]:
         """Return a line for each thing that the test has left, after making it harmless."""
         making(None)
-        spares.close()  # which are nobody's leak
+        loop_pool.close()  # which are nobody's leak
         loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
         left = [*self._policy_replaced(), *self._marker_left()]
         self._policy.resolver.clear()  # leases end by this, as they should
@@ -199,7 +199,7 @@ def _takes_nothing(loop: AbstractEventLoop) -> bool:
 
 def _reclaim_leases() -> None:
     """Have the leases that nobody has any more end now, on a Python that does not see to it at once."""
-    if references is None and open_leases():
+    if refcount is None and open_leases():
         gc.collect()
 
 
@@ -208,4 +208,4 @@ def _by_identity() -> dict[int, AbstractEventLoop]:
 
 
 def _name(loop: Any) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+    return f"{loop!r}, made at {creation_site(loop)},"

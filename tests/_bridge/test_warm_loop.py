@@ -121,7 +121,7 @@ def test_a_loop_of_another_kind_is_never_used_again():
 
 
 def test_where_nobody_counts_references_no_loop_is_used_again(monkeypatch):
-    monkeypatch.setattr(warm_module, "references", None)
+    monkeypatch.setattr(warm_module, "refcount", None)
     warm = WarmLoop(None)
     assert not warm.clean()
     assert warm.loop.is_closed()

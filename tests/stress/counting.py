@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.pool import loop_pool
 
 __all__ = ["FORKS", "JOBS", "nothing_piles_up"]
 
@@ -44,7 +44,7 @@ def nothing_piles_up() -> Iterator[None]:
 
 
 def _count() -> _Count:
-    spares.close()  # which are kept on purpose, and are few
+    loop_pool.close()  # which are kept on purpose, and are few
     objects = _live_objects()
     while (fewer := _live_objects()) < objects:  # what has finalizers goes in several rounds on PyPy, link by link
         objects = fewer
