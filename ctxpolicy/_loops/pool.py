@@ -1,9 +1,9 @@
 """Keep used loops that are in the state of new ones, for the next lease.
 
 Creating and closing a loop takes a dozen system calls, an epoll object and a pair of sockets. Most jobs leave their
-loop as they received it, and then no code can tell whether the next job has the same loop. Measured in interleaved runs,
-a lease takes 0.5 to 0.7 of the time of ``new_event_loop()`` and ``close()`` by hand. If every lease created its loop, it
-would take at best 1.1 of that time.
+loop as they received it, and then no code can tell whether the next job has the same loop. Measured in interleaved
+runs, a lease takes 0.5 to 0.7 of the time of ``new_event_loop()`` and ``close()`` by hand. If every lease created its
+loop, it would take at best 1.1 of that time.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class PooledLoop:
     """A loop that passes from one lease to the next.
 
     The garbage collector may find this object, the loop and the present lease in one cycle. It finalizes the older
-    object first, and a reused loop is older than its present lease. This object is older than the loop, and its finalizer
-    ends the loop. Otherwise the loop's own finalizer would run first, and warn that the loop was never closed.
+    object first, and a reused loop is older than its present lease. This object is older than the loop, and its
+    finalizer ends the loop. Otherwise the loop's own finalizer would run first, and warn that nobody closed the loop.
 
     Attributes:
         loop: the loop; ``None`` after its end.
