@@ -8,13 +8,14 @@ import contextvars
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from types import CoroutineType
+from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.running import leave_running
 from ctxpolicy._bridge.deadlock import Wait, Work, doing, present_work
 from ctxpolicy._bridge.forked_worker import end_child
+from ctxpolicy._callsite import Place
 from ctxpolicy._fork import process
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Lease
@@ -128,7 +129,7 @@ class IsolatedCall(Work):
     def run(self) -> None:
         """Call ``func`` with a loop of its own, and keep the outcome. Nothing is raised."""
         try:
-            lease = Lease("a call of isolate()")
+            lease = Lease("a call of isolate()", _place_of(self._func))
             lease.open(self._factory)
             with doing(self):
                 self._context.run(self._call_func, lease)
@@ -196,6 +197,12 @@ class IsolatedCall(Work):
     def _cancel_task(self, task: asyncio.Task[Any]) -> None:
         if not self._delivered:
             self._delivered = task.cancel()
+
+
+def _place_of(func: Callable[..., Any]) -> Place | None:
+    """Return where ``func`` is defined. The stack of the thread shows only the code that started the thread."""
+    code = getattr(func, "__code__", None)
+    return (code, code.co_firstlineno) if isinstance(code, CodeType) else None
 
 
 async def _awaiting(awaitable: Awaitable[T]) -> T:

@@ -11,7 +11,6 @@ import atexit
 import contextvars
 import queue
 import threading
-from collections.abc import Iterator
 from typing import Final, Protocol, final
 
 from ctxpolicy._fork import RESOLVER, renew_after_fork
@@ -54,7 +53,10 @@ class ThreadCache:
         Raises:
             RuntimeError: no thread is idle, and none can be started.
         """
-        worker = next(self._taken(), None) or Worker(self)
+        try:
+            worker, _ = self._idle.popitem()
+        except KeyError:
+            worker = Worker(self)
         worker.inbox.put(job)
 
     def add(self, worker: Worker) -> bool:
@@ -75,20 +77,11 @@ class ThreadCache:
             wait: seconds to wait for the end of each idle thread; ``None``: no limit.
         """
         self.generation += 1
-        idle = list(self._taken())
+        idle = [worker for worker in list(self._idle) if self.remove(worker)]
         for worker in idle:
             worker.inbox.put(None)
         for worker in idle:
             worker.thread.join(wait)
-
-    def _taken(self) -> Iterator[Worker]:
-        """Take idle threads, one after the other, until none is left."""
-        while True:
-            try:
-                worker, _ = self._idle.popitem()
-            except KeyError:
-                return
-            yield worker
 
 
 @final

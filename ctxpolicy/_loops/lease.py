@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, final
 from ctxpolicy._asyncio.forked_loops import is_kept
 from ctxpolicy._asyncio.loop_internals import settle
 from ctxpolicy._asyncio.shutdown import shut_down
-from ctxpolicy._callsite import caller_place, in_words
+from ctxpolicy._callsite import Place, caller_place, in_words
 from ctxpolicy._fork import process
 from ctxpolicy._loops.finalize import close_leased, end_leased, unclosed
 from ctxpolicy._loops.gc_pressure import CollectOnGrowth
@@ -59,6 +59,7 @@ class Lease:
 
     Args:
         context: the context that the loop is leased for, in the words of its resolver.
+        place: the code that needs the loop; ``None``: the code that called into ctxpolicy.
 
     Attributes:
         loop: the loop; ``None`` before :meth:`open` and after the end.
@@ -70,13 +71,13 @@ class Lease:
 
     __slots__ = ("__weakref__", "_place", "_pooled", "context", "loop", "process", "slot", "thread")
 
-    def __init__(self, context: str) -> None:
+    def __init__(self, context: str, place: Place | None = None) -> None:
         self.loop: AbstractEventLoop | None = None
         self.slot: tuple[AbstractEventLoop | None, int] | None = None
         self.context: str = context
         self.thread: int = get_ident()
         self.process: int = process.id
-        self._place = caller_place()
+        self._place = caller_place() if place is None else place
         self._pooled: PooledLoop | None = None
 
     @property
@@ -142,14 +143,13 @@ class Lease:
 
         Callbacks that are ready in such a loop are run first. No loop may be running in this thread.
         """
-        try:
-            is_kept_for_reuse = self._run_ready_callbacks_and_keep()
-        except BaseException:  # A callback has raised SystemExit or KeyboardInterrupt.
-            self.release()
-            raise
-        if is_kept_for_reuse:
-            self.loop = self.slot = self._pooled = None
-        elif self.process == process.id:
+        pooled = self._pooled
+        if pooled is not None and pooled.snapshot is not None and self.stands():
+            self._run_ready_callbacks()
+            if self._keep(pooled):
+                self.loop = self.slot = self._pooled = None
+                return
+        if self.process == process.id:
             self.release()
         elif self.loop is not None and not is_kept(self.loop):
             # This child was forked while the loop ran. Its copy of the loop is detached from the parent's loop.
@@ -157,13 +157,15 @@ class Lease:
             self._forget()
             shut_down(loop)
 
-    def _run_ready_callbacks_and_keep(self) -> bool:
-        pooled = self._pooled
-        if pooled is None or pooled.loop is None or pooled.snapshot is None or self.process != process.id:
-            return False
-        if not pooled.loop.is_running():
-            settle(pooled.loop)
-        return self._keep(pooled)
+    def _run_ready_callbacks(self) -> None:
+        assert self.loop is not None
+        if self.loop.is_running():
+            return  # in another thread
+        try:
+            settle(self.loop)
+        except BaseException:  # A callback has raised SystemExit or KeyboardInterrupt.
+            self.release()
+            raise
 
     def __repr__(self) -> str:
         return f"<Lease of {self.loop!r} for {self.context}, from {self.where}>"

@@ -13,7 +13,6 @@ import atexit
 import contextvars
 import os
 from asyncio import AbstractEventLoop
-from collections.abc import Iterator
 from typing import Any, Final, final
 
 from ctxpolicy._asyncio.capabilities import debug_mode
@@ -122,10 +121,13 @@ class _LoopPool:
 
     def take(self, factory: ReusableFactory) -> PooledLoop:
         """Return a kept loop, or one that ``factory`` creates in an empty contextvars context."""
-        if not debug_mode():  # Debug mode may have been switched on after the loops were created.
-            for pooled in _popped(self._kept):
-                if pooled.loop is not None and not pooled.loop.is_closed():
-                    return pooled
+        # Debug mode may have been switched on after the loops were created.
+        while self._kept and not debug_mode():
+            pooled = _pop(self._kept)
+            if pooled is None:
+                break
+            if pooled.loop is not None and not pooled.loop.is_closed():
+                return pooled
         return self._create(factory)
 
     def _create(self, factory: ReusableFactory) -> PooledLoop:
@@ -145,7 +147,7 @@ class _LoopPool:
         """Close the kept loops. Loops that are leased now are not kept when their leases end."""
         self._generation = object()
         for kept in (self._of_the_parent, self._kept):
-            for pooled in _popped(kept):
+            while (pooled := _pop(kept)) is not None:
                 pooled.close()
 
     def close_for_good(self) -> None:
@@ -154,12 +156,11 @@ class _LoopPool:
         self.close()
 
 
-def _popped(kept: list[PooledLoop]) -> Iterator[PooledLoop]:
-    while kept:
-        try:
-            yield kept.pop()
-        except IndexError:  # Another thread has taken the last one.
-            return
+def _pop(kept: list[PooledLoop]) -> PooledLoop | None:
+    try:
+        return kept.pop()
+    except IndexError:  # Not asked before: another thread may take the last one meanwhile.
+        return None
 
 
 loop_pool: Final = _LoopPool()

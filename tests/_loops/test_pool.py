@@ -18,6 +18,8 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import ContextPolicy, Lease
+from ctxpolicy._loops import lease as lease_module
+from ctxpolicy._loops import pool as pool_module
 from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.pool import _CAPACITY, ReusableFactory, loop_pool
 from ctxpolicy.testing import in_new_thread
@@ -405,6 +407,128 @@ def test_a_lease_of_a_plain_factory_is_always_closed(made):
         collect_garbage()
     assert len(made) == 3
     assert loop_pool._kept == []
+
+
+@provable
+def test_what_nested_runs_have_given_back_is_kept_once_each(made):
+    async def nested(depth: int) -> None:
+        if depth:
+            ctxpolicy.block_on(nested(depth - 1), nested="isolated")
+
+    asyncio.run(nested(3))
+    assert len(made) == 1 + 3
+    assert len(loop_pool._kept) == len({id(pooled.loop) for pooled in loop_pool._kept}) == 3
+    asyncio.run(nested(3))
+    assert len(made) == 2 + 3
+
+
+@provable
+def test_a_lease_that_has_given_its_loop_back_has_none_and_keeps_it_once(installed):
+    lease = Lease("a test")
+    lease.open(installed.policy.leased_factory())
+    lease.give_back()
+    assert lease.loop is None
+    assert lease.slot is None
+    lease.give_back()
+    lease.release()
+    del lease
+    collect_garbage()
+    (kept,) = loop_pool._kept
+    assert not kept.loop.is_closed()
+
+
+@provable
+def test_a_callback_that_is_ready_is_run_before_the_loop_is_kept(made):
+    log: list[str] = []
+
+    async def leaves_a_callback() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, log.append, "called")
+
+    async def main() -> None:
+        for _ in range(3):
+            ctxpolicy.block_on(leaves_a_callback(), nested="isolated")
+
+    asyncio.run(main())
+    assert log == ["called"] * 3
+    assert len(made) == 2
+
+
+@provable
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_such_a_callback_raises_is_raised_and_the_loop_is_closed(kind):
+    def leaves() -> None:
+        raise kind("leaving")
+
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    del loop
+    lease.loop.call_soon(leaves)
+    loop = lease.loop
+    with pytest.raises(kind, match="leaving"):
+        lease.give_back()
+    assert loop.is_closed()
+    assert lease.loop is None
+
+
+def test_a_kept_loop_pins_nothing_of_the_context_that_it_was_created_in():
+    class Pinned:
+        pass
+
+    variable: contextvars.ContextVar[Pinned] = contextvars.ContextVar("variable")
+
+    def job() -> weakref.ref[Pinned]:
+        pinned = Pinned()
+        variable.set(pinned)
+        uses()
+        return weakref.ref(pinned)
+
+    pinned = in_a_context_of_its_own(job)
+    collect_garbage()
+    assert pinned() is None
+    if PROVABLE:
+        assert len(loop_pool._kept) == 1
+
+
+def test_a_loop_that_cannot_be_created_is_an_error_of_the_caller_alone(made, monkeypatch):
+    """As where no descriptor is left. The pooled loop that is thrown away has none to close."""
+
+    def fails(loop: Any, *_: Any) -> None:
+        raise OSError("no descriptor is left")
+
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.SelectorEventLoop, "__init__", fails)
+        patch.setattr(asyncio.SelectorEventLoop, "__del__", lambda _: None)  # asyncio's own fails without __init__
+        with pytest.raises(OSError, match="no descriptor is left"):
+            in_a_context_of_its_own(uses)
+        collect_garbage()
+    assert unraisable == []
+    in_a_context_of_its_own(uses)
+    assert len(made) == 1
+
+
+def test_a_loop_that_is_never_reused_says_where_it_was_needed_too(monkeypatch):
+    def needs_one() -> str:
+        return creation_site(asyncio.get_event_loop())
+
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    assert in_a_context_of_its_own(needs_one).endswith(" in needs_one")
+
+
+def test_none_is_kept_after_the_exit_has_begun(made, monkeypatch):
+    pool = pool_module._LoopPool()
+    monkeypatch.setattr(lease_module, "loop_pool", pool)
+    in_a_context_of_its_own(uses)
+    kept = [pooled.loop for pooled in pool._kept]
+    assert len(kept) == PROVABLE
+    pool.close_for_good()
+    assert all(loop.is_closed() for loop in kept)
+    for _ in range(2):
+        in_a_context_of_its_own(uses)
+    assert pool._kept == []
+    assert len(made) == 3
 
 
 @provable
