@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 __all__ = ["Place", "caller", "caller_place", "creation_place", "describe_caller", "format_place", "start_place"]
 
 _RUNNERS = vars(runners)
-# The depth of asyncio's runner: above creation_place(), note_origin(), and new_event_loop() of policy and asyncio.
+# The depth of asyncio's runner: above creation_place(), record_creation(), and new_event_loop() of policy and asyncio.
 _RUNNER_DEPTH = 4
 _OURS = ("asyncio.", "ctxpolicy.")
 # A place in the code. Not a string: a place is recorded for every loop and lease, and printed for few of them.

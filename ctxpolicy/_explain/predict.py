@@ -16,7 +16,7 @@ from ctxpolicy._asyncio.other_policies import (
 )
 from ctxpolicy._explain.formatting import callable_name, class_name, formatted, formatted_error, formatted_repr
 from ctxpolicy._explain.report import Answer, BoundLoop, View
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy import override
 from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -179,4 +179,4 @@ def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> Bound
 
 
 def _bound(loop: AbstractEventLoop, handed_out: bool, **facts: Any) -> BoundLoop:
-    return BoundLoop(formatted_repr(loop), handed_out, made_at=origin(loop), **facts)
+    return BoundLoop(formatted_repr(loop), handed_out, made_at=creation_site(loop), **facts)

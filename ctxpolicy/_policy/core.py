@@ -14,9 +14,9 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, Literal, Protocol, final
 
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
-from ctxpolicy._loops.pool import Reusing
+from ctxpolicy._loops.pool import ReusableFactory
 from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import Watch
 from ctxpolicy._policy.legacy_loop import LegacyLoop
@@ -146,13 +146,13 @@ class PolicyCore:
 
     def new_event_loop(self) -> AbstractEventLoop:
         """Make a loop, and record where it is created."""
-        return note_origin(self.make())
+        return record_creation(self.make())
 
     def leased_factory(self) -> LoopFactory:
         """Return a factory for loops that are leased in the present context."""
         requested = self._may_request_factory and self._requested_factory() is not None
         if not requested and self._factory_without_request is asyncio.SelectorEventLoop:
-            return Reusing(self._factory_without_request, self.new_event_loop)
+            return ReusableFactory(self._factory_without_request)
         return self.new_event_loop
 
     def factory_in_use(self) -> LoopFactory:

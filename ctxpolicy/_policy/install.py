@@ -12,7 +12,7 @@ from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncio_default
 from ctxpolicy._fork import HOST, renew_after_fork
-from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.pool import loop_pool
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
@@ -135,7 +135,7 @@ class Installation:
             self._check()
             installations.stack.remove(self)
             host.force(self.previous)
-            spares.close()
+            loop_pool.close()
             try:
                 self.policy.return_watcher(self.previous)
                 self.policy.own_resolver.uninstalled()

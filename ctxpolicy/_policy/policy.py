@@ -9,7 +9,7 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._asyncio.policy_classes import CurrentLoop
 from ctxpolicy._fork import POLICY, renew_after_fork
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._policy import override
@@ -104,7 +104,7 @@ class ContextPolicy(WatchingPolicy):
         Raises:
             LoopFactoryError: the loop factory raised, or did not return an open event loop.
         """
-        return note_origin(self._core.make())
+        return record_creation(self._core.make())
 
     def leased_factory(self) -> LoopFactory:
         """Return a factory for loops that are leased in the present context."""

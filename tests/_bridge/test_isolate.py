@@ -17,7 +17,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import LoopFactoryError, OptionError, install, isolate
-from ctxpolicy._bridge import isolate as isolate_module
+from ctxpolicy._asyncio.host import host
 from tests._bridge.calls import Gate, here, started
 from tests.support.resolver_cases import ResolverCase
 
@@ -274,7 +274,7 @@ def test_without_a_factory_the_policy_in_force_says_what_loops_it_gets():
         assert type(asyncio.run(isolate(here))[0]) is asyncio.SelectorEventLoop
 
 
-def test_without_a_factory_somebody_elses_policy_says_what_loops_it_gets(monkeypatch):
+def test_without_a_factory_the_policy_of_another_project_says_what_loops_it_gets(monkeypatch):
     class Special(asyncio.SelectorEventLoop):
         pass
 
@@ -285,11 +285,7 @@ def test_without_a_factory_somebody_elses_policy_says_what_loops_it_gets(monkeyp
         def set_event_loop(self, loop: object) -> None:
             pass
 
-    class Host:
-        def in_force(self) -> Policy:
-            return Policy()
-
-    monkeypatch.setattr(isolate_module, "host", Host())
+    monkeypatch.setattr(type(host), "in_force", lambda _: Policy())
     assert type(asyncio.run(isolate(here))[0]) is Special
 
 

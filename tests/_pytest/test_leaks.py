@@ -252,7 +252,7 @@ def test_a_thread_that_ends_while_it_is_waited_for_is_no_leak(inner: Inner) -> N
 
 
 def test_unreferenced_leases_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "references", None)
+    monkeypatch.setattr(leaks, "refcount", None)
     cycle: list[object] = []
     lease = Lease("a cycle of the test's")
     loop = lease.open(asyncio.SelectorEventLoop)

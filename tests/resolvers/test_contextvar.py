@@ -144,7 +144,7 @@ def test_a_lease_that_its_own_loop_refers_back_to_ends_with_its_context(resolver
 
     policy = ContextPolicy(resolver, missing="create", loop_factory=Loop)
     contextvars.copy_context().run(lambda: policy.get_event_loop().call_later(3600, repr, "never"))
-    with pytest.warns(ResourceWarning, match="something left in it: <TimerHandle"):
+    with pytest.warns(ResourceWarning, match="with pending work: <TimerHandle"):
         collect()
     assert closed == ["closed"]
 
