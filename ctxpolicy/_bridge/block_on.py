@@ -67,8 +67,8 @@ def _choose_run(nested: str) -> _Run:
         return functools.partial(run_nested, leased_factory_in_force())
     raise BlockingError(
         f"{running!r}, made at {creation_site(running)}, is running in this thread ({thread_name()}), and "
-        "block_on() would block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the coroutine call "
-        'the sync code by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
+        "block_on() would block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the "
+        'coroutine call the sync code by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
     )
 
 

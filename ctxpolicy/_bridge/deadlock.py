@@ -188,6 +188,6 @@ def _dependents(work: Work | None) -> Iterator[Work]:
 def _refusal(loop: AbstractEventLoop, reason: str) -> BlockingError:
     return BlockingError(
         f"waiting here (thread {thread_name()}) would never end: {loop!r}, made at {creation_site(loop)}, {reason}. "
-        "Await in that loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or compute the result "
-        "before and pass it in."
+        "Await in that loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or compute "
+        "the result before and pass it in."
     )
