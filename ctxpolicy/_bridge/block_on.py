@@ -125,7 +125,7 @@ def _context_loop() -> AbstractEventLoop | None:
     elsewhere = policy.resolver.binding()
     if elsewhere is not None and elsewhere.loop is not None and elsewhere.loop.is_running():
         return elsewhere.loop
-    return policy.resolver.lease(policy.leased_factory())
+    return policy.resolver.bindings.lease(policy.leased_factory())
 
 
 def _factory() -> LoopFactory:

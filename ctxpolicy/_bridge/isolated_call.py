@@ -208,11 +208,11 @@ def _bind(warm: WarmLoop) -> Callable[[], object]:
     if not isinstance(policy, ContextPolicy):
         asyncio.set_event_loop(warm.loop)
         return lambda: asyncio.set_event_loop(None)
-    resolver = policy.resolver
-    if not resolver.private():
+    bindings = policy.resolver.bindings
+    if not bindings.is_thread_exclusive():
         return _nothing
-    former = resolver.enter(warm.lease)
-    return lambda: resolver.leave(former)
+    former = bindings.enter_scope(warm.lease)
+    return lambda: bindings.leave_scope(former)
 
 
 def _nothing() -> None:

@@ -107,7 +107,7 @@ def _answer_without(policy: ContextPolicy, context: str) -> Answer:
         return Answer("error", reasons, error=_error(policy.nothing_here()))
     if remedy == "lease":
         if _is_nowhere(policy.resolver):
-            policy.resolver.lease(policy.new_event_loop)  # raises, before it would make one
+            policy.resolver.bindings.lease(policy.new_event_loop)  # raises, before it would make one
         return Answer("made", (*reasons, "one is leased to this context, and closed at its end"))
     standing = policy.legacy_loop()
     if standing is None:

@@ -57,7 +57,8 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
             factory = self._factory
             loop = lease.open(policy.new_event_loop if factory is None else lambda: make_loop(factory))
             block.callback(lease.release)
-            self._former = self._resolver.enter(lease)
+            self._bindings = self._resolver.bindings
+            self._former = self._bindings.enter_scope(lease)
             self._block = block.pop_all()
         self._lease = lease
         return loop
@@ -75,7 +76,7 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
             return
         if lease.loop is not None and lease.loop.is_running():
             raise ScopeError(f"the scope of {lease!r} cannot be left while its loop is running")
-        if not self._resolver.holds(lease, self._former):
+        if not self._resolver.bindings.is_innermost_scope(lease, self._former):
             raise ScopeError(
                 f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it "
                 "was entered in another context or thread, or a scope that was entered in it is still open. Leave "
@@ -84,7 +85,7 @@ class fresh_loop:  # noqa: N801 - reads as the statement that it is part of
         self._lease = None
         try:
             with self._block:
-                self._block.callback(self._resolver.leave, self._former)
+                self._block.callback(self._bindings.leave_scope, self._former)
                 lease.release()
         finally:
             self._former = None

@@ -25,7 +25,7 @@ from ctxpolicy._policy import override
 from ctxpolicy._policy.child_watcher import Watch
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers.base import ContextResolver, factory_of, may_have_factory
 
 __all__ = ["Answers", "Missing"]
 
@@ -101,9 +101,9 @@ class Answers:
 
     def _set_other(self, loop: Any) -> None:
         if loop is None:
-            self.resolver.bind(None)
+            self.resolver.bindings.bind(None)
             return
-        self.resolver.mark()  # asyncio too counts this as a loop having been set
+        self.resolver.bindings.note_set()  # asyncio too counts this as a loop having been set
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
             f"(set in thread {thread_name()} for {self.resolver.describe()}, which keeps what was bound. Give a loop, "
@@ -122,7 +122,7 @@ class Answers:
 
         Most have none, and to ask them for each loop takes 2 % of an ``asyncio.run()``.
         """
-        self._may_be_asked = self.scoped or self.given_factory is not None or _chooses_loops(self.own_resolver)
+        self._may_be_asked = self.scoped or self.given_factory is not None or may_have_factory(self.own_resolver)
 
     def make(self) -> AbstractEventLoop:
         """Make a loop."""
@@ -147,7 +147,7 @@ class Answers:
         return self._factory_unasked if asked_for is None else asked_for
 
     def _factory_asked_for(self) -> LoopFactory | None:
-        return self.resolver.factory() if self.given_factory is None else self.given_factory
+        return factory_of(self.resolver) if self.given_factory is None else self.given_factory
 
     # --- where a loop is missing ---
 
@@ -165,7 +165,7 @@ class Answers:
         """
         remedy = self.remedy()
         if remedy == "lease":
-            return self.resolver.lease(self.leased_factory() if asked is None else asked.new_event_loop)
+            return self.resolver.bindings.lease(self.leased_factory() if asked is None else asked.new_event_loop)
         asked = self if asked is None else asked
         if remedy == "legacy":
             asked.set_event_loop(self._make_legacy_loop(asked))
@@ -195,7 +195,7 @@ class Answers:
         return (
             CREATES_IMPLICITLY
             and threading.get_ident() == threading.main_thread().ident  # current_thread() may make a dummy thread
-            and not self.resolver.marked()
+            and not self.resolver.bindings.was_set()
         )
 
     def _make_legacy_loop(self, asked: _Asked) -> AbstractEventLoop:
@@ -221,10 +221,6 @@ class Answers:
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"
-
-
-def _chooses_loops(resolver: ContextResolver) -> bool:
-    return type(resolver).factory is not ContextResolver.factory or resolver.factory() is not None
 
 
 def _code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -12,6 +12,7 @@ from ctxpolicy._asyncio.other_policies import is_own_way
 from ctxpolicy._policy import override
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["DispatchPolicy"]
@@ -75,8 +76,9 @@ class _ForwardingResolver(ContextResolver):
 
         return get_event_loop
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        self.set(loop)
+    @property
+    def bindings(self) -> Bindings:
+        return _ForwardingBindings(super().bindings, self)
 
     def describe(self) -> str:
         return f"the present context of {self._policy!r}"
@@ -100,8 +102,31 @@ class _AsynciosResolver(_ForwardingResolver):
     def describe(self) -> str:
         return f"thread {thread_name()}"
 
-    def mark(self) -> None:
+    @property
+    def bindings(self) -> Bindings:
+        return _AsynciosBindings(super().bindings, self)
+
+    def note_set(self) -> None:
         self._policy._local._set_called = True
 
-    def marked(self) -> bool:
+    def was_set(self) -> bool:
         return bool(getattr(self._policy._local, "_set_called", True))
+
+
+class _ForwardingBindings(WrappedBindings):
+    def __init__(self, inner: Bindings, resolver: ContextResolver) -> None:
+        super().__init__(inner)
+        self._resolver = resolver
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self._resolver.set(loop)
+
+
+class _AsynciosBindings(_ForwardingBindings):
+    _resolver: _AsynciosResolver
+
+    def note_set(self) -> None:
+        self._resolver.note_set()
+
+    def was_set(self) -> bool:
+        return self._resolver.was_set()

@@ -41,7 +41,7 @@ class Test:
         self._fixture = False
         self._installation = None if installed else Installation(policy)
         host.force(policy)
-        policy.resolver.clear()
+        policy.resolver.bindings.clear()
         self._watch = Watch(owned, policy, markers)
 
     def insist(self) -> None:
@@ -112,7 +112,7 @@ def _rebind(resolver: ContextResolver, former: AbstractEventLoop | None, kept: l
         return
     if binding.lease is not None:
         kept.append(binding.lease)
-    resolver.clear()
+    resolver.bindings.clear()
 
 
 def _release(leases: list[Lease]) -> None:

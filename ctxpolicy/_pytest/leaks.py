@@ -96,7 +96,7 @@ class Watch:
         spares.close()  # which are nobody's leak
         loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
         left = [*self._policy_replaced(), *self._marker_left()]
-        self._policy.resolver.clear()  # leases end by this, as they should
+        self._policy.resolver.bindings.clear()  # leases end by this, as they should
         _reclaim_leases()
         of_test = [loop for loop in loops.values() if self._is_the_tests(loop)]
         for loop in of_test:
