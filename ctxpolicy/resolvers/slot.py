@@ -78,9 +78,11 @@ class SlotResolver(ContextResolver):
         with self._locks.change:
             # All that is replaced is kept until the lock is released: what it ends may take long.
             value = self._replaced()
-            own, others = (value, None) if self.any_thread else split(value)
-            new = self._set_over(own, loop)
-            self.store(joined(new, others) if others else new)
+            if self.any_thread:
+                self.store(self._set_over(value, loop))
+            else:
+                own, others = split(value)
+                self.store(joined(self._set_over(own, loop), others))
 
     def binding(self) -> Binding | None:
         """Return the binding of the present context: this thread's, else the last one that another thread has made."""
