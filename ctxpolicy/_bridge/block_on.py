@@ -113,4 +113,4 @@ def _context_loop() -> AbstractEventLoop | None:
     binding = policy.resolver.binding()  # also what is bound in another thread
     if binding is not None and binding.loop is not None and binding.loop.is_running():
         return binding.loop
-    return policy.resolver.lease(policy.leased_factory())
+    return policy.resolver.bindings.lease(policy.leased_factory())

@@ -223,10 +223,10 @@ def _bind(lease: Lease) -> Callable[[], object]:
         asyncio.set_event_loop(lease.loop)
         return lambda: asyncio.set_event_loop(None)
     resolver = policy.resolver
-    if not resolver.private():
+    if not resolver.bindings.is_thread_exclusive():
         return _do_nothing
-    previous = resolver.enter(lease)
-    return lambda: resolver.leave(previous)
+    previous = resolver.bindings.enter_scope(lease)
+    return lambda: resolver.bindings.leave_scope(previous)
 
 
 def _do_nothing() -> None:

@@ -133,7 +133,7 @@ def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
         return Answer("error", reasons, error=formatted_error(policy.no_loop_error()))
     if action == "lease":
         if _applies_nowhere(policy.resolver):
-            policy.resolver.lease(policy.new_event_loop)  # raises before it would make a loop
+            policy.resolver.bindings.lease(policy.new_event_loop)  # raises before it would make a loop
         return Answer("made", (*reasons, "a new loop is leased to this context, and closed at its end"))
     legacy = policy.legacy_loop()
     if legacy is None:

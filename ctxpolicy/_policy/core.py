@@ -22,7 +22,7 @@ from ctxpolicy._policy.child_watcher import Watch
 from ctxpolicy._policy.legacy_loop import LegacyLoop
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers.base import ContextResolver, factory_of, may_have_factory
 
 __all__ = ["Missing", "PolicyCore"]
 
@@ -109,9 +109,9 @@ class PolicyCore:
 
     def _set_other(self, loop: Any) -> None:
         if loop is None:
-            self.resolver.bind(None)
+            self.resolver.bindings.bind(None)
             return
-        self.resolver.mark()  # asyncio too notes that a loop was set, before it checks the type
+        self.resolver.bindings.note_set()  # asyncio too notes that a loop was set, before it checks the type
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
             f"(set in thread {thread_name()} for {self.resolver.describe()}, whose binding is unchanged). Pass an "
@@ -135,7 +135,7 @@ class PolicyCore:
         Most resolvers have none, and asking for each loop takes 2 % of an ``asyncio.run()``.
         """
         self._may_request_factory = (
-            self.overrides_enabled or self.given_factory is not None or _has_factory(self.own_resolver)
+            self.overrides_enabled or self.given_factory is not None or may_have_factory(self.own_resolver)
         )
 
     def make(self) -> AbstractEventLoop:
@@ -161,7 +161,7 @@ class PolicyCore:
         return self._factory_without_request if requested is None else requested
 
     def _requested_factory(self) -> LoopFactory | None:
-        return self.resolver.factory() if self.given_factory is None else self.given_factory
+        return factory_of(self.resolver) if self.given_factory is None else self.given_factory
 
     # --- a missing loop ---
 
@@ -169,8 +169,8 @@ class PolicyCore:
         """Return what :meth:`handle_missing` does in the present context."""
         if self.missing == "create":
             return "lease"
-        legacy = self.missing == "asyncio" and self.legacy_loop.may_be_created() and not self.resolver.marked()
-        return "legacy" if legacy else "error"
+        may_create = self.missing == "asyncio" and self.legacy_loop.may_be_created()
+        return "legacy" if may_create and not self.resolver.bindings.was_set() else "error"
 
     def handle_missing(self, policy: _Policy | None = None) -> AbstractEventLoop:
         """Handle a missing loop as ``missing`` says.
@@ -186,7 +186,7 @@ class PolicyCore:
         """
         action = self.missing_action()
         if action == "lease":
-            return self.resolver.lease(self.leased_factory() if policy is None else policy.new_event_loop)
+            return self.resolver.bindings.lease(self.leased_factory() if policy is None else policy.new_event_loop)
         if action == "legacy":
             made_by: _Policy = self if policy is None else policy
             made_by.set_event_loop(self.legacy_loop.get_or_create(made_by.new_event_loop, self._getter_code))
@@ -209,10 +209,6 @@ class PolicyCore:
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"
-
-
-def _has_factory(resolver: ContextResolver) -> bool:
-    return type(resolver).factory is not ContextResolver.factory or resolver.factory() is not None
 
 
 def _code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -19,6 +19,7 @@ from ctxpolicy._asyncio.other_policies import (
 from ctxpolicy._policy import override
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver
 
 __all__ = ["PassThroughPolicy"]
@@ -66,26 +67,27 @@ class _ForwardingResolver(ContextResolver):
     """The contexts of a policy that is not ours."""
 
     def __init__(self, policy: Any) -> None:
-        self._policy = policy
+        self.policy = policy
 
     def get(self) -> AbstractEventLoop | None:
-        return current_loop_of(self._policy)
+        return current_loop_of(self.policy)
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        self._policy.set_event_loop(loop)
+        self.policy.set_event_loop(loop)
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         def get_event_loop() -> AbstractEventLoop:
-            loop: AbstractEventLoop = self._policy.get_event_loop()
+            loop: AbstractEventLoop = self.policy.get_event_loop()
             return loop
 
         return get_event_loop
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        self.set(loop)
+    @property
+    def bindings(self) -> Bindings:
+        return _ForwardingBindings(super().bindings, self)
 
     def describe(self) -> str:
-        return f"the present context of {self._policy!r}"
+        return f"the present context of {self.policy!r}"
 
 
 class _AsyncioResolver(_ForwardingResolver):
@@ -95,13 +97,32 @@ class _AsyncioResolver(_ForwardingResolver):
     """
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        return current_loop_getter(self._policy, miss)
+        return current_loop_getter(self.policy, miss)
 
     def describe(self) -> str:
         return f"thread {thread_name()}"
 
-    def mark(self) -> None:
-        note_loop_set(self._policy)
+    @property
+    def bindings(self) -> Bindings:
+        return _AsyncioBindings(super().bindings, self)
 
-    def marked(self) -> bool:
-        return was_loop_set(self._policy)
+
+class _ForwardingBindings(WrappedBindings):
+    """Sets loops with the policy's own method, which notes by itself that a loop was set."""
+
+    def __init__(self, inner: Bindings, resolver: _ForwardingResolver) -> None:
+        super().__init__(inner)
+        self._resolver = resolver
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self._resolver.set(loop)
+
+
+class _AsyncioBindings(_ForwardingBindings):
+    """Reads and writes the note of asyncio's policy that a loop was set."""
+
+    def note_set(self) -> None:
+        note_loop_set(self._resolver.policy)
+
+    def was_set(self) -> bool:
+        return was_loop_set(self._resolver.policy)

@@ -58,7 +58,7 @@ class LeakCheck:
         # The dictionary keeps the loops alive: a loop that is only bound would end unreported with its binding.
         loops = _loops_by_identity()
         left = [*self._replaced_policy(), *self._running_loop_left()]
-        self._policy.resolver.clear()  # ends the leases of this context, which are no leak
+        self._policy.resolver.bindings.clear()  # ends the leases of this context, which are no leak
         _collect_leases()
         of_test = [loop for loop in loops.values() if self._is_of_test(loop)]
         for loop in of_test:

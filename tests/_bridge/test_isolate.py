@@ -189,16 +189,16 @@ def test_under_every_resolver_the_callers_loop_stays_bound_and_the_next_call_fin
         policy, loop = installation.policy, asyncio.new_event_loop()
 
         def bound() -> list[asyncio.AbstractEventLoop | None]:
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 return [policy.resolver.get(), asyncio.get_event_loop()]
             return [policy.resolver.get()]
 
         async def main() -> None:
             policy.set_event_loop(loop)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 await isolate(binds_another)
             mine, *asyncios = await isolate(bound)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 assert mine is not loop
                 assert [mine] == asyncios
             else:
