@@ -429,7 +429,7 @@ def work(thing):
 
 def main(method):
     context = multiprocessing.get_context(method)
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         for thing, *others in pool.map(work, map(Thing, range(3))):
             print(thing.value, *others, thing == Thing(thing.value))
     pool = context.Pool(1)
@@ -443,8 +443,16 @@ if __name__ == "__main__":
 METHODS = ["spawn", "forkserver", "fork"]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("kind", ["script", "-m", "package", "folder"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        *(("spawn", kind) for kind in ("script", "-m", "package", "folder")),
+        # A forkserver's processes import the main module as spawned ones do, by its path or by its name.
+        *(("forkserver", kind) for kind in ("script", "-m")),
+        # A forked process imports no main module: it has the program's.
+        ("fork", "script"),
+    ],
+)
 def test_multiprocessing_works_as_under_python(runs, method, kind):
     runs.flags = ()  # 3.12 and later warn of forks in processes with threads
     runs.write("spread.py", SPREAD)
