@@ -392,7 +392,7 @@ class Nameless:
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
-        raise LookupError("no name")
+        raise LookupError("no name") if name == "__qualname__" else AttributeError(name)
 
 
 class Broken(ContextResolver):
