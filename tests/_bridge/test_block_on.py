@@ -16,6 +16,7 @@ import ctxpolicy
 from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._bridge import block_on as block_on_module
 from ctxpolicy._bridge import run_on_other_thread
+from ctxpolicy.resolvers.slot import SlotBindings
 from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
@@ -25,10 +26,16 @@ name = contextvars.ContextVar("name", default=None)
 class Elsewhere(ctxpolicy.ProcessResolver):
     """Gives a thread of the pool the loop of the process, not the call's own."""
 
-    def enter(self, lease):
+    @property
+    def bindings(self):
+        return SharedBindings(self)
+
+
+class SharedBindings(SlotBindings):
+    def enter_scope(self, lease):
         return None
 
-    def leave(self, former):
+    def leave_scope(self, token):
         pass
 
 
@@ -42,7 +49,7 @@ class TestWithoutALoopRunningHere:
         with ctxpolicy.install(resolver, missing="create"):
             first, second = block_on(where()), block_on(where())
             assert first is second is asyncio.get_event_loop()
-            resolver.clear()
+            resolver.bindings.clear()
             collect_garbage()
         assert first.is_closed()
 
@@ -355,7 +362,7 @@ def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_
         with pytest.raises(error):
             block_on(leave())
         asyncio.run(main())
-        installation.policy.resolver.clear()
+        installation.policy.resolver.bindings.clear()
     collect_garbage()
     assert caplog.messages == []
 
@@ -438,7 +445,7 @@ def test_a_coroutine_that_was_awaited_to_its_end_is_refused():
         block_on(coro)
         with pytest.raises(BlockingError, match="was awaited or started before"):
             block_on(coro)
-        installation.policy.resolver.clear()
+        installation.policy.resolver.bindings.clear()
 
 
 def test_ctrl_c_while_waiting_for_another_thread_cancels_there():

@@ -235,6 +235,7 @@ def test_an_isolated_call_is_refused_the_loop_that_is_blocked_under_the_one_that
         asyncio.run(main())
 
 
+@pytest.mark.logs_asyncio_errors(reason="the test drops a cancelled job")
 def test_a_loop_under_which_another_runs_may_not_wait_for_a_job_that_waits_for_it():
     gate = Gate()
 

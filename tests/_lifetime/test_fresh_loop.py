@@ -237,7 +237,7 @@ def end_its_lease_and_need_another(loop, resolver):
 
 
 def clear_the_context(loop, resolver):
-    resolver.clear()
+    resolver.bindings.clear()
     assert resolver.get() is None
 
 

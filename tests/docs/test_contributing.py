@@ -50,7 +50,7 @@ def exists(path: str, name: str) -> bool:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_the_pages_for_contributors_name_exists(page):
     mentions = sorted(set(MENTION.findall(" ".join(page.read_text(encoding="utf-8").split()))))
-    assert [(path, name) for path, name in mentions if not exists(path, name)] == []
+    assert "\n".join(f"{path}: {name}" for path, name in mentions if not exists(path, name)) == ""
 
 
 def test_names_are_found_where_they_are_defined_and_nowhere_else(tmp_path):
@@ -69,8 +69,8 @@ def test_the_map_has_exactly_one_line_for_each_module_and_each_folder():
     expected = {path for path in modules if not path.endswith("/__init__.py") or path == "testing/__init__.py"}
     inner = {f"{path.rpartition('/')[0]}/" for path in modules if path.count("/") > 1}
     lines = LINE_OF_THE_MAP.findall(MAP.read_text(encoding="utf-8").partition("## Every folder and module")[2])
-    assert sorted((expected | inner) - set(lines)) == [], "the map has no line for these"
-    assert sorted(set(lines) - expected - inner) == [], "the map has lines for these, which do not exist"
+    assert "\n".join(sorted((expected | inner) - set(lines))) == "", "the map has no line for these"
+    assert "\n".join(sorted(set(lines) - expected - inner)) == "", "the map has lines for these, which do not exist"
     assert len(lines) == len(set(lines))
 
 
