@@ -192,7 +192,7 @@ def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstallin
             try:
                 installation.uninstall()
             except ctxpolicy.InstallationError as error:
-                print("has taken its place since" in str(error), asyncio.get_event_loop_policy() is theirs)
+                print("has replaced it, by asyncio" in str(error), asyncio.get_event_loop_policy() is theirs)
             asyncio.set_event_loop_policy(installation.policy)
             installation.uninstall()
     """
@@ -257,7 +257,7 @@ def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
             try:
                 restoration.undo()
             except ctxpolicy.InstallationError as error:
-                assert "uninstall that one first" in str(error)
+                assert "Uninstall that policy first" in str(error)
             assert hasattr(asyncio, "set_event_loop_policy")
         restoration.undo()
         restoration.undo()
@@ -384,7 +384,7 @@ class TestWithoutAnEmulation:
         restoration = restore_policies()
         assert asyncio.get_event_loop_policy() is previous
         standing.append(ctxpolicy.ContextPolicy())
-        with pytest.raises(InstallationError, match="uninstall that one first"):
+        with pytest.raises(InstallationError, match="Uninstall that policy first"):
             restoration.undo()
         standing.pop()
         no_policies.now = ctxpolicy.ContextPolicy()  # set by a library: not installed, and so in nobody's way

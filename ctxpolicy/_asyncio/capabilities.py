@@ -32,12 +32,10 @@ __all__ = [
 
 def _platform() -> ModuleType:
     if sys.platform == "win32":  # pragma: no cover - supported by design, not tested
-        from asyncio import windows_events
-
-        return windows_events
-    from asyncio import unix_events
-
-    return unix_events
+        from asyncio import windows_events as events
+    else:
+        from asyncio import unix_events as events
+    return events
 
 
 def _default_policy_class() -> type | None:

@@ -84,4 +84,7 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only, which has no fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_in_child)
+    # pyright does not understand hasattr() of a module.
+    os.register_at_fork(  # pyright: ignore[reportAttributeAccessIssue]
+        before=_before_fork, after_in_parent=_release, after_in_child=_in_child
+    )

@@ -16,7 +16,7 @@ from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
 from ctxpolicy._bridge.run_on_other_thread import run_on_other_thread
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy.in_force import leased_factory_in_force
 from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -66,9 +66,9 @@ def _choose_run(nested: str) -> _Run:
     if nested == "isolated":
         return functools.partial(run_nested, leased_factory_in_force())
     raise BlockingError(
-        f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
-        "block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the coroutine call "
-        'the sync code by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
+        f"{running!r}, made at {creation_site(running)}, is running in this thread ({thread_name()}), and "
+        "block_on() would block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the "
+        'coroutine call the sync code by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
     )
 
 
@@ -80,8 +80,8 @@ def _choose_run_on_context_loop() -> _Run:
         return functools.partial(run_on_other_thread, loop)
     if loop.is_closed():
         raise BlockingError(
-            f"the loop of this context is closed: {loop!r}, made at {origin(loop)} (thread {thread_name()}). Unbind it "
-            "with asyncio.set_event_loop(None), or do not close a loop that is still bound."
+            f"the loop of this context is closed: {loop!r}, made at {creation_site(loop)} (thread {thread_name()}). "
+            "Unbind it with asyncio.set_event_loop(None), or do not close a loop that is still bound."
         )
     return functools.partial(run_until_done, loop)
 
@@ -113,4 +113,4 @@ def _context_loop() -> AbstractEventLoop | None:
     binding = policy.resolver.binding()  # also what is bound in another thread
     if binding is not None and binding.loop is not None and binding.loop.is_running():
         return binding.loop
-    return policy.resolver.lease(policy.leased_factory())
+    return policy.resolver.bindings.lease(policy.leased_factory())

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, final
 
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._fork import RESOLVER, renew_after_fork
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
@@ -187,7 +187,7 @@ def _dependents(work: Work | None) -> Iterator[Work]:
 
 def _refusal(loop: AbstractEventLoop, reason: str) -> BlockingError:
     return BlockingError(
-        f"waiting here (thread {thread_name()}) would never end: {loop!r}, made at {origin(loop)}, {reason}. Await in "
-        "that loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or compute the result "
-        "before and pass it in."
+        f"waiting here (thread {thread_name()}) would never end: {loop!r}, made at {creation_site(loop)}, {reason}. "
+        "Await in that loop instead of blocking it (await asyncio.wrap_future(...), await isolate(...)), or compute "
+        "the result before and pass it in."
     )

@@ -6,11 +6,12 @@ import asyncio
 import functools
 import signal
 import sys
-import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final, TypeVar, final
+
+from ctxpolicy._threads import is_main_thread
 
 __all__ = ["run_until_done"]
 
@@ -86,7 +87,7 @@ class _SigintHandler:
         Returns:
             whether the handler was replaced.
         """
-        if threading.get_ident() != threading.main_thread().ident:
+        if not is_main_thread():
             return False
         self._previous = _signals.getsignal(signal.SIGINT)
         if not (self._previous is signal.default_int_handler or _cancels_task(self._previous)):

@@ -11,7 +11,7 @@ from ctxpolicy._asyncio.running import running_loop, suspended_running_loop
 from ctxpolicy._bridge.coroutines import call_or_close
 from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.run_here import run_until_done
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy.errors import ForeignFutureError
@@ -62,7 +62,7 @@ def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop, t
         if not any(text in str(error) for text in _FOREIGN_LOOP_TEXTS):
             raise
         raise ForeignFutureError(
-            f"{error} - {lease.loop!r}, made at {origin(lease.loop)}, runs here, while {outer!r}, made at "
-            f"{origin(outer)}, is blocked. What belongs to one of the two loops cannot be awaited in the other. Make "
-            "the awaited object inside the coroutine, or await it before the call and pass the result in."
+            f"{error} - {lease.loop!r}, made at {creation_site(lease.loop)}, runs here, while {outer!r}, made at "
+            f"{creation_site(outer)}, is blocked. What belongs to one of the two loops cannot be awaited in the other. "
+            "Make the awaited object inside the coroutine, or await it before the call and pass the result in."
         ) from error

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar, final
 
 from ctxpolicy._bridge.coroutines import call_or_close
 from ctxpolicy._bridge.deadlock import waiting_for_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
@@ -165,4 +165,4 @@ class _Call(Generic[T]):
 
 
 def _describe(loop: AbstractEventLoop) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+    return f"{loop!r}, made at {creation_site(loop)},"

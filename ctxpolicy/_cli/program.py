@@ -22,13 +22,15 @@ import sys
 import textwrap
 import warnings
 from abc import ABC, abstractmethod
-from importlib.abc import InspectLoader, PathEntryFinder
 from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from types import CodeType, TracebackType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ctxpolicy._cli.sys_path import set_program_folder
 from ctxpolicy.errors import CtxPolicyError
+
+if TYPE_CHECKING:  # not at run time: importlib.abc takes as long to import as the rest of this module
+    from importlib.abc import InspectLoader, PathEntryFinder
 
 __all__ = ["CannotRunError", "Code", "Module", "Program", "run", "script_program"]
 

@@ -16,7 +16,7 @@ from ctxpolicy._asyncio.other_policies import (
 )
 from ctxpolicy._explain.formatting import callable_name, class_name, formatted, formatted_error, formatted_repr
 from ctxpolicy._explain.report import Answer, BoundLoop, View
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy import override
 from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -133,7 +133,7 @@ def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
         return Answer("error", reasons, error=formatted_error(policy.no_loop_error()))
     if action == "lease":
         if _applies_nowhere(policy.resolver):
-            policy.resolver.lease(policy.new_event_loop)  # raises before it would make a loop
+            policy.resolver.bindings.lease(policy.new_event_loop)  # raises before it would make a loop
         return Answer("made", (*reasons, "a new loop is leased to this context, and closed at its end"))
     legacy = policy.legacy_loop()
     if legacy is None:
@@ -179,4 +179,4 @@ def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> Bound
 
 
 def _bound(loop: AbstractEventLoop, handed_out: bool, **facts: Any) -> BoundLoop:
-    return BoundLoop(formatted_repr(loop), handed_out, made_at=origin(loop), **facts)
+    return BoundLoop(formatted_repr(loop), handed_out, made_at=creation_site(loop), **facts)

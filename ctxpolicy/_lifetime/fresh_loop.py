@@ -12,8 +12,8 @@ from ctxpolicy._fork import process
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._loops.lease import Lease
-from ctxpolicy._policy.install import using
 from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._policy.using import using
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import ScopeError
 
@@ -61,7 +61,7 @@ class fresh_loop:  # noqa: N801 - it is used as a with statement
             factory = self._factory
             loop = lease.open(policy.new_event_loop if factory is None else lambda: make_loop(factory))
             block.callback(lease.release)
-            self._previous = self._resolver.enter(lease)
+            self._previous = self._resolver.bindings.enter_scope(lease)
             self._block = block.pop_all()
         self._lease = lease
         return loop
@@ -80,7 +80,7 @@ class fresh_loop:  # noqa: N801 - it is used as a with statement
             return
         if lease.loop is not None and lease.loop.is_running():
             raise ScopeError(f"the scope of {lease!r} cannot be left while its loop is running")
-        if not self._resolver.holds(lease, self._previous):
+        if not self._resolver.bindings.is_innermost_scope(lease, self._previous):
             raise ScopeError(
                 f"the scope of {lease!r} cannot be left in {self._resolver.describe()} (thread {thread_name()}): it "
                 "was entered in another context or thread, or a scope that was entered inside it is still open. Leave "
@@ -89,7 +89,7 @@ class fresh_loop:  # noqa: N801 - it is used as a with statement
         self._lease = None
         try:
             with self._block:
-                self._block.callback(self._resolver.leave, self._previous)
+                self._block.callback(self._resolver.bindings.leave_scope, self._previous)
                 lease.release()
         finally:
             self._previous = None

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast, final
 
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import LoopLocalError, NoCurrentLoopError
 
@@ -134,7 +134,7 @@ class _Resources:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         # Not the repr of the loop, which contains "running=True" at this point.
-        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {origin(loop)},"
+        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {creation_site(loop)},"
         self.entries: dict[LoopLocal[Any], _Entry] = {}
         self.made: dict[LoopLocal[Any], _Entry] = {}  # in order of creation
         self.closed = False

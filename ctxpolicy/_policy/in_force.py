@@ -7,7 +7,7 @@ from typing import Any
 from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import is_asyncio_default
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._policy.policy import ContextPolicy
 
@@ -39,10 +39,10 @@ def leased_factory_in_force() -> LoopFactory:
     """Return what makes loops that ctxpolicy closes, under the policy in force, in the present context.
 
     It records where each loop is created. Under a :class:`ContextPolicy` that makes asyncio's own loops it is a
-    :class:`~ctxpolicy._loops.pool.Reusing`, from which a lease may get a used loop.
+    :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
     """
     policy = host.in_force()
     if isinstance(policy, ContextPolicy):
         return policy.leased_factory()
     make = factory_of(policy)
-    return lambda: note_origin(make())
+    return lambda: record_creation(make())

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, loop_factory
 
 __all__ = ["creator_thread", "recording_creator_threads", "recording_factory", "thread_pools"]
@@ -70,7 +70,7 @@ def _record(created: Any) -> None:
 
 
 def _record_loop(loop: BaseEventLoop) -> None:
-    note_origin(loop)
+    record_creation(loop)
     _record(loop)
 
 

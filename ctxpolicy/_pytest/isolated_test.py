@@ -42,7 +42,7 @@ class IsolatedTest:
         self._in_fixture = False
         self._installation = None if installed else Installation(policy)
         host.force(policy)
-        policy.resolver.clear()
+        policy.resolver.bindings.clear()
         self._leak_check = LeakCheck(fixtures, policy, guard)
 
     def reinstate(self) -> None:
@@ -113,7 +113,7 @@ def _restore(resolver: ContextResolver, previous: AbstractEventLoop | None, kept
         return
     if binding.lease is not None:
         kept.append(binding.lease)
-    resolver.clear()
+    resolver.bindings.clear()
 
 
 def _release(leases: list[Lease]) -> None:

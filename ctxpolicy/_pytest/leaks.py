@@ -14,10 +14,10 @@ from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.loop_internals import default_executor, ident_of_running_thread
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.lease import open_leases
-from ctxpolicy._loops.pool import spares
-from ctxpolicy._loops.snapshot import references
+from ctxpolicy._loops.pool import loop_pool
+from ctxpolicy._loops.snapshot import refcount
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._pytest.bounded_shutdown import end_tasks, shut_down
 from ctxpolicy._pytest.creator_threads import creator_thread
@@ -54,11 +54,11 @@ class LeakCheck:
     def clean_up(self) -> list[str]:
         """Make harmless what the test has left behind; return a line for each leak."""
         set_running_test(None)
-        spares.close()  # loops kept for reuse are no leak
+        loop_pool.close()  # loops kept for reuse are no leak
         # The dictionary keeps the loops alive: a loop that is only bound would end unreported with its binding.
         loops = _loops_by_identity()
         left = [*self._replaced_policy(), *self._running_loop_left()]
-        self._policy.resolver.clear()  # ends the leases of this context, which are no leak
+        self._policy.resolver.bindings.clear()  # ends the leases of this context, which are no leak
         _collect_leases()
         of_test = [loop for loop in loops.values() if self._is_of_test(loop)]
         for loop in of_test:
@@ -161,7 +161,7 @@ def _is_out_of_reach(loop: AbstractEventLoop) -> bool:
 
 def _collect_leases() -> None:
     """Collect garbage where references are not counted, so that unreferenced leases end now."""
-    if references is None and open_leases():
+    if refcount is None and open_leases():
         gc.collect()
 
 
@@ -170,4 +170,4 @@ def _loops_by_identity() -> dict[int, AbstractEventLoop]:
 
 
 def _name(loop: Any) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+    return f"{loop!r}, made at {creation_site(loop)},"

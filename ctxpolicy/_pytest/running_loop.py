@@ -21,9 +21,8 @@ __all__ = ["RunningLoopGuard", "leave_current_task"]
 def leave_current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     """Leave the current task of ``loop``, which does not run; return that task, ``None`` if there was none."""
     with suspended_running_loop():
-        restore_running_loop(
-            (loop, None)
-        )  # from 3.14 on a task can be seen and left only while its loop is the running one
+        # From 3.14 on a task can be seen and left only while its loop is the running one.
+        restore_running_loop((loop, None))
         _, task = unset_running_loop() or (loop, None)
     return task
 

@@ -66,9 +66,8 @@ class Told(ctxpolicy.DelegatingResolver):
     def present(self):
         return self.resolver
 
-    def bind(self, loop):
-        print(f"{self.describe()}: {'nothing' if loop is None else type(loop).__name__} is bound")
-        super().bind(loop)
+    def binding_changed(self, previous, current):
+        print(f"{self.describe()}: {'nothing' if current is None else type(current).__name__} is bound")
 
 
 async def hello():

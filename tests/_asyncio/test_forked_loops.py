@@ -13,7 +13,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy._asyncio import forked_loops
 from ctxpolicy._asyncio.loop_internals import detach
-from ctxpolicy._loops.creation import note_origin, origin
+from ctxpolicy._loops.creation import creation_site, record_creation
 from tests.support.programs import run_program
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -146,8 +146,8 @@ def test_a_loop_says_where_it_was_made():
     with ctxpolicy.install():
         loop = asyncio.new_event_loop()
         loop.close()
-    assert origin(loop).endswith("in test_a_loop_says_where_it_was_made")
-    assert "test_forked_loops.py:" in origin(loop)
+    assert creation_site(loop).endswith("in test_a_loop_says_where_it_was_made")
+    assert "test_forked_loops.py:" in creation_site(loop)
 
 
 def test_a_loop_of_unknown_making_says_so():
@@ -165,12 +165,12 @@ def test_a_loop_of_unknown_making_says_so():
         done.wait()
         while not made[0].is_closed():
             made[0].close()
-    assert origin(made[0]) == "an unknown place"
+    assert creation_site(made[0]) == "an unknown place"
 
     class Slotted:
         __slots__ = ("__weakref__",)
 
-    assert origin(note_origin(Slotted())) == "an unknown place"
+    assert creation_site(record_creation(Slotted())) == "an unknown place"
     loop = asyncio.SelectorEventLoop()
     loop.close()
-    assert origin(loop) == "an unknown place"
+    assert creation_site(loop) == "an unknown place"

@@ -3,10 +3,12 @@
 import asyncio
 import contextvars
 import inspect
+import itertools
 import textwrap
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ import ctxpolicy
 from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._bridge import block_on as block_on_module
 from ctxpolicy._bridge import run_on_other_thread
+from ctxpolicy.resolvers.slot import SlotBindings
 from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
@@ -23,10 +26,16 @@ name = contextvars.ContextVar("name", default=None)
 class Elsewhere(ctxpolicy.ProcessResolver):
     """Gives a thread of the pool the loop of the process, not the call's own."""
 
-    def enter(self, lease):
+    @property
+    def bindings(self):
+        return SharedBindings(self)
+
+
+class SharedBindings(SlotBindings):
+    def enter_scope(self, lease):
         return None
 
-    def leave(self, former):
+    def leave_scope(self, token):
         pass
 
 
@@ -40,7 +49,7 @@ class TestWithoutALoopRunningHere:
         with ctxpolicy.install(resolver, missing="create"):
             first, second = block_on(where()), block_on(where())
             assert first is second is asyncio.get_event_loop()
-            resolver.clear()
+            resolver.bindings.clear()
             collect_garbage()
         assert first.is_closed()
 
@@ -218,10 +227,17 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.set_event_loop(None)
         loop.close()
 
-    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self):
-        log = []
+    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self, monkeypatch):
+        log, started, readings = [], threading.Event(), itertools.count(1)
+
+        def monotonic():
+            """Stand still until the coroutine has started, and then go on by more than the timeout at each reading."""
+            return next(readings) * 0.02 if started.is_set() else 0.0
+
+        monkeypatch.setattr(run_on_other_thread, "time", SimpleNamespace(monotonic=monotonic))
 
         async def wait():
+            started.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -229,7 +245,8 @@ class TestWithTheContextsLoopRunningInAnotherThread:
                 log.append("cancelled")
 
         def sync():
-            with pytest.raises(asyncio.TimeoutError, match="cancelled there"):
+            message = r"not done after 0.01 seconds on .*, made at .*test_block_on.py:\d+ in .*; it was cancelled there"
+            with pytest.raises(asyncio.TimeoutError, match=message):
                 block_on(wait(), timeout=0.01)
             return list(log)
 
@@ -249,15 +266,17 @@ class TestWithTheContextsLoopRunningInAnotherThread:
 
         def sync():
             blocked.wait()
-            with pytest.raises(asyncio.TimeoutError):
-                block_on(never(), timeout=0.01)
-            go_on.set()
+            try:
+                with pytest.raises(asyncio.TimeoutError):
+                    block_on(never(), timeout=0)
+            finally:
+                go_on.set()
 
         async def main():
             waiting = asyncio.create_task(asyncio.to_thread(sync))
             await asyncio.sleep(0)
             blocked.set()
-            go_on.wait()  # this loop gives no sign of life
+            go_on.wait()  # this loop does not respond
             await waiting
 
         with ctxpolicy.install():
@@ -343,7 +362,7 @@ def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_
         with pytest.raises(error):
             block_on(leave())
         asyncio.run(main())
-        installation.policy.resolver.clear()
+        installation.policy.resolver.bindings.clear()
     collect_garbage()
     assert caplog.messages == []
 
@@ -382,6 +401,19 @@ class TestWhereNoLoopCanBeMade:
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 
+    def test_the_error_comes_up_alone_where_a_resolvers_factory_raises(self):
+        class Failing(ctxpolicy.ContextVarResolver):
+            def factory(self):
+                raise OSError("too many open files")
+
+        async def main():
+            with pytest.raises(OSError, match="too many"):
+                block_on(where(), nested="isolated")
+
+        with ctxpolicy.install(Failing()):
+            ctxpolicy.run(main(), loop_factory="asyncio")
+        collect_garbage()
+
     def test_the_error_comes_up_alone_without_a_policy_of_ours(self, monkeypatch):
         monkeypatch.setattr(block_on_module, "fresh_loop", no_loop)
         with pytest.raises(OSError, match="too many"):
@@ -403,7 +435,7 @@ def test_a_coroutine_that_was_awaited_to_its_end_is_refused():
         block_on(coro)
         with pytest.raises(BlockingError, match="was awaited or started before"):
             block_on(coro)
-        installation.policy.resolver.clear()
+        installation.policy.resolver.bindings.clear()
 
 
 def test_ctrl_c_while_waiting_for_another_thread_cancels_there():

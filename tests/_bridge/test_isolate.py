@@ -17,7 +17,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import LoopFactoryError, OptionError, install, isolate
-from ctxpolicy._bridge import isolate as isolate_module
+from ctxpolicy._asyncio.host import host
 from tests._bridge.calls import Gate, here, started
 from tests.support.resolver_cases import ResolverCase
 
@@ -104,6 +104,7 @@ def test_what_is_no_exception_comes_back_too(kind):
     assert asyncio.run(main(leave)) == asyncio.run(main(leave_later)) == "leaving"
 
 
+@pytest.mark.logs_asyncio_errors(reason="nobody can retrieve the SystemExit of the task")
 def test_system_exit_of_another_task_there_ends_the_call():
     async def leave() -> None:
         sys.exit("another task")
@@ -188,16 +189,16 @@ def test_under_every_resolver_the_callers_loop_stays_bound_and_the_next_call_fin
         policy, loop = installation.policy, asyncio.new_event_loop()
 
         def bound() -> list[asyncio.AbstractEventLoop | None]:
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 return [policy.resolver.get(), asyncio.get_event_loop()]
             return [policy.resolver.get()]
 
         async def main() -> None:
             policy.set_event_loop(loop)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 await isolate(binds_another)
             mine, *asyncios = await isolate(bound)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 assert mine is not loop
                 assert [mine] == asyncios
             else:
@@ -273,7 +274,7 @@ def test_without_a_factory_the_policy_in_force_says_what_loops_it_gets():
         assert type(asyncio.run(isolate(here))[0]) is asyncio.SelectorEventLoop
 
 
-def test_without_a_factory_somebody_elses_policy_says_what_loops_it_gets(monkeypatch):
+def test_without_a_factory_the_policy_of_another_project_says_what_loops_it_gets(monkeypatch):
     class Special(asyncio.SelectorEventLoop):
         pass
 
@@ -284,11 +285,7 @@ def test_without_a_factory_somebody_elses_policy_says_what_loops_it_gets(monkeyp
         def set_event_loop(self, loop: object) -> None:
             pass
 
-    class Host:
-        def in_force(self) -> Policy:
-            return Policy()
-
-    monkeypatch.setattr(isolate_module, "host", Host())
+    monkeypatch.setattr(type(host), "in_force", lambda _: Policy())
     assert type(asyncio.run(isolate(here))[0]) is Special
 
 

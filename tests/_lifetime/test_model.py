@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
         self.slots.clear()
         while self.places:
             place = self.places.pop()
-            place.run(self.resolver.clear)
+            place.run(self.resolver.bindings.clear)
             place.end()
         del place
         for worker in self.workers:
@@ -231,7 +231,7 @@ class Machine(RuleBasedStateMachine):
     @rule(number=numbers)
     def clear(self, number: int) -> None:
         place = one(self.places, number)
-        place.run(self.resolver.clear)
+        place.run(self.resolver.bindings.clear)
         self.empty(place.slot)
 
     @precondition(lambda self: self.case.name.startswith("keyed"))

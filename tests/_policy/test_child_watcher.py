@@ -339,5 +339,5 @@ def test_outside_of_every_using_block_its_previous_policy_alone_attaches_a_watch
 
 def test_a_policy_without_watchers_lends_none():
     with in_force(uvloop_policy()), install("thread") as installation:
-        assert installation.policy._lent_watcher is None
+        assert installation.policy._borrowed_watcher is None
         assert ctxpolicy.run(child()) == 7

@@ -9,7 +9,7 @@ import pytest
 from ctxpolicy import ContextPolicy, ThreadResolver, install, using
 from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy.in_force import factory_in_force, factory_of, leased_factory_in_force
 from tests.support.policies import default_policy, in_force, uvloop_policy
 
@@ -63,6 +63,6 @@ def test_what_is_leased_is_of_the_same_kind_and_says_where_it_was_made(policy):
     with in_force(policy and policy()):
         leased, plain = leased_factory_in_force()(), factory_of(host.in_force())()
         assert type(leased) is type(plain)
-        assert policy is Makes or origin(leased).startswith(f"{__file__}:")
+        assert policy is Makes or creation_site(leased).startswith(f"{__file__}:")
         leased.close()
         plain.close()

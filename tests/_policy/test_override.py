@@ -64,7 +64,7 @@ def test_a_choice_left_out_of_order_ends_in_its_own_context_and_its_copies_end_t
     inner = [Override(ThreadResolver()) for _ in copies]
     for copy, choice in zip(copies, inner, strict=True):
         copy.run(choice.enter)
-    with pytest.raises(InstallationError, match="before a using block entered in it"):
+    with pytest.raises(InstallationError, match="before a using block that was entered inside it"):
         copies[0].run(outer.leave)
     for copy, choice in zip(copies, inner, strict=True):
         assert copy.run(overriding_resolver) is choice.resolver

@@ -119,8 +119,8 @@ def test_what_is_no_loop_is_refused_and_the_binding_stays(resolver, loops, wrong
         asyncio.set_event_loop(None)
     assert str(caught.value) == (
         f"loop must be an instance of AbstractEventLoop or None, not '{type(wrong).__name__}' "
-        f"(set in thread 'MainThread' for {resolver.describe()}, which keeps what was bound. Give a loop, as "
-        "asyncio.new_event_loop() returns it)"
+        f"(set in thread 'MainThread' for {resolver.describe()}, whose binding is unchanged). Pass an event loop, as "
+        "asyncio.new_event_loop() returns it."
     )
 
 

@@ -44,8 +44,8 @@ def test_error_raises_on_every_python_in_the_main_thread_too(resolver):
         assert isinstance(error, RuntimeError)
         assert str(error) == (
             f"There is no current event loop in thread 'MainThread'. ({resolver.describe()} has none. Run async code "
-            "with asyncio.run(); or bind a loop here with asyncio.set_event_loop(); or have one made wherever it is "
-            'missing: ctxpolicy.install(missing="create").)'
+            "with asyncio.run(); or bind a loop with asyncio.set_event_loop(); or have missing loops created: "
+            'ctxpolicy.install(missing="create").)'
         )
 
 

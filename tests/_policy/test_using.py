@@ -452,7 +452,7 @@ def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
 def test_a_block_is_entered_once_at_a_time_and_may_be_entered_again():
     block = using("task")
     with block:
-        with pytest.raises(InstallationError, match="this using block is entered already: make one for each with"):
+        with pytest.raises(InstallationError, match="this using block is entered already: create one for each with"):
             block.__enter__()
         assert isinstance(host.in_force(), ContextPolicy)
     with block:
@@ -469,7 +469,9 @@ def test_a_block_left_out_of_order_says_so_and_ends_with_the_one_in_it(loops):
         block.__enter__()
     asyncio.set_event_loop(loops[1])
     for block in blocks[:2]:
-        with pytest.raises(InstallationError, match="is left, in thread 'MainThread', before a using block entered"):
+        with pytest.raises(
+            InstallationError, match="is left, in thread 'MainThread', before a using block that was entered"
+        ):
             block.__exit__(None, None, None)
         assert asyncio.get_event_loop() is loops[1]
     blocks[2].__exit__(None, None, None)
@@ -483,7 +485,7 @@ def test_of_two_blocks_of_one_resolver_the_outer_one_cannot_be_left_first(loops)
     outer, inner = using(resolver), using(resolver)
     outer.__enter__()
     inner.__enter__()
-    with pytest.raises(InstallationError, match="Leave the last one first"):
+    with pytest.raises(InstallationError, match="Leave the inner block first"):
         outer.__exit__(None, None, None)
     inner.__exit__(None, None, None)
     assert asyncio.get_event_loop() is loops[0]
@@ -497,9 +499,9 @@ def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(l
     elsewhere.run(asyncio.set_event_loop, loops[0])
     with pytest.raises(InstallationError) as caught:
         block.__exit__(None, None, None)
-    assert "in another contextvars context than the one that it was entered in" in str(caught.value)
+    assert "in another contextvars context than it was entered in" in str(caught.value)
     assert "thread 'MainThread'" in str(caught.value)
-    assert "enter and leave it in the same task" in str(caught.value)
+    assert "Enter and leave the block in the same task" in str(caught.value)
     with using("task"):
         assert elsewhere.run(asyncio.get_event_loop) is loops[0]
 
@@ -508,7 +510,7 @@ def test_left_in_a_copy_of_its_context_it_says_so_too():
     block = using(ThreadResolver())
 
     async def leaver() -> None:
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             block.__exit__(None, None, None)
 
     async def main() -> None:
@@ -527,7 +529,7 @@ def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
     async def main() -> None:
         manager = fixture()
         await asyncio.create_task(manager.__aenter__())
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             await asyncio.create_task(manager.__aexit__(None, None, None))
 
     asyncio.run(main())
@@ -538,7 +540,7 @@ def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy
 
     async def child() -> None:
         with using(ThreadResolver()):
-            with pytest.raises(InstallationError, match="before a using block entered in it"):
+            with pytest.raises(InstallationError, match="before a using block that was entered inside it"):
                 outer.__exit__(None, None, None)
             asyncio.set_event_loop(loops[0])
         assert host.in_force().resolver.get() is None
@@ -670,7 +672,7 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
         set_policy(intruder)
     assert host.in_force() is intruder
     (warning,) = caught
-    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(warning.message)
+    assert "asyncio's default policy was put in force by asyncio.set_event_loop_policy()" in str(warning.message)
     assert "thread 'MainThread'" in str(warning.message)
     assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
     assert warning.filename == __file__

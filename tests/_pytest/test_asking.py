@@ -1,4 +1,4 @@
-"""The plugin is there for who asks, in whichever way, and costs nobody else anything."""
+"""The plugin isolates the tests that ask for it, in any of the documented ways, and costs other runs nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_run_that_asks_for_nothing_imports_neither_asyncio_nor_ctxpolicy(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others import asyncio
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins import asyncio
     pytester.makepyfile("def test_it(): pass")
     program = """
         import sys

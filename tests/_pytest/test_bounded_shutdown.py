@@ -1,4 +1,4 @@
-"""What a test has left in a loop is reported, and the loop ended, whatever keeps it from that."""
+"""What a test leaves in a loop is reported, and the loop is closed, even if something in it does not end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each test starts afresh, whatever the ones before it have done."""
+"""Each test starts in the same clean state, whatever earlier tests have done."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests._pytest.conftest import Inner
 
-# Asserts in each test what is to hold at its start, and leaves everything behind.
+# Each test checks the clean state at its start, and leaves behind as much as it can.
 MESS = """
     import asyncio, contextlib, threading
     import pytest
@@ -66,7 +66,7 @@ def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(config):
             host.force(policy)
-            config.add_cleanup(check)  # called last
+            config.add_cleanup(check)  # cleanups run in reverse order: this one runs last
 
         def check():
             found = host.in_force() is policy and asyncio.BaseEventLoop.__init__ is init

@@ -1,4 +1,4 @@
-"""What a test has left behind is found, named, and does not reach the next one."""
+"""What a test leaves behind is found, named, and does not reach the next test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctxpolicy import Lease
 from ctxpolicy._pytest import leaks
 from tests._pytest.conftest import Inner
 
-# One test a kind of leak; each is followed by one that finds nothing of it.
+# One test for each kind of leak, and at the end tests that see none of them.
 LEAKS = """
     import asyncio, concurrent.futures, sys, threading
     import pytest
@@ -114,7 +114,7 @@ FIXTURES = """
     from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
     def work(loop, ready):
-        mine = asyncio.new_event_loop()  # the thread's own
+        mine = asyncio.new_event_loop()  # belongs to the thread
         loop.call_soon(ready.set)
         loop.run_forever()
         mine.close()
@@ -251,8 +251,8 @@ def test_a_thread_that_ends_while_it_is_waited_for_is_no_leak(inner: Inner) -> N
     inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
 
 
-def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "references", None)
+def test_unreferenced_leases_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "refcount", None)
     cycle: list[object] = []
     lease = Lease("a cycle of the test's")
     loop = lease.open(asyncio.SelectorEventLoop)

@@ -1,4 +1,4 @@
-"""A task that a test leaves in a loop of a fixture's is the test's; what the fixture has started there is not."""
+"""A task that a test leaves in a fixture's loop belongs to the test; what the fixture has started there does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests._pytest.conftest import PYTEST_ASYNCIO, Inner
 
 ISOLATED = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing = error\n"
 
-# A server, with a task for each connection that lives on as long as the client's socket does.
+# A server with a task for each connection; the task lives as long as the client's socket.
 SERVER = """
     import asyncio, socket, threading
     import pytest

@@ -10,6 +10,8 @@ import pytest
 
 from tests._pytest.conftest import OURS, PYTEST_ASYNCIO, Inner, RunPytest
 
+pytestmark = pytest.mark.timeout(240)  # each test starts several processes of pytest, with all plugins
+
 NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # the name of a plugin: the package that contains it
 
 

@@ -80,7 +80,8 @@ def serve() -> None:
     for name in config.default_plugins:
         importlib.import_module(f"_pytest.{name}")
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()  # the collections in each run skip what is imported here
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:

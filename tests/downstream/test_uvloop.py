@@ -23,7 +23,7 @@ async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def exchange() -> tuple[type, bytes]:
-    """Be server and client over a socket, and return the loop's kind and what the client got."""
+    """Run a server and a client over a socket; return the class of the loop and what the client received."""
     server = await asyncio.start_server(shout, "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())

@@ -16,6 +16,8 @@ import pytest
 from tests.docs.run_console import commands
 from tests.support.programs import ROOT, environment
 
+pytestmark = pytest.mark.timeout(240)  # a test starts several processes of pytest
+
 PACKAGE = ROOT / "docs" / "examples" / "resolver_package"
 PAGE = ROOT / "docs" / "write-your-own-resolver.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ import pytest
 
 from ctxpolicy._asyncio.capabilities import PolicyBase
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._policy import install
+from ctxpolicy._policy.using import blocks
 from ctxpolicy.compat import restore_policies
 from ctxpolicy.errors import NotALoopError
 
@@ -217,7 +217,7 @@ def collect_garbage() -> None:
 def collect_copies() -> None:
     """Have the copies of ended using blocks collected: as long as any is alive, something heeds it."""
     for _ in range(30):  # a chain of finalizers takes PyPy as many rounds, and it tells of what is gone a round later
-        if install._state.choices:
+        if blocks.overrides:
             gc.collect()
 
 
