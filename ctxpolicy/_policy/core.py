@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, final
 from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.pool import ReusableFactory
-from ctxpolicy._policy import override
+from ctxpolicy._policy import override_switch
 from ctxpolicy._policy.child_watcher import Watch
 from ctxpolicy._policy.legacy_loop import LegacyLoop
 from ctxpolicy._threads import thread_name
@@ -45,7 +45,6 @@ class PolicyCore:
         missing: how a missing loop is handled.
         given_factory: the loop factory that the policy was created with.
         inherited_factory: makes the loops of the policy that this one replaces, unless they are asyncio's own.
-        overrides_enabled: whether ``using`` blocks have an effect.
         legacy_loop: the loop that is created implicitly up to Python 3.13.
     """
 
@@ -63,16 +62,31 @@ class PolicyCore:
         self.inherited_factory: LoopFactory | None = None
         self._default_factory = default_factory
         self._factory_without_request = default_factory
-        self.overrides_enabled = override.overrides_enabled()
         self.legacy_loop = LegacyLoop()
         self._watch = watch
         self._may_request_factory = True
         self._getter_code: CodeType | None = None
+        self._override: Any = None
+        if override_switch.overrides_enabled():
+            self.enable_overrides()
+
+    @property
+    def overrides_enabled(self) -> bool:
+        """Whether ``using`` blocks have an effect."""
+        return self._override is not None
+
+    def enable_overrides(self) -> None:
+        """Make ``using`` blocks have an effect from now on."""
+        # Imported here only, because the module imports contextvars-extras, which takes a quarter of the time of
+        # importing install().
+        from ctxpolicy._policy import override
+
+        self._override = override
 
     @property
     def resolver(self) -> ContextResolver:
         """The resolver in effect in the present contextvars context."""
-        overriding = override.overriding_resolver() if self.overrides_enabled else None
+        overriding: ContextResolver | None = None if self._override is None else self._override.overriding_resolver()
         return self.own_resolver if overriding is None else overriding
 
     # --- get and set ---
@@ -83,15 +97,17 @@ class PolicyCore:
         Args:
             miss: called where no loop is bound; its result is returned.
         """
-        if not self.overrides_enabled:
+        if self._override is None:
             return self.own_resolver.getter(miss)
-        return override.overriding_getter(self.own_resolver, miss)
+        getter: Callable[[], AbstractEventLoop] = self._override.overriding_getter(self.own_resolver, miss)
+        return getter
 
     def setter(self) -> Callable[[Any], None]:
         """Return the setter of the resolver in effect."""
-        if not self.overrides_enabled:
+        if self._override is None:
             return self.own_resolver.setter(self._set_other)
-        return override.overriding_setter(self.own_resolver, self._set_other)
+        setter: Callable[[Any], None] = self._override.overriding_setter(self.own_resolver, self._set_other)
+        return setter
 
     def bound_getter(self) -> Callable[[], AbstractEventLoop]:
         """Return a function that can replace the policy's ``get_event_loop``."""

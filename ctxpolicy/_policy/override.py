@@ -1,7 +1,7 @@
 """Overrides the resolver in one contextvars context: the setting behind ``using``, and how a policy looks it up.
 
-A program that never calls ``using`` runs none of this: a policy wraps these closures around its own at the first
-``using``.
+A program that never calls ``using`` does not import this module: a policy wraps these closures around its own at the
+first ``using``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from ctxpolicy.resolvers.delegating import DelegatingResolver
 
 __all__ = [
     "Override",
-    "enable_overrides",
-    "overrides_enabled",
     "overriding_getter",
     "overriding_resolver",
     "overriding_setter",
@@ -111,20 +109,6 @@ def overriding_resolver() -> ContextResolver | None:
     """Return the resolver that overrides the policy's in this contextvars context, ``None`` if there is none."""
     present = _present()
     return None if present is None else present.resolver
-
-
-class _Switch:
-    enabled = False
-
-
-def overrides_enabled() -> bool:
-    """Return whether ``using`` was ever called in this process."""
-    return _Switch.enabled
-
-
-def enable_overrides() -> None:
-    """Have every policy that is created from now on look overrides up."""
-    _Switch.enabled = True
 
 
 def overriding_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:

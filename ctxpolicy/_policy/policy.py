@@ -12,7 +12,7 @@ from ctxpolicy._fork import POLICY, renew_after_fork
 from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
-from ctxpolicy._policy import override
+from ctxpolicy._policy import override_switch
 from ctxpolicy._policy.child_watcher import Watch, WatchingPolicy
 from ctxpolicy._policy.core import Missing, PolicyCore
 from ctxpolicy.errors import NoCurrentLoopError, OptionError
@@ -136,7 +136,7 @@ class ContextPolicy(WatchingPolicy):
         """
         self._keep_kind_of_loops(previous)
         self.borrow_watcher(previous)
-        if override.overrides_enabled():
+        if override_switch.overrides_enabled():
             self.enable_overrides()
 
     def _keep_kind_of_loops(self, previous: Any) -> None:
@@ -151,7 +151,7 @@ class ContextPolicy(WatchingPolicy):
     def enable_overrides(self) -> None:
         """Make ``using`` blocks have an effect from now on."""
         if not self._core.overrides_enabled:
-            self._core.overrides_enabled = True
+            self._core.enable_overrides()
             self._bind_methods()
 
     def after_fork(self) -> None:

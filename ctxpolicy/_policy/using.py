@@ -10,7 +10,7 @@ from typing import Final, final
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._callsite import caller
 from ctxpolicy._fork import POLICY, registered
-from ctxpolicy._policy import override
+from ctxpolicy._policy import override, override_switch
 from ctxpolicy._policy.install import Installation, installations, policy_text
 from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
@@ -115,8 +115,8 @@ class _Blocks:
 
 
 def _enable_overrides() -> None:
-    if not override.overrides_enabled():
-        override.enable_overrides()
+    if not override_switch.overrides_enabled():
+        override_switch.enable_overrides()
         for policy in registered(POLICY):
             policy.enable_overrides()
 

@@ -7,7 +7,7 @@ import contextvars
 import pytest
 
 from ctxpolicy import ContextPolicy, InstallationError, ThreadResolver
-from ctxpolicy._policy import override
+from ctxpolicy._policy import override_switch
 from ctxpolicy._policy.override import Override, overriding_getter, overriding_resolver, overriding_setter
 from tests.support.programs import run_program
 
@@ -15,10 +15,10 @@ from tests.support.programs import run_program
 def test_nothing_is_wrapped_before_the_first_block_of_a_process():
     assert run_program(
         "import ctxpolicy, asyncio\n"
-        "from ctxpolicy._policy import override\n"
+        "from ctxpolicy._policy import override_switch\n"
         "policy = ctxpolicy.ContextPolicy('contextvar')\n"
         "kind = lambda: policy.get_event_loop.__qualname__.split('.')[0]\n"
-        "ways = lambda: (kind(), policy._core.overrides_enabled, override.overrides_enabled())\n"
+        "ways = lambda: (kind(), policy._core.overrides_enabled, override_switch.overrides_enabled())\n"
         "with ctxpolicy.install(policy):\n"
         "    print(*ways())\n"
         "    with ctxpolicy.using('task'): print(*ways())\n"
@@ -27,7 +27,7 @@ def test_nothing_is_wrapped_before_the_first_block_of_a_process():
 
 
 def test_a_policy_that_is_made_after_the_first_block_heeds_them_from_the_start():
-    override.enable_overrides()
+    override_switch.enable_overrides()
     assert ContextPolicy()._core.overrides_enabled
 
 

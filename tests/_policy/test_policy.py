@@ -299,7 +299,7 @@ def test_the_policys_get_event_loop_is_the_resolvers_own_closure():
 
     loop = platform_loop()
     policy = ContextPolicy(Getter())
-    policy._core.overrides_enabled = False  # another test has used using()
+    policy._core._override = None  # another test has used using()
     policy._bind_methods()
     assert policy.get_event_loop is closure
     with in_force(policy):

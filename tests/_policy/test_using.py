@@ -639,7 +639,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
 
 def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
-    policy._core.overrides_enabled = False  # as it is where this is the first block of the process
+    policy._core._override = None  # as it is where this is the first block of the process
     policy._bind_methods()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
