@@ -24,10 +24,10 @@ class LegacyLoop:
     before the work scheduled on it has run.
     """
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._loop: AbstractEventLoop | None = None
+        self._kept: AbstractEventLoop | None = None
 
     @staticmethod
     def may_be_created() -> bool:
@@ -36,9 +36,9 @@ class LegacyLoop:
 
     def get(self) -> AbstractEventLoop | None:
         """Return the loop, ``None`` if it does not exist or is closed."""
-        if self._loop is not None and self._loop.is_closed():
-            self._loop = None
-        return self._loop
+        if self._kept is not None and self._kept.is_closed():
+            self._kept = None
+        return self._kept
 
     def get_or_create(self, create: Callable[[], AbstractEventLoop], getter: CodeType | None) -> AbstractEventLoop:
         """Return the loop; if it does not exist, create it, with the warning of Python 3.12 and 3.13.
@@ -52,11 +52,11 @@ class LegacyLoop:
             if CREATION_WARNS:
                 _, level = caller(beyond=getter)
                 warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
-            loop = self._loop = create()
+            loop = self._kept = create()
         return loop
 
     def after_fork(self) -> None:
         """Forget the parent's loop; called in a forked child."""
-        if self._loop is not None:
-            keep_alive(self._loop)
-            self._loop = None
+        if self._kept is not None:
+            keep_alive(self._kept)
+            self._kept = None

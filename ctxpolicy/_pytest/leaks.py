@@ -79,7 +79,7 @@ class LeakCheck:
         loop = running_loop()
         if loop is not None and not self._fixtures.owns_loop(loop):
             self._guard.unset()
-            yield f"{_name(loop)} is still marked as running in this thread, so that asyncio.run() would be refused"
+            yield f"{_name(loop)} is still set as the running loop of this thread, so that asyncio.run() raises"
 
     def _is_of_test(self, loop: AbstractEventLoop) -> bool:
         return id(loop) not in self._loops and not self._fixtures.owns_loop(loop) and not self._is_of_other_thread(loop)
@@ -115,7 +115,7 @@ def _leaks_of_loop(loop: AbstractEventLoop) -> Iterator[str]:
     name = _name(loop)
     entered = None if loop.is_running() or _other_thread(loop) is not None else leave_current_task(loop)
     if entered is not None:
-        yield f"{entered!r} was left as the current task of {name} so that it could run no other"
+        yield f"{entered!r} was left as the current task of {name} which can therefore run no other task"
     for task in asyncio.all_tasks(loop):
         yield f"{task!r} of {name} was never awaited to its end"
     if loop.is_closed():
@@ -128,7 +128,7 @@ def _leaks_of_loop(loop: AbstractEventLoop) -> Iterator[str]:
     elif thread is not None:
         yield f"{name} was left open in {thread!r}, which may still use it: close it there"
     else:
-        yield f"{name} was left open: close it, or have asyncio.run() make it"
+        yield f"{name} was left open: close it, or let asyncio.run() make and close it"
 
 
 def _shut_down_all(loops: list[AbstractEventLoop], deadline: float) -> Iterator[str]:

@@ -401,16 +401,26 @@ class TestWhereNoLoopCanBeMade:
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 
-    def test_the_error_comes_up_alone_where_a_resolvers_factory_raises(self):
+    def test_the_error_comes_up_alone_where_a_resolver_fails_to_say_what_makes_its_loops(self):
         class Failing(ctxpolicy.ContextVarResolver):
-            def factory(self):
-                raise OSError("too many open files")
+            broken = False
+
+            def applies(self):
+                if self.broken:
+                    raise OSError("too many open files")
+                return True
+
+        resolver = Failing()
 
         async def main():
-            with pytest.raises(OSError, match="too many"):
-                block_on(where(), nested="isolated")
+            resolver.broken = True
+            try:
+                with pytest.raises(OSError, match="too many"):
+                    block_on(where(), nested="isolated")
+            finally:
+                resolver.broken = False
 
-        with ctxpolicy.install(Failing()):
+        with ctxpolicy.install(ctxpolicy.ChainResolver(resolver)):
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 

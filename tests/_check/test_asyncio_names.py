@@ -1,4 +1,4 @@
-"""The tables against the asyncio that the tests run on."""
+"""Compare the tables of names with the asyncio that the tests run on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ctxpolicy._check.asyncio_names import (
 )
 from ctxpolicy._check.report import Version
 
-# The suite also runs on an asyncio that has been reshaped to what 3.16 has.
+# The test suite also runs on an asyncio that emulates that of 3.16.
 here = Version(*sys.version_info[:2]) if hasattr(asyncio, "set_event_loop_policy") else Version(3, 16)
 
 WINDOWS_ONLY = {name for name in IN_SUBMODULES if "Windows" in name}

@@ -30,7 +30,7 @@ def test_a_match_loses_the_versions_that_do_not_reach_its_node(limit, warns, fai
 
 @pytest.fixture
 def module(tmp_path: Path) -> CheckedModule:
-    """A module with a call in its second line."""
+    """A module with one call, in its second line."""
     file = tmp_path / "module.py"
     file.write_text("import asyncio\nx = 'é', print()\n", "utf-8")
     return CheckedModule(read_source(str(file)))

@@ -14,7 +14,7 @@ needs_links = pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to walk, which is also the current one."""
+    """An empty folder, which is also the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -30,7 +30,7 @@ def native(path: str) -> str:
 
 
 def walk(*paths: str) -> list[str]:
-    """Give what a walk finds, problems as 'path: message'."""
+    """Return the files that a walk finds, and each problem as ``path: message``."""
     found = python_files(paths)
     return [f"{each.file}: {each.message}" if isinstance(each, Problem) else each for each in found]
 

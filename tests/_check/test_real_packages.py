@@ -1,4 +1,4 @@
-"""The check reads real packages without a problem, and finds in them what its page says."""
+"""The check reads real packages without a problem, and its findings are those on its documentation page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW = re.compile(r"^\| ([\w-]+) ([\d.]+)[^|]*\| ([\d,]+) \| (\d+) \| (\d+) \| (\
 
 
 class Findings(NamedTuple):
-    """How many findings there are, how many of them fail on the target, and how many each rule has."""
+    """The number of findings, the number of those that fail on the target, and the number for each rule."""
 
     number: int
     failing: int
@@ -26,7 +26,7 @@ class Findings(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the page's table."""
+    """A row of the table on the page."""
 
     package: str
     version: str
@@ -54,10 +54,10 @@ def test_the_page_tells_of_six_packages() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.package)
 def test_what_the_page_says_of_a_package_is_what_is_found(row: Row) -> None:
-    """Only a package that is not installed is skipped.
+    """The test skips only packages that are not installed.
 
-    In other versions than the page's the numbers of lines and files may differ, and the findings may not: a release
-    that changes them fails this test until the page describes it.
+    If a package is installed in another version than the page describes, the numbers of lines and files may differ, but
+    the findings may not. A release that changes them fails this test until the page describes that release.
     """
     spec = importlib.util.find_spec(row.package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:

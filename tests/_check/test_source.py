@@ -16,7 +16,7 @@ VERSION = f"(read as Python {sys.version_info[0]}.{sys.version_info[1]})"
 
 @pytest.fixture
 def read_bytes(tmp_path: Path):
-    """Read a file of the given bytes."""
+    """A function that reads a file with the given content."""
 
     def run(data: bytes) -> Source:
         file = tmp_path / "a.py"
@@ -28,7 +28,7 @@ def read_bytes(tmp_path: Path):
 
 @pytest.fixture
 def problem_of(read_bytes):
-    """Give the problem with a file of the given bytes."""
+    """A function that returns the problem with a file of the given content."""
 
     def run(data: bytes) -> Problem:
         with pytest.raises(UnreadableError) as caught:

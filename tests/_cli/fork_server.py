@@ -22,11 +22,11 @@ _STREAMS = ("stdin", "stdout", "stderr")
 
 
 class ForkServer:
-    """The client's side: starts the server, and has programs run by it one after the other.
+    """The client: it starts the server process, and sends one program after the other to it.
 
     Args:
-        folder: a folder for the standard streams of the programs.
-        flags: python's own options.
+        folder: A folder for the standard streams of the programs.
+        flags: The options of python itself.
     """
 
     def __init__(self, folder: Path, flags: tuple[str, ...]) -> None:
@@ -54,14 +54,14 @@ class ForkServer:
         return Ended(status, *(file.read_text("utf-8") for file in self._files[1:]))
 
     def close(self) -> None:
-        """End the server, and wait for its end."""
+        """Stop the server and wait until it ends."""
         os.close(self._requests)
         self._process.wait(_PATIENCE)
         os.close(self._replies)
 
 
 class ForkedRuns(Runs):
-    """Runs programs by ``python`` in processes of their own, and by ``ctxpolicy run`` in forks."""
+    """Runs ``python`` in a process of its own, and ``ctxpolicy run`` in a fork of the server."""
 
     def __init__(self, folder: Path, server: ForkServer) -> None:
         super().__init__(folder, flags=server.flags)
@@ -74,7 +74,7 @@ class ForkedRuns(Runs):
 
 
 def _await_request(requests: int, replies: int) -> None:
-    """Fork for each request, and return in the fork. The server itself does not return."""
+    """Fork for each request, and return in the fork only."""
     with os.fdopen(requests) as lines:
         for line in lines:
             pid = os.fork()
@@ -88,7 +88,7 @@ def _await_request(requests: int, replies: int) -> None:
 
 
 def _become(folder: str, args: list[str], streams: list[str]) -> None:
-    """Make this process what ``python -m ctxpolicy run`` would be in a folder."""
+    """Give this process the arguments, streams and folder of a ``python -m ctxpolicy run``."""
     os.chdir(folder)
     for number, file in enumerate(streams):
         os.dup2(os.open(file, os.O_RDWR), number)

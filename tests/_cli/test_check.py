@@ -17,7 +17,7 @@ FINE = "import asyncio\nasyncio.run(main())\n"
 
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
-    """Run the command in a folder of files and give its exit status and what it wrote."""
+    """A function that writes files, runs the command on them, and returns its exit status and what it wrote."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, **files: str) -> tuple[int, str, str]:

@@ -1,6 +1,6 @@
-"""What travels to new processes with their process object, and what it does where it arrives.
+"""The object that is pickled with a process object, and that installs the policy when it is unpickled.
 
-That it does so in real ones: ``test_run_program.py``.
+``test_program.py`` tests it with real processes.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from ctxpolicy import install
 from ctxpolicy._cli.child_processes import _PolicyForChild
 from tests.support.policies import default_policy, in_force
 
-arrived: list[str] = []
+installed: list[str] = []
 
 
-def sent(policy: _PolicyForChild) -> _PolicyForChild:
+def unpickled(policy: _PolicyForChild) -> _PolicyForChild:
     found = pickle.loads(pickle.dumps(policy))
     assert isinstance(found, _PolicyForChild)
     return found
 
 
 def test_it_installs_where_no_policy_was_set_and_travels_on():
-    arrived.clear()
+    installed.clear()
     with in_force(default_policy()):
-        sent(sent(_PolicyForChild(note, ("child",))))
-    assert arrived == ["child", "child"]
+        unpickled(unpickled(_PolicyForChild(record, ("child",))))
+    assert installed == ["child", "child"]
 
 
 def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on():
-    arrived.clear()
+    installed.clear()
     with install("task"):
-        policy = sent(_PolicyForChild(note, ("child",)))
-    assert arrived == []
+        policy = unpickled(_PolicyForChild(record, ("child",)))
+    assert installed == []
     with in_force(default_policy()):
-        sent(policy)
-    assert arrived == ["child"]
+        unpickled(policy)
+    assert installed == ["child"]
 
 
-def note(process: str) -> None:
-    arrived.append(process)
+def record(process: str) -> None:
+    installed.append(process)

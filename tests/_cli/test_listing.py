@@ -1,4 +1,4 @@
-"""What there is to choose from is shown whole, with what is the matter with it."""
+"""The list shows all resolvers and loop factories, with the errors of those that cannot be used."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def factory(name: str) -> ListEntry:
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ListEntry]]:
-    """Install a distribution with one entry point, and look at it."""
+    """A function that installs a distribution with one entry point, and returns its entry in the list."""
     (tmp_path / "listed_acme.py").write_text(PLUGIN)
     info = tmp_path / "listed_acme-1.2.dist-info"
     info.mkdir()

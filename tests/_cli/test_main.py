@@ -1,4 +1,4 @@
-"""The command line: what it prints and answers, and what it says to bad input."""
+"""The command line: its output, its exit status, and its messages about bad input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", de
 
 @pytest.fixture(autouse=True)
 def nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Restore what running programs changes, and read no environment variable of the tester's."""
+    """Restore what programs change, and hide the tester's own environment variable."""
     monkeypatch.delenv("CTXPOLICY", raising=False)
     monkeypatch.chdir(tmp_path)
     argv, path, before = list(sys.argv), list(sys.path), host.in_force()
@@ -37,12 +37,12 @@ def nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs programs in a folder of the test's own."""
+    """Runs programs in a folder of this test."""
     return Runs(tmp_path)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
-    """Call the command line with bad input, and return the one line that it answers."""
+    """Call the command line with bad input, and return the one line that it prints."""
     assert main(list(args)) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -329,7 +329,7 @@ def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, ru
         check=False,
     )
     os.close(write_end)
-    # From 3.11 on argparse passes over it where it is what writes.
+    # Since 3.11 argparse ignores the error if argparse itself writes the output.
     passed_over = args == "check --help" and unbuffered and sys.version_info >= (3, 11)
     expected = 0 if passed_over else 128 + signal.SIGPIPE
     assert (done.returncode, done.stderr) == (expected, "")

@@ -1,4 +1,4 @@
-"""Resolvers with options, as they are written on the command line."""
+"""Resolvers with options, as the command line writes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", de
 
 
 class Noted(ThreadResolver):
-    """Keeps what it was made with."""
+    """Keeps the options that it was made with."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ctxpolicy imports nothing for itself from beside the program, but finds there what options name."""
+"""ctxpolicy imports nothing for itself from beside the program, but finds objects there that options name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ctxpolicy._cli.sys_path import program_folder_last
 from tests.support.python_runs import Ended, Runs
 
-# The modules of optional packages are included only if they are installed: others may be found beside the program.
+# Only the installed ones: if a package is not installed, a module of its name may be imported from beside the program.
 PACKAGES = [*filter(find_spec, ("greenlet", "trio", "uvloop"))]
 NAMED = """
 import ctxpolicy
@@ -38,13 +38,13 @@ ASYNCIO_PROGRAM = "import asyncio\nasync def main(): return 1\nprint(asyncio.run
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs programs in a folder of the test's own."""
+    """Runs programs in a folder of this test."""
     return Runs(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The modules of the standard library that python does not import on its own account, and those of the packages."""
+    """The modules of the standard library that python itself does not import at start, and the optional packages."""
     empty = Runs(tmp_path_factory.mktemp("empty"))
     show = "import sys; print(*sys.modules)"
     empty.write("loaded.py", show)
@@ -61,7 +61,7 @@ def write_beside(runs: Runs, folder: str, names: list[str]) -> None:
 
 
 def console_script(runs: Runs, *args: str) -> Ended:
-    """Run ``ctxpolicy run ARGS`` by a script in another folder, which is what installers make of an entry point."""
+    """Run ``ctxpolicy run ARGS`` through a script in another folder, as an installed entry point does."""
     runs.write("bin/ctxpolicy", "import sys\nfrom ctxpolicy._cli.main import main\nsys.exit(main())")
     return runs.python("bin/ctxpolicy", "run", *args)
 
@@ -137,7 +137,7 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
     runs.flags = ()
     runs.options = ["--resolver", "greenlet"]
     pytest.importorskip("greenlet")
-    # Not json, which multiprocessing itself imports from 3.14 on, nor other modules that it imports.
+    # Other modules are not tested here, because multiprocessing itself imports some, such as json since 3.14.
     write_beside(runs, ".", ["email", "greenlet", "zipfile"])
     runs.write(
         "start.py",

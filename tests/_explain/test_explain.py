@@ -385,7 +385,19 @@ def test_a_resolver_around_another_is_shown_with_it():
         assert report.resolver.endswith("Around -> ThreadResolver")
 
 
+class Nameless:
+    """A loop factory that cannot be asked for its name."""
+
+    def __call__(self) -> AbstractEventLoop:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError("no name") if name == "__qualname__" else AttributeError(name)
+
+
 class Broken(ContextResolver):
+    loop_factory = Nameless()
+
     def get(self) -> AbstractEventLoop | None:
         raise LookupError("no backend")
 
@@ -394,16 +406,13 @@ class Broken(ContextResolver):
     def binding(self) -> Any:
         raise LookupError("no backend")
 
-    def factory(self) -> Any:
-        raise LookupError("no factory")
-
 
 def test_a_resolver_that_fails_is_predicted_to():
     with install(Broken()):
         report, _ = explain_and_call()
     assert report.answer.error.startswith("ResolverError: resolver Broken: get() raised LookupError('no backend')")
     assert report.binding is None
-    assert report.loop_factory == "(cannot be formatted: LookupError('no factory'))"
+    assert report.loop_factory == "(cannot be formatted: LookupError('no name'))"
 
 
 def test_a_resolver_that_gives_something_else_is_predicted_to_fail():

@@ -21,7 +21,9 @@ from ctxpolicy import (
     install,
 )
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy.install import _Installations
 from tests.support.policies import default_policy, in_force, in_thread, set_policy
+from tests.support.programs import run_program
 
 
 class Noting(ThreadResolver):
@@ -365,3 +367,26 @@ def test_installing_in_one_contextvars_context_holds_in_all():
     assert host.in_force() is installation.policy
     contextvars.Context().run(installation.uninstall)
     assert host.in_force() is not installation.policy
+
+
+# --- the hooks of using() ---------------------------------------------------------------------------------------------
+
+
+def test_without_using_a_change_calls_nothing():
+    """A program that never imports using() has no hooks."""
+    fresh, called = _Installations(), []
+    with fresh.change():
+        fresh.after_uninstall()
+        fresh.call_unless_changing(lambda: called.append("inside"))
+    fresh.call_unless_changing(lambda: called.append("outside"))
+    assert called == ["outside"]
+
+
+def test_install_does_not_import_using():
+    program = (
+        "import sys, ctxpolicy\n"
+        "with ctxpolicy.install('thread'): pass\n"
+        "imported = [name for name in ('using', 'passthrough') if f'ctxpolicy._policy.{name}' in sys.modules]\n"
+        "print(imported)"
+    )
+    assert run_program(program) == "[]"

@@ -72,6 +72,19 @@ def test_a_choice_left_out_of_order_ends_in_its_own_context_and_its_copies_end_t
     assert [overriding_resolver(), *(copy.run(overriding_resolver) for copy in copies)] == [outer.resolver] * 3
 
 
+def test_a_choice_left_where_an_unrelated_one_is_in_effect_says_that_this_is_another_context():
+    """It is not left out of order: the other one was not entered inside it."""
+    elsewhere = contextvars.copy_context()
+    choice, unrelated = Override(ThreadResolver()), Override(ThreadResolver())
+    elsewhere.run(choice.enter)
+    unrelated.enter()
+    with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
+        choice.leave()
+    assert overriding_resolver() is unrelated.resolver
+    unrelated.leave()
+    assert elsewhere.run(overriding_resolver) is choice.resolver
+
+
 def test_a_choice_that_is_left_twice_says_so():
     choice = Override(ThreadResolver())
     choice.enter()

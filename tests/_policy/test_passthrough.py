@@ -177,16 +177,27 @@ def bind_in_the_main_thread_and_fork() -> asyncio.AbstractEventLoop:
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of forks where threads are
         pid = os.fork()
     if pid == 0:
-        os._exit(_seen_in_the_child(loop))
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        code = 99
+        try:
+            code = _seen_in_the_child(loop)
+        finally:
+            os._exit(code)
+    # Up to 3.11 asyncio leaves the loops of its policy to a child.
+    keeps = not hasattr(asyncio.events, "on_fork")
+    expected = PARENTS_LOOP if keeps else NEW_LOOP if CREATES_IMPLICITLY else NO_LOOP
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == expected
     asyncio.set_event_loop(None)
     return loop
 
 
+PARENTS_LOOP, NEW_LOOP, NO_LOOP = 10, 11, 12
+
+
 def _seen_in_the_child(parents: asyncio.AbstractEventLoop) -> int:
-    try:
-        seen = asyncio.get_event_loop()
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent's loop was not handed out
-        return 0
-    # Up to 3.11 asyncio leaves its policy's loops to a child as they are.
-    return 0 if seen is not parents or not hasattr(asyncio.events, "on_fork") else 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of 3.12 and 3.13, when a loop is created
+        try:
+            seen = asyncio.get_event_loop()
+        except RuntimeError as error:
+            return NO_LOOP if "There is no current event loop" in str(error) else 1
+    return PARENTS_LOOP if seen is parents else NEW_LOOP

@@ -30,6 +30,9 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy import using as using_module
+from ctxpolicy._policy.install import installations
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from tests.support.policies import (
     NOT_A_LOOP,
     asyncio_alone,
@@ -727,6 +730,62 @@ def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops)
         set_policy(policy)
         assert asyncio.get_event_loop() is loops[0]
     assert host.in_force() is policy
+    set_policy(before)
+
+
+# --- the end of the temporary policy ----------------------------------------------------------------------------------
+
+
+def copy_in_a_block() -> tuple[contextvars.Context, weakref.ref[ContextResolver]]:
+    with using(resolver := ThreadResolver()):
+        return contextvars.copy_context(), weakref.ref(resolver)
+
+
+def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    copies = [copy_in_a_block()]
+    inside, leave, dropped = threading.Event(), threading.Event(), threading.Event()
+
+    def change() -> None:
+        with installations.change():
+            inside.set()
+            leave.wait()
+
+    def drop() -> None:
+        copies.clear()
+        collect_garbage()
+        dropped.set()
+
+    threads = [threading.Thread(target=change), threading.Thread(target=drop)]
+    threads[0].start()
+    inside.wait()
+    threads[1].start()
+    # If the drop waits for the change, this wait ends after its limit only.
+    ended_meanwhile = dropped.wait(30)
+    still_in_force = host.in_force()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert ended_meanwhile
+    assert isinstance(still_in_force, PassThroughPolicy)
+    assert settled() is before  # the end of the change has removed it
+
+
+def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surroundings, monkeypatch):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before, intruder = host.in_force(), default_policy()
+    with using("task"):
+        set_policy(intruder)
+        with monkeypatch.context() as patch:
+            patch.setattr(using_module, "PassThroughPolicy", lambda previous: 1 / 0)
+            with pytest.raises(ZeroDivisionError), using("thread"):
+                pass
+        assert using_module.blocks.temporary is None
+        assert installations.stack == []
+    assert host.in_force() is intruder
     set_policy(before)
 
 

@@ -49,11 +49,11 @@ def run_pytest(
         """
         if plugins is None:
             monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
-            names = []
+            names, with_asyncio = [], "no:asyncio" not in args
         else:
             monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each plugin takes time to load
-            names = [*plugins, OURS]
-        if not HAS_POLICIES and (plugins is None or PYTEST_ASYNCIO in plugins):
+            names, with_asyncio = [*plugins, OURS], PYTEST_ASYNCIO in plugins
+        if with_asyncio and not HAS_POLICIES:
             names.append(WITH_POLICIES)
         loaded = [option for name in (*names, "no:cacheprovider") for option in ("-p", name)]
         if cold or warm_process is None:

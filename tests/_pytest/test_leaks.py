@@ -83,7 +83,7 @@ FOUND = {
     "task_of_a_closed_loop": ["*lost*was never awaited to its end*"],
     "executor": ["*default executor*was not shut down*", "*was left open*"],
     "policy": ["*policy was replaced by None*"],
-    "marker": ["*still marked as running in this thread*"],
+    "marker": ["*still set as the running loop of this thread*"],
     "thread": ["*waiting*was left running*join it*"],
     "running_loop": ["*was left running, in another thread or greenlet*", "*Thread(loop*was left running*join it*"],
 }
@@ -359,7 +359,9 @@ def test_a_sync_facade_that_a_test_leaves_is_reported_and_can_still_be_closed(in
     pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
     result = inner(FACADE, "-k", "own or without", ini="ctxpolicy = contextvar")
     result.assert_outcomes(passed=1, xpassed=1, warnings=3, deselected=2)
-    result.stdout.fnmatch_lines(["*still marked as running*", "*was left running, in another thread or greenlet*"])
+    result.stdout.fnmatch_lines(
+        ["*still set as the running loop*", "*was left running, in another thread or greenlet*"]
+    )
 
 
 THREADS = """

@@ -4,7 +4,7 @@ import pytest
 
 GET = "asyncio.get_event_loop()"
 
-# Programs with GET on their last line, how certain they are, and what the message says of the place.
+# Programs with GET on their last line, the certainty of the finding there, and a part of its message.
 GRADES = {
     "the module": ("GET", "certain", "at module level"),
     "a class body": ("class Class:\n    loop = GET", "certain", "at module level"),
@@ -67,7 +67,7 @@ GRADES = {
 }
 
 
-# Programs with GET on their last line, and how certain it is that this fails on every Python.
+# Programs with GET on their last line, and the certainty that the last line fails on every Python.
 UNSET = {
     "the module": ("asyncio.set_event_loop(None)\nGET", "certain"),
     "a function": ("def f():\n    asyncio.set_event_loop(loop)\n    asyncio.set_event_loop(None)\n    GET", "likely"),

@@ -5,7 +5,7 @@ import pytest
 from ctxpolicy._check import RULES
 from ctxpolicy._check.asyncio_names import IN_ASYNCIO, IN_SUBMODULES, RemovedName, find_removed, find_star_removed
 
-# Each way takes NAME once.
+# Each program looks NAME up once.
 IN_THE_PACKAGE = {
     "an attribute": "import asyncio\nasyncio.NAME",
     "an alias": "import asyncio as aio\naio.NAME",

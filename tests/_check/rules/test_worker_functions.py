@@ -5,7 +5,7 @@ import pytest
 GET = "asyncio.get_event_loop()"
 SET = "asyncio.set_event_loop(asyncio.new_event_loop())"
 
-# How a worker gets the function `work`, whose body the tests fill in.
+# Calls that pass the function `work` to a worker. The tests supply the body of `work`.
 SURELY_THREADS = {
     "a thread": "threading.Thread(target=work).start()",
     "a thread, by position": "threading.Thread(None, work)",

@@ -56,7 +56,7 @@ def test_deeply_nested_code_that_can_be_parsed_is_checked(program, tmp_path):
     limit = sys.getrecursionlimit()
     (tmp_path / "a.py").write_text(f"import asyncio\n{program}\nasyncio.set_child_watcher(None)\n")
     report = check_paths([tmp_path])
-    if report.problems:  # by the parser, whose limits are its own
+    if report.problems:  # the parser has limits of its own
         assert "to be parsed" in report.problems[0].message
     else:
         assert report.findings[-1].line == program.count("\n") + 3
