@@ -1,8 +1,10 @@
-"""The project's checks, one session each: `nox -l` lists them, `nox -s tests-3.13` runs one."""
+"""The project's checks. Each check is a nox session: `nox -l` lists them, `nox -s tests-3.13` runs one of them."""
 
 from __future__ import annotations
 
+import getpass
 import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -12,19 +14,61 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 CPYTHONS = nox.project.python_versions(PYPROJECT)
 PYPY = "Programming Language :: Python :: Implementation :: PyPy" in PYPROJECT["project"]["classifiers"]
 PYTHONS = [*CPYTHONS, *(["pypy3"] if PYPY else [])]
-# The checks that look at the code, not at what a Python does with it, run on one.
-ONE_PYTHON = "3.11"
-# Between them they take every way through the code that depends on the Python. It takes twice as long to measure. (3.11
-# never ends now and then: traced, it spins where a finalizer runs in a pending call, as greenlet has it.)
-MEASURED = ("3.10", "3.13", "3.15")
+OLDEST, NEWEST = CPYTHONS[0], CPYTHONS[-1]
+ONE_PYTHON = "3.11"  # for checks whose result does not depend on the Python, and for the README's commands
+WITHOUT_POLICIES = [python for python in CPYTHONS if int(python.split(".")[1]) >= 14]  # where 3.16 can be emulated
+
+WORKERS = ("-n", "auto", "--dist", "worksteal")
+# The whole suite runs on the oldest and on the newest Python. On the Pythons between them, these tests run: their
+# results depend on what asyncio and the interpreter do.
+VERSION_TESTS = (
+    "tests/_asyncio",
+    "tests/_policy",
+    "tests/resolvers",
+    "tests/contract",
+    "tests/_pytest/test_isolation.py",
+    "tests/_pytest/test_asking.py",
+)
+# Most changes break one of these tests if they break any.
+QUICK_TESTS = (
+    "tests/_asyncio",
+    "tests/_check",
+    "tests/_loops",
+    "tests/_policy",
+    "tests/resolvers",
+    "tests/_lifetime",
+    "tests/contract/test_builtin.py",
+    "tests/_pytest/test_isolation.py",
+    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py")),
+)
+# What can be wrong with a wheel and not with the source tree: a file or an entry point that is missing. These tests
+# use most modules, the command line, the plugin and the published contract tests.
+WHEEL_TESTS = (
+    "tests/test_public_names.py",
+    "tests/resolvers/test_registry.py",
+    "tests/_policy/test_install.py",
+    "tests/_cli/test_main.py",
+    "tests/_cli/test_check.py",
+    "tests/_pytest/test_isolation.py",
+    "tests/contract/test_builtin.py",
+)
+# Together, these runs reach every statement and every branch: the whole suite on the oldest and on the newest Python,
+# and on this Python the tests of the code that depends on the version.
+MEASURED_BETWEEN = "3.13"
+MEASURED_BETWEEN_TESTS = ("tests/_asyncio", "tests/_policy")
+# These tests count objects, and coverage makes objects.
 STRESS = "tests/stress"
-OLDEST_PYTEST = "pytest==8.3.*"  # that the extra `testing` allows
-NO_TEST_PACKAGE = 77  # what tests/cpython/run.py exits with where a Python comes without its tests
+
+OLDEST_PYTEST = "pytest==8.3.*"  # the oldest pytest that the extra `testing` allows
+NO_TEST_PACKAGE = 77  # the exit status of tests/cpython/run.py where the Python comes without its tests
 TYPED = ("ctxpolicy", "tests/typing")
-TYPED_FOR = (CPYTHONS[0], CPYTHONS[-1])
+PLATFORMS = ("linux", "win32", "darwin")
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "tests"]
+# uv makes an environment in seconds, where virtualenv and pip take half a minute.
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.sessions = ["lint", "types", "quick"]
 nox.options.error_on_external_run = True
 
 
@@ -33,61 +77,89 @@ def group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
-def pytest(session: nox.Session, *options: str, measured: bool = False) -> None:
-    """Run tests; those that fail once more by themselves, as CPython's test runner does.
+def pytest(session: nox.Session, *tests: str, options: tuple[str, ...] = (), measured: bool = False) -> None:
+    """Run tests: those that the command line names after `--`, or `tests`, or all.
 
-    A busy machine makes some fail now and then. The log says which, and what fails twice fails.
+    Args:
+        session: the session.
+        tests: paths.
+        options: further options of pytest.
+        measured: whether coverage measures the run.
     """
-    command = ["coverage", "run"] if measured else ["python"]
-    command += ["-m", "pytest", "-o", f"cache_dir={Path(session.create_tmp()).resolve() / 'pytest_cache'}", *options]
-    try:
-        session.run(*command, "-n", "auto", "--cache-clear", *session.posargs)
-    except nox.command.CommandFailed:
-        session.warn("some tests failed; once more, by themselves:")
-        session.run(*command, "--last-failed", "--last-failed-no-failures=none", *session.posargs)
+    command = ["coverage", "run", *concurrency(session)] if measured else ["python"]
+    cache = Path(session.create_tmp()).resolve() / "pytest_cache"
+    command += ["-m", "pytest", "-o", f"cache_dir={cache}", *WORKERS, *options]
+    session.run(*command, *(session.posargs or tests), env=coverage_core(session) if measured else None)
 
 
-def measured_pytest(session: nox.Session) -> None:
-    """Run the tests, and measure what they cover; but for those that count objects, as measuring makes some."""
-    pytest(session, f"--ignore={STRESS}", measured=True)
-    if not session.posargs:
-        pytest(session, STRESS)
+def coverage_core(session: nox.Session) -> dict[str, str]:
+    """Return the environment that selects how coverage measures.
+
+    `sys.monitoring` reports branches from 3.14 on, and costs less than a trace function.
+    """
+    return {"COVERAGE_CORE": "sysmon"} if session.python in WITHOUT_POLICIES else {}
+
+
+def concurrency(session: nox.Session) -> list[str]:
+    """Return the option that says what coverage must follow: with `sys.monitoring`, it sees all greenlets anyway."""
+    return ["--concurrency=thread,multiprocessing"] if session.python in WITHOUT_POLICIES else []
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests, and on some Pythons measure what they cover (session `coverage` adds it up)."""
+    """Run the whole suite; on the oldest and the newest Python, measure its coverage."""
     session.install("-e", ".[tests]")
-    if session.python in MEASURED:
-        measured_pytest(session)
-    else:
+    if session.python not in (OLDEST, NEWEST) or session.posargs:
         pytest(session)
+        return
+    pytest(session, options=(f"--ignore={STRESS}",), measured=True)
+    pytest(session, STRESS)
 
 
-@nox.session(python=[python for python in CPYTHONS if int(python.split(".")[1]) >= 14])
-def emulated_316(session: nox.Session) -> None:
-    """Run the tests on an asyncio without policies, as 3.16 has it."""
+@nox.session(python=ONE_PYTHON)
+def quick(session: nox.Session) -> None:
+    """Run the tests that decide most changes; this takes at most a minute."""
     session.install("-e", ".[tests]")
-    pytest(session, "-p", "tests.emulated_316.plugin")
+    pytest(session, *QUICK_TESTS)
 
 
-@nox.session(python=CPYTHONS)
+@nox.session(python=[python for python in CPYTHONS if python not in (OLDEST, ONE_PYTHON, NEWEST)])
+def versions(session: nox.Session) -> None:
+    """Run the tests whose results depend on the Python; on 3.13, measure the coverage of some."""
+    session.install("-e", ".[tests]")
+    if session.python != MEASURED_BETWEEN or session.posargs:
+        pytest(session, *VERSION_TESTS)
+        return
+    pytest(session, *MEASURED_BETWEEN_TESTS, measured=True)
+    pytest(session, *(test for test in VERSION_TESTS if test not in MEASURED_BETWEEN_TESTS))
+
+
+@nox.session(python=WITHOUT_POLICIES)
+def emulated_316(session: nox.Session) -> None:
+    """Run the whole suite on an asyncio without policies, which is what Python 3.16 has."""
+    session.install("-e", ".[tests]")
+    pytest(session, options=("-p", "tests.emulated_316.plugin"))
+
+
+@nox.session(python=[OLDEST, ONE_PYTHON, NEWEST])
 def plugin_alone(session: nox.Session) -> None:
-    """Run the tests of what authors of tests use, beside pytest, hypothesis and pytest-xdist only.
+    """Run the tests of the pytest plugin and of `ctxpolicy.testing` without any other plugin that ctxpolicy works with.
 
-    On one Python those of what authors of resolvers use too; on the oldest with the oldest pytest.
+    Beside pytest and hypothesis, only pytest-xdist and pytest-timeout are installed. On the oldest Python, pytest is
+    the oldest that is supported.
     """
-    oldest = [OLDEST_PYTEST] if session.python == CPYTHONS[0] else []
-    session.install("-e", ".[testing]", "pytest-xdist>=3.8", *oldest)
-    there = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
-    session.run("python", "-c", f"import importlib.util, sys; sys.exit({there} or None)")
-    tests = ["tests/pytest_plugin", *(["tests/testing", "tests/contract"] if session.python == ONE_PYTHON else [])]
-    pytest(session, *([] if session.posargs else tests))
+    oldest = [OLDEST_PYTEST] if session.python == OLDEST else []
+    session.install("-e", ".[testing]", "pytest-xdist>=3.8", "pytest-timeout>=2.4", *oldest)
+    installed = "', '.join(filter(importlib.util.find_spec, ['pytest_asyncio', 'anyio']))"
+    session.run("python", "-c", f"import importlib.util, sys; sys.exit({installed} or None)")
+    contract = ["tests/testing", "tests/contract"] if session.python != OLDEST else []
+    # The oldest pytest does not read the time limits in pyproject.toml.
+    pytest(session, "tests/_pytest", *contract, options=("--timeout=60",))
 
 
 @nox.session(python=ONE_PYTHON)
 def coverage(session: nox.Session) -> None:
-    """Add up what the test sessions measured, and fail below every statement and branch."""
+    """Add up what the other sessions measured, and fail unless every statement and every branch was reached."""
     session.install("coverage[toml]")
     session.run("coverage", "combine", "--keep")
     session.run("coverage", "report")
@@ -95,9 +167,17 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def cpython(session: nox.Session) -> None:
-    """Run CPython's own asyncio tests with ContextPolicy as the default policy, and without."""
+    """Run CPython's own asyncio tests with ContextPolicy as the default policy, and without, and compare."""
     session.install(".")
-    session.run("python", "tests/cpython/run.py", *session.posargs, success_codes=[0, NO_TEST_PACKAGE])
+    session.run(
+        "python", "tests/cpython/run.py", f"--reference={reference_folder()}", *session.posargs,
+        success_codes=[0, NO_TEST_PACKAGE],
+    )  # fmt: skip
+
+
+def reference_folder() -> Path:
+    """Return where the results of asyncio's tests without ctxpolicy are kept from run to run."""
+    return Path(tempfile.gettempdir()) / f"ctxpolicy-cpython-reference-{getpass.getuser()}"
 
 
 @nox.session(python=ONE_PYTHON)
@@ -110,24 +190,26 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=ONE_PYTHON)
 def types(session: nox.Session) -> None:
-    """Check the types of the package, of a typed use of it, and that its public face is typed throughout."""
+    """Check the types of the package for every platform, and that every public name has one."""
     session.install("-e", ".[tests]", *group("types"))
-    for version in TYPED_FOR:
-        session.run("mypy", "--python-version", version, *TYPED)
-    session.run("pyright")
+    for platform in PLATFORMS:
+        for version in (OLDEST, NEWEST):
+            session.run("mypy", "--python-version", version, "--platform", platform, *TYPED)
+    for platform in ("Linux", "Windows", "Darwin"):
+        session.run("pyright", "--pythonplatform", platform)
     session.run("pyright", "--verifytypes", "ctxpolicy", "--ignoreexternal")
 
 
 @nox.session(python=ONE_PYTHON)
 def docs(session: nox.Session) -> None:
-    """Build the docs; every warning and every broken reference is an error."""
+    """Build the docs. Every warning and every broken reference is an error."""
     session.install("-e", ".[tests]", *group("docs"))
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session(python=ONE_PYTHON)
 def examples(session: nox.Session) -> None:
-    """Run every example program of the docs; a warning is an error."""
+    """Run every example program of the docs. A warning is an error."""
     session.install(".[greenlet,trio,uvloop]", "aiohttp>=3.13")  # shared_client.py needs aiohttp
     for example in sorted(Path("docs/examples").glob("*.py")):
         session.run("python", "-W", "error", str(example))
@@ -135,26 +217,38 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(python=CPYTHONS)
 def benchmarks(session: nox.Session) -> None:
-    """Measure ctxpolicy against asyncio's own policy and others, as ratios."""
-    session.install(".[tests]", *group("bench"))
+    """Measure ctxpolicy against asyncio's own policy and against other policies, as ratios."""
+    session.install(".[tests]")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
-@nox.session(python=ONE_PYTHON)
-def resolver_package(session: nox.Session) -> None:
-    """Build the tutorial's package and ctxpolicy, install both wheels and nothing else, and run the page's commands."""
-    session.install(*group("wheel"))
-    dist = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    example = ROOT / "docs" / "examples" / "resolver_package"
-    for project in (ROOT, example):
+def build_wheels(session: nox.Session, *projects: Path) -> Path:
+    """Build the wheel of each project, and return the folder with the wheels."""
+    dist = empty_folder(session, "dist")
+    for project in projects:
         session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), str(project), silent=True)
+    return dist
+
+
+def empty_folder(session: nox.Session, name: str) -> Path:
+    """Return an empty folder of that name in the session's temporary folder."""
+    folder = Path(session.create_tmp()).resolve() / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+@nox.session(python=ONE_PYTHON, venv_backend="virtualenv")  # an environment made by uv has no pip to uninstall with
+def resolver_package(session: nox.Session) -> None:
+    """Build ctxpolicy and the tutorial's package, install both wheels and nothing else, and run the page's commands."""
+    session.install(*group("wheel"))
+    example = ROOT / "docs" / "examples" / "resolver_package"
+    dist = build_wheels(session, ROOT, example)
     session.run("python", "-m", "pip", "uninstall", "-qy", "build", "pyproject_hooks", "packaging")
     ours, theirs = (next(dist.glob(f"{name}-*.whl")) for name in ("ctxpolicy", "ctxpolicy_notebook"))
     session.install("--force-reinstall", f"{ours}[testing]", str(theirs))
-    away = dist.parent / "away"
-    shutil.rmtree(away, ignore_errors=True)
-    shutil.copytree(example, away, ignore=shutil.ignore_patterns("src"))
+    away = empty_folder(session, "away")
+    shutil.copytree(example, away, ignore=shutil.ignore_patterns("src"), dirs_exist_ok=True)
     session.chdir(away)
     page = ROOT / "docs" / "write-your-own-resolver.md"
     session.run("python", "-W", "error", str(ROOT / "tests" / "docs" / "run_console.py"), str(page))
@@ -163,19 +257,19 @@ def resolver_package(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def wheel(session: nox.Session) -> None:
-    """Build the distributions, and run the tests on the installed wheel, away from the source tree."""
+    """Build the distributions, install the wheel, and test it away from the source tree."""
     session.install(*group("wheel"))
-    dist = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
+    dist = empty_folder(session, "dist")
+    # The wheel is built from the source distribution, which shows that the latter is complete.
     session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
     (built,) = dist.glob("*.whl")
-    session.install("--force-reinstall", f"{built}[tests]")
-    away = dist.parent / "away"
-    shutil.rmtree(away, ignore_errors=True)
+    session.install("--reinstall" if session.venv_backend == "uv" else "--force-reinstall", f"{built}[tests]")
+    away = empty_folder(session, "away")
     for name in ("tests", "docs"):
         shutil.copytree(ROOT / name, away / name)
     for name in ("pyproject.toml", "README.md", "noxfile.py", "CHANGELOG.md"):
         shutil.copy(ROOT / name, away / name)
     session.chdir(away)
     session.run("python", "-c", "import ctxpolicy, sys; sys.exit('site-packages' not in ctxpolicy.__file__)")
-    pytest(session)
+    session.run("ctxpolicy", "list")
+    pytest(session, *WHEEL_TESTS)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from ctxpolicy._lifetime.fresh_loop import fresh_loop
     from ctxpolicy._lifetime.loop_local import LoopLocal
     from ctxpolicy._loops.lease import Binding, Lease
-    from ctxpolicy._policy.install import Installation, install, using
+    from ctxpolicy._policy.install import Installation, install
     from ctxpolicy._policy.policy import ContextPolicy
     from ctxpolicy._policy.runner import Runner, run
+    from ctxpolicy._policy.using import using
     from ctxpolicy._version import __version__
     from ctxpolicy.errors import (
         BlockingError,
@@ -107,9 +108,10 @@ _MODULES = {
     "_lifetime.fresh_loop": ["fresh_loop"],
     "_lifetime.loop_local": ["LoopLocal"],
     "_loops.lease": ["Binding", "Lease"],
-    "_policy.install": ["Installation", "install", "using"],
+    "_policy.install": ["Installation", "install"],
     "_policy.policy": ["ContextPolicy"],
     "_policy.runner": ["Runner", "run"],
+    "_policy.using": ["using"],
     "_version": ["__version__"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "resolvers._entry_points": ["Registration", "registered_resolvers"],

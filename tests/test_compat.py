@@ -192,7 +192,7 @@ def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstallin
             try:
                 installation.uninstall()
             except ctxpolicy.InstallationError as error:
-                print("has taken its place since" in str(error), asyncio.get_event_loop_policy() is theirs)
+                print("has replaced it, by asyncio" in str(error), asyncio.get_event_loop_policy() is theirs)
             asyncio.set_event_loop_policy(installation.policy)
             installation.uninstall()
     """
@@ -257,7 +257,7 @@ def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
             try:
                 restoration.undo()
             except ctxpolicy.InstallationError as error:
-                assert "uninstall that one first" in str(error)
+                assert "Uninstall that policy first" in str(error)
             assert hasattr(asyncio, "set_event_loop_policy")
         restoration.undo()
         restoration.undo()
@@ -346,7 +346,7 @@ class TestWithoutAnEmulation:
             def force(self, policy):
                 self.now = self.default if policy is None else policy
 
-            def own(self):
+            def asyncio_policy(self):
                 return self.asyncios
 
         host = Host()
@@ -362,7 +362,7 @@ class TestWithoutAnEmulation:
             assert all(hasattr(asyncio, name) and hasattr(events, name) for name in NAMES)
             default = asyncio.get_event_loop_policy()
             assert type(default) is asyncio.DefaultEventLoopPolicy
-            assert default._local is no_policies.own()._local
+            assert default._local is no_policies.asyncio_policy()._local
             policy = asyncio.DefaultEventLoopPolicy()
             asyncio.set_event_loop_policy(policy)
             assert asyncio.get_event_loop_policy() is policy
@@ -380,16 +380,16 @@ class TestWithoutAnEmulation:
     def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies, monkeypatch):
         standing = [ctxpolicy.ContextPolicy()]
         monkeypatch.setattr(compat, "installed", lambda: list(standing))
-        no_policies.now = former = standing[0]
+        no_policies.now = previous = standing[0]
         restoration = restore_policies()
-        assert asyncio.get_event_loop_policy() is former
+        assert asyncio.get_event_loop_policy() is previous
         standing.append(ctxpolicy.ContextPolicy())
-        with pytest.raises(InstallationError, match="uninstall that one first"):
+        with pytest.raises(InstallationError, match="Uninstall that policy first"):
             restoration.undo()
         standing.pop()
         no_policies.now = ctxpolicy.ContextPolicy()  # set by a library: not installed, and so in nobody's way
         restoration.undo()
-        assert no_policies.now is former
+        assert no_policies.now is previous
 
     def test_a_policy_that_was_uninstalled_since_does_not_come_back(self, no_policies, monkeypatch):
         standing = [ctxpolicy.ContextPolicy()]
@@ -414,7 +414,7 @@ class TestWithoutAnEmulation:
     def test_kept_functions_go_on_after_it_was_undone(self, no_policies):
         with restore_policies():
             from asyncio import get_event_loop_policy, set_event_loop_policy
-        assert get_event_loop_policy() is no_policies.own()
+        assert get_event_loop_policy() is no_policies.asyncio_policy()
         set_event_loop_policy(policy := compat.DefaultEventLoopPolicy())
         assert get_event_loop_policy() is policy
         set_event_loop_policy(None)

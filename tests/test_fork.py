@@ -203,10 +203,10 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
     program = """
         import os, signal, threading
         import ctxpolicy
-        from ctxpolicy._policy import install
+        from ctxpolicy._policy.install import installations
 
         def hold():
-            with install._state.change():
+            with installations.change():
                 held.set()
                 forked.wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import threading
 
-from ctxpolicy._threads import thread_name
+from ctxpolicy._threads import is_main_thread, thread_name
 from ctxpolicy.testing import in_new_thread
 
 
@@ -40,4 +40,18 @@ def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy():
     done.acquire()
     ((name, ident),) = told
     assert name == f"with ident {ident}"
+    assert set(threading.enumerate()) <= set(known)
+
+
+def test_the_main_thread_is_told_from_others_without_making_a_dummy():
+    known, told, done = threading.enumerate(), [is_main_thread()], _thread.allocate_lock()
+    done.acquire()
+
+    def work():
+        told.append(is_main_thread())
+        done.release()
+
+    _thread.start_new_thread(work, ())
+    done.acquire()
+    assert told == [threading.current_thread() is threading.main_thread(), False]
     assert set(threading.enumerate()) <= set(known)

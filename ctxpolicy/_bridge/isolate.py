@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._bridge.isolated_call import IsolatedCall
 from ctxpolicy._bridge.worker_threads import thread_cache
 from ctxpolicy._loops.creation import record_creation
@@ -110,7 +110,7 @@ _new_or_used_loop = ReusableFactory(partial(make_loop, asyncio.SelectorEventLoop
 def _factory_in_force() -> LoopFactory:
     """Return the loop factory of the policy in force."""
     policy: Any = host.in_force()
-    if is_asyncios_own(policy):
+    if is_asyncio_default(policy):
         return platform_loop
     factory: LoopFactory = policy.factory_in_use() if isinstance(policy, ContextPolicy) else policy.new_event_loop
     return factory

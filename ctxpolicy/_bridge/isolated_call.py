@@ -12,8 +12,8 @@ from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.running import leave_running
-from ctxpolicy._bridge.deadlock import Wait, Work, doing, present_work
+from ctxpolicy._asyncio.running import unset_running_loop
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.forked_worker import end_child
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import process
@@ -53,7 +53,7 @@ class IsolatedCall(Work):
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory) -> None:
         self._caller = asyncio.get_running_loop()
-        super().__init__(Wait(self._caller, present_work(), stands_still=False))
+        super().__init__(Waiter(self._caller, current_work(), blocked=False))
         self.woken: asyncio.Future[None] = self._caller.create_future()
         self._func = func
         self._args = args
@@ -131,7 +131,7 @@ class IsolatedCall(Work):
         try:
             lease = Lease("a call of isolate()", _place_of(self._func))
             lease.open(self._factory)
-            with doing(self):
+            with working_on(self):
                 self._context.run(self._call_func, lease)
             if process.id != self._process:
                 end_child(self._error)
@@ -223,10 +223,10 @@ def _bind(lease: Lease) -> Callable[[], object]:
         asyncio.set_event_loop(lease.loop)
         return lambda: asyncio.set_event_loop(None)
     resolver = policy.resolver
-    if not resolver.private():
+    if not resolver.bindings.is_thread_exclusive():
         return _do_nothing
-    previous = resolver.enter(lease)
-    return lambda: resolver.leave(previous)
+    previous = resolver.bindings.enter_scope(lease)
+    return lambda: resolver.bindings.leave_scope(previous)
 
 
 def _do_nothing() -> None:
@@ -235,5 +235,5 @@ def _do_nothing() -> None:
 
 def _reset_thread() -> None:
     """Remove from this thread what a loop that is not asyncio's own may leave in it."""
-    leave_running()
+    unset_running_loop()
     sys.set_asyncgen_hooks(None, None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from typing import Final, TypeVar
 
-from ctxpolicy._asyncio.forked_loops import watch
-from ctxpolicy._callsite import in_words, maker, starter
+from ctxpolicy._asyncio.forked_loops import track
+from ctxpolicy._callsite import creation_place, format_place, start_place
 
 __all__ = ["CREATION_SITE", "creation_site", "record_creation"]
 
@@ -17,8 +17,8 @@ L = TypeVar("L", bound=AbstractEventLoop)
 
 def record_creation(loop: L) -> L:
     """Record on ``loop`` which code created it, track ``loop`` across forks, and return it."""
-    watch(loop)
-    place = maker()
+    track(loop)
+    place = creation_place()
     if place is not None:
         try:
             setattr(loop, CREATION_SITE, place)
@@ -33,4 +33,4 @@ def creation_site(loop: AbstractEventLoop) -> str:
     While ``asyncio.run()`` runs a loop that it created, this is the code that called ``asyncio.run()``.
     """
     found = getattr(loop, CREATION_SITE, None)
-    return in_words(found if isinstance(found, tuple) else starter(loop))
+    return format_place(found if isinstance(found, tuple) else start_place(loop))

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._threads import here
+from ctxpolicy._threads import thread_and_context
 from ctxpolicy.errors import CtxPolicyError, LoopFactoryError, OptionError, UnknownNameError
 
 __all__ = ["NAMED_FACTORIES", "LoopFactory", "NamedFactory", "loop_factory", "make_loop"]
@@ -49,7 +49,7 @@ def _selector() -> LoopFactory:
 
 
 def _proactor() -> LoopFactory:
-    found: LoopFactory = asyncio.ProactorEventLoop  # type: ignore[attr-defined]  # Windows only
+    found: LoopFactory = asyncio.ProactorEventLoop  # type: ignore[attr-defined, unused-ignore]  # Windows only
     return found
 
 
@@ -119,6 +119,6 @@ def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:
 def _complaint(factory: LoopFactory, what: str) -> str:
     resolver = getattr(host.in_force(), "resolver", None)
     return (
-        f"the loop factory {factory!r} {what}, {here(resolver)}; nothing was bound. "
+        f"the loop factory {factory!r} {what}, {thread_and_context(resolver)}; nothing was bound. "
         "Give a callable without arguments that returns a new, open event loop."
     )

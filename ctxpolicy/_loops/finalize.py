@@ -6,9 +6,9 @@ import warnings
 from asyncio import AbstractEventLoop
 from typing import Final
 
-from ctxpolicy._asyncio.forked_loops import keep_inherited
-from ctxpolicy._asyncio.loop_internals import leftovers
-from ctxpolicy._callsite import Place, in_words
+from ctxpolicy._asyncio.forked_loops import keep_alive
+from ctxpolicy._asyncio.loop_internals import pending_work
+from ctxpolicy._callsite import Place, format_place
 from ctxpolicy._fork import process
 
 __all__ = ["close_leased", "end_leased", "unclosed"]
@@ -27,7 +27,7 @@ def end_leased(loop: AbstractEventLoop, made_in: int, place: Place | None, conte
         context: the context that the loop was leased for.
     """
     if made_in != process.id:
-        keep_inherited(loop)
+        keep_alive(loop)
     elif loop.is_running():
         # close() would raise, and a finalizer must not stop a loop that another frame or thread runs.
         unclosed.append(loop)
@@ -38,7 +38,7 @@ def end_leased(loop: AbstractEventLoop, made_in: int, place: Place | None, conte
 
 def close_leased(loop: AbstractEventLoop, place: Place | None, context: str) -> None:
     """Close ``loop``, which is not running. A ``ResourceWarning`` names the work that was pending in it."""
-    pending = [] if loop.is_closed() else leftovers(loop)
+    pending = [] if loop.is_closed() else pending_work(loop)
     try:
         loop.close()
     except (OSError, ValueError):
@@ -49,5 +49,5 @@ def close_leased(loop: AbstractEventLoop, place: Place | None, context: str) -> 
 
 
 def _warn(loop: AbstractEventLoop, place: Place | None, context: str, what: str) -> None:
-    message = f"the loop leased at {in_words(place)} for {context} {what}: {loop!r}"
+    message = f"the loop leased at {format_place(place)} for {context} {what}: {loop!r}"
     warnings.warn(message, ResourceWarning, stacklevel=2, source=loop)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final, NamedTuple, final
 
-from ctxpolicy._asyncio.forked_loops import is_kept
-from ctxpolicy._asyncio.loop_internals import settle
+from ctxpolicy._asyncio.forked_loops import is_kept_alive
+from ctxpolicy._asyncio.loop_internals import run_ready_callbacks
 from ctxpolicy._asyncio.shutdown import shut_down
-from ctxpolicy._callsite import Place, caller_place, in_words
+from ctxpolicy._callsite import Place, caller_place, format_place
 from ctxpolicy._fork import process
 from ctxpolicy._loops.finalize import close_leased, end_leased, unclosed
 from ctxpolicy._loops.gc_pressure import CollectOnGrowth
@@ -83,7 +83,7 @@ class Lease:
     @property
     def where(self) -> str:
         """``file:line in function`` of the call that needed the loop."""
-        return in_words(self._place)
+        return format_place(self._place)
 
     def open(self, factory: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
         """Create the loop, in an empty contextvars context, and return it.
@@ -151,7 +151,7 @@ class Lease:
                 return
         if self.process == process.id:
             self.release()
-        elif self.loop is not None and not is_kept(self.loop):
+        elif self.loop is not None and not is_kept_alive(self.loop):
             # This child was forked while the loop ran. Its copy of the loop is detached from the parent's loop.
             loop = self.loop
             self._forget()
@@ -162,7 +162,7 @@ class Lease:
         if self.loop.is_running():
             return  # in another thread
         try:
-            settle(self.loop)
+            run_ready_callbacks(self.loop)
         except BaseException:  # A callback has raised SystemExit or KeyboardInterrupt.
             self.release()
             raise

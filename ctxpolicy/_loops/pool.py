@@ -16,7 +16,7 @@ from asyncio import AbstractEventLoop
 from typing import Any, Final, final
 
 from ctxpolicy._asyncio.capabilities import debug_mode
-from ctxpolicy._asyncio.forked_loops import watch
+from ctxpolicy._asyncio.forked_loops import track
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
 from ctxpolicy._loops.creation import CREATION_SITE, record_creation
@@ -133,7 +133,7 @@ class _LoopPool:
     def _create(self, factory: ReusableFactory) -> PooledLoop:
         pooled = PooledLoop(self._generation)
         pooled.loop = contextvars.Context().run(factory.create)
-        watch(pooled.loop)
+        track(pooled.loop)
         return pooled
 
     def keep(self, pooled: PooledLoop) -> bool:

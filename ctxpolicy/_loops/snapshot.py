@@ -14,7 +14,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from typing import Any, Final, Protocol, final
 
-from ctxpolicy._asyncio.loop_internals import holds_nothing
+from ctxpolicy._asyncio.loop_internals import is_idle
 
 __all__ = ["Holder", "Snapshot", "refcount"]
 
@@ -52,7 +52,7 @@ class Snapshot:
         return (
             _reference_counts(holder) == self._reference_counts  # first, because this check is the fastest to fail
             and _are_identical(vars(holder.loop), self._attributes)
-            and holds_nothing(holder.loop)
+            and is_idle(holder.loop)
         )
 
     def set_attribute(self, holder: Holder, attribute: str, value: object) -> None:

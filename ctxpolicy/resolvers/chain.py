@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
@@ -66,25 +67,34 @@ class _Nowhere(ContextResolver):
 
     def set(self, loop: AbstractEventLoop | None) -> None:
         if loop is not None:
-            raise self._refusal()
+            raise _refusal()
 
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        raise self._refusal()
-
-    def marked(self) -> bool:
-        return True  # else the policy would make a loop that nothing here can keep
-
-    def private(self) -> bool:
-        return False
+    @property
+    def bindings(self) -> Bindings:
+        return _NoBindings(super().bindings)
 
     def describe(self) -> str:
         return f"thread {thread_name()}, where no resolver of the chain applies"
 
-    def _refusal(self) -> ResolverError:
-        return ResolverError(
-            f"no loop can be bound in {self.describe()}: end the chain with a resolver that always applies, "
-            "such as ThreadResolver()"
-        )
+
+class _NoBindings(WrappedBindings):
+    __slots__ = ()
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        raise _refusal()
+
+    def was_set(self) -> bool:
+        return True  # else the policy would make a loop that cannot be kept anywhere
+
+    def is_thread_exclusive(self) -> bool:
+        return False
+
+
+def _refusal() -> ResolverError:
+    return ResolverError(
+        f"no loop can be bound in {_NOWHERE.describe()}: end the chain with a resolver that always applies, "
+        "such as ThreadResolver()"
+    )
 
 
 _NOWHERE = _Nowhere()

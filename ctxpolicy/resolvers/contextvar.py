@@ -14,7 +14,8 @@ from ctxpolicy._fork import process
 from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError
-from ctxpolicy.resolvers.slot import SlotResolver
+from ctxpolicy.resolvers._bindings import Bindings
+from ctxpolicy.resolvers.slot import SlotBindings, SlotResolver
 
 __all__ = ["ContextVarResolver"]
 
@@ -33,7 +34,7 @@ class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have 
     where: str
 
 
-class _Entered:
+class _EnteredScope:
     """What was bound where a scope was entered, and the token of a variable set there: no copy may reset it."""
 
     __slots__ = ("binding", "token")
@@ -53,6 +54,8 @@ class ContextVarResolver(SlotResolver):
         inherit: ``"same-thread"``: an inherited loop is handed out only in the thread that bound it, so that
             ``to_thread`` gives no worker the loop of another thread. ``"any-thread"``: everywhere.
     """
+
+    _one_thread = True
 
     def __init__(self, inherit: Literal["same-thread", "any-thread"] = "same-thread") -> None:
         if inherit not in ("same-thread", "any-thread"):
@@ -78,25 +81,10 @@ class ContextVarResolver(SlotResolver):
         if kept != self._kept.get_raw():
             self._kept.set(kept)
 
-    def enter(self, lease: Lease) -> _Entered:
-        """Bind the loop of ``lease`` for a scope, and note which contextvars context that is."""
-        return _Entered(super().enter(lease), self._kept.set((lease, lease)))
-
-    def holds(self, lease: Lease, former: _Entered) -> bool:
-        """Tell whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
-        if not super().holds(lease, former):
-            return False
-        kept = self._kept.get_raw()
-        try:
-            self._kept.reset(former.token)
-        except ValueError:
-            return False
-        former.token = self._kept.set(kept)
-        return True
-
-    def leave(self, former: _Entered) -> None:
-        """Restore the former binding."""
-        super().leave(former.binding)
+    @property
+    def bindings(self) -> Bindings:
+        """Those of a slot; a scope is left only in the contextvars context that it was entered in."""
+        return self._reporting(_ContextVarBindings(self))
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         """Return a closure over the variable: a hit costs one Python frame."""
@@ -119,7 +107,7 @@ class ContextVarResolver(SlotResolver):
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
         """Return a closure over the variable."""
-        if self.traced or self._overrides(ContextVarResolver, "bind", "set", "load", "store"):
+        if self.traced or self._overrides(ContextVarResolver, "set", "load", "store", "bindings"):
             return super().setter(other)
         put, kept = self._variable.set, self._kept.get_raw
         ident, kind, unbound = get_ident, AbstractEventLoop, _UNBOUND
@@ -148,6 +136,35 @@ class ContextVarResolver(SlotResolver):
         self._process = process.id
         self._variable: ContextVarExt[Any] = ContextVarExt("ctxpolicy.current_loop", default=_EMPTY)
         self._kept: ContextVarExt[_Kept | None] = ContextVarExt("ctxpolicy.lease", default=None)
+
+
+class _ContextVarBindings(SlotBindings):
+    __slots__ = ("_variables",)
+
+    def __init__(self, resolver: ContextVarResolver) -> None:
+        super().__init__(resolver)
+        self._variables = resolver
+
+    def enter_scope(self, lease: Lease) -> _EnteredScope:
+        """Bind the loop of ``lease`` for a scope, and note which contextvars context this is."""
+        return _EnteredScope(super().enter_scope(lease), self._variables._kept.set((lease, lease)))
+
+    def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
+        """Return whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
+        if not super().is_innermost_scope(lease, token):
+            return False
+        variable = self._variables._kept
+        kept = variable.get_raw()
+        try:
+            variable.reset(token.token)
+        except ValueError:
+            return False
+        token.token = variable.set(kept)
+        return True
+
+    def leave_scope(self, token: _EnteredScope) -> None:
+        """Restore the previous binding."""
+        super().leave_scope(token.binding)
 
 
 def _kept(binding: Binding) -> _Kept | None:

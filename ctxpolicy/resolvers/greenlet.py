@@ -28,6 +28,8 @@ class GreenletResolver(SlotResolver):
             in force, so that a loop that runs in one greenlet of a thread is not seen as running in the others.
     """
 
+    _one_thread = True
+
     def __init__(self, running: bool = False) -> None:
         if not isinstance(running, bool):  # such as the text that "off" is on the command line
             raise OptionError(f"running must be True or False, not {running!r}")
@@ -73,6 +75,6 @@ class GreenletResolver(SlotResolver):
 
     def _place(self) -> Any:
         if self._marker is not None:
-            self._marker.watch()
+            self._marker.track()
         current = self._current()
         return self._main if current.parent is None else current

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers._changes import Change
 from ctxpolicy.resolvers.slot import SlotResolver, emptied
 
 __all__ = ["KeyedResolver"]
@@ -35,7 +34,7 @@ class KeyedResolver(SlotResolver):
             raise OptionError(f"shared must be True or False, not {shared!r}")
         self.any_thread: bool = shared
         self._key = key
-        self._lock = threading.RLock()
+        self._one_thread = not shared  # each thread has a table of its own then
         self._shared: Final = _Slots() if shared else None
         self._everywhere: Final = _Everywhere()
         self._thread = _ThreadSlots(self._everywhere)
@@ -53,23 +52,23 @@ class KeyedResolver(SlotResolver):
         else:
             self._slots(key).bindings[key] = binding
 
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Lease a loop for the present key; a shared one is made once, whichever thread is first to need it."""
-        if self._shared is None:
-            return super().lease(factory)
-        with self._lock:
-            return super().lease(factory)
-
     def release(self, key: Hashable) -> None:
         """Forget ``key``, in all threads, and end the leases of it: :meth:`~ctxpolicy.Lease.release` says how.
 
         May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
         its last reference is gone, or at interpreter exit. A scope that is open there is still to be left.
         """
-        everywhere = self._everywhere.slots()
+        if self._reports_changes:
+            with Change(self):
+                self._release(key)
+        else:
+            self._release(key)
+
+    def _release(self, key: Hashable) -> None:
+        forgotten = [slots.forget(key) for slots in self._everywhere.slots()]
         if self._shared is not None:
-            everywhere.append(self._shared)
-        forgotten = [slots.forget(key) for slots in everywhere]
+            with self._locks.change:
+                forgotten.append(self._shared.forget(key))
         leases = [binding.lease for binding in forgotten if binding is not None and binding.lease is not None]
         for lease in leases:
             if lease.loop is not None and not lease.loop.is_running():
@@ -79,10 +78,6 @@ class KeyedResolver(SlotResolver):
         """Tell whether there is a key here."""
         return self._present_key() is not None
 
-    def private(self) -> bool:
-        """Tell whether the key is this thread's alone, or there is none."""
-        return self._shared is None or not self.applies()
-
     def describe(self) -> str:
         """Name the key and the thread."""
         key = self._present_key()
@@ -91,9 +86,11 @@ class KeyedResolver(SlotResolver):
         return f"key {key!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Take new locks: another thread of the parent may have held the old ones."""
-        self._lock = threading.RLock()
+        """Take a new lock: another thread of the parent may have held the old one."""
         self._everywhere.lock = threading.RLock()
+
+    def _shares_loop(self) -> bool:
+        return self._shared is not None and self.applies()  # where there is no key, the context is the thread
 
     def _present_key(self) -> Hashable:
         try:

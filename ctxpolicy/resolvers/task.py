@@ -26,6 +26,8 @@ class TaskResolver(SlotResolver):
     refer to their keys (the loop to the task, by a pending call) would never let go of either.
     """
 
+    _one_thread = True
+
     def __init__(self) -> None:
         self._slot = f"_ctxpolicy_binding_{next(_serial)}"
         self._thread = threading.local()

@@ -14,6 +14,8 @@ __all__ = ["ThreadResolver"]
 class ThreadResolver(SlotResolver):
     """A context is a thread; a new one starts empty."""
 
+    _one_thread = True
+
     def __init__(self) -> None:
         self._slot = _Slot()
 

@@ -31,6 +31,8 @@ class TrioResolver(SlotResolver):
     No loop is made inside a Trio run: it could not be run there.
     """
 
+    _one_thread = True
+
     def __init__(self) -> None:
         self._variable = _new_variable()
         # A forked child is still inside the parent's run, as far as Trio knows.

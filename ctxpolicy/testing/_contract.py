@@ -12,12 +12,15 @@ from ctxpolicy.testing._laws.leases import LeaseLaws
 from ctxpolicy.testing._laws.methods import MethodLaws
 from ctxpolicy.testing._laws.owners import OwnerLaws
 from ctxpolicy.testing._laws.scopes import ScopeLaws
+from ctxpolicy.testing._laws.shared_contexts import SharedContextLaws
 
 __all__ = ["ResolverContract"]
 
 
-class ResolverContract(MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws):
-    """The seven laws that every resolver keeps, as tests; subclass it in a module that pytest or unittest collects.
+class ResolverContract(
+    MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws, SharedContextLaws
+):
+    """The eight laws that every resolver keeps, as tests; subclass it in a module that pytest or unittest collects.
 
     .. code-block:: python
 

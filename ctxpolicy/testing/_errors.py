@@ -16,6 +16,7 @@ LAWS: Final = (
     "set(None) removes what was set by hand, and a lease that stands shows again",
     "nothing that a resolver keeps holds a loop, task or context alive after its last user is gone",
     "all of it holds under many threads at once, and with -X thread_inherit_context=1",
+    "several threads may be in one context at once: none unbinds or closes the loop that another one uses there",
     "random steps, one after the other, do what a plain model does",
 )
 ALL_LAWS: Final = len(LAWS) - 1

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy.errors import OptionError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
+from ctxpolicy.resolvers.base import ContextResolver, factory_of
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 from ctxpolicy.resolvers.thread import ThreadResolver
 
@@ -24,8 +25,9 @@ class Call(NamedTuple):
 
     Attributes:
         method: its name. What ``asyncio.set_event_loop()`` does is recorded as ``"set"``.
-        arguments: what it was given; for a lease its loop, and nothing for what ``enter()`` returned.
-        answer: what it returned, ``None`` where it raised; for a binding its loop, and ``None`` for ``enter()``.
+        arguments: what it was given; a lease is recorded as its loop, and the token of a scope is left out.
+        answer: what it returned, ``None`` where it raised; a binding is recorded as its loop, the token of a scope as
+            ``None``.
         error: what it raised, ``None`` where it returned.
         thread: the name of the thread that called.
     """
@@ -37,17 +39,58 @@ class Call(NamedTuple):
     thread: str
 
 
-class _Former(NamedTuple):
-    """What the resolver returned from ``enter()``."""
+class _ScopeToken(NamedTuple):
+    """What the other resolver's ``enter_scope()`` returned."""
 
     token: Any
 
 
-def _told(thing: Any) -> Any:
+def _for_record(thing: Any) -> Any:
     # A record of a lease would keep it from ending with its context, and so would one of what refers to it.
-    if isinstance(thing, _Former):
+    if isinstance(thing, _ScopeToken):
         return None
     return thing.loop if isinstance(thing, (Lease, Binding)) else thing
+
+
+class _RecordedBindings(WrappedBindings):
+    __slots__ = ("_record",)
+
+    def __init__(self, inner: Bindings, record: Callable[..., Any]) -> None:
+        super().__init__(inner)
+        self._record = record
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self._record("set", self.inner.bind, loop)
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        loop: AbstractEventLoop = self._record("lease", self.inner.lease, factory)
+        return loop
+
+    def clear(self) -> None:
+        self._record("clear", self.inner.clear)
+
+    def enter_scope(self, lease: Lease) -> Any:
+        return self._record("enter_scope", lambda entered: _ScopeToken(self.inner.enter_scope(entered)), lease)
+
+    def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
+        answer: bool = self._record(
+            "is_innermost_scope", lambda asked, of: self.inner.is_innermost_scope(asked, of.token), lease, token
+        )
+        return answer
+
+    def leave_scope(self, token: Any) -> None:
+        self._record("leave_scope", lambda left: self.inner.leave_scope(left.token), token)
+
+    def note_set(self) -> None:
+        self._record("note_set", self.inner.note_set)
+
+    def was_set(self) -> bool:
+        answer: bool = self._record("was_set", self.inner.was_set)
+        return answer
+
+    def is_thread_exclusive(self) -> bool:
+        answer: bool = self._record("is_thread_exclusive", self.inner.is_thread_exclusive)
+        return answer
 
 
 class RecordingResolver(DelegatingResolver):
@@ -103,53 +146,18 @@ class RecordingResolver(DelegatingResolver):
         """Record it."""
         self._record("set", self._resolver.set, loop)
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Record what ``asyncio.set_event_loop()`` does as a set."""
-        self._record("set", self._resolver.bind, loop)
-
     def new(self) -> AbstractEventLoop:
         """Record it."""
         return self._record("new", self._resolver.new)
 
-    def factory(self) -> LoopFactory | None:
-        """Record it; return what records a ``new``, where that is scripted or the resolver has a kind of its own."""
-        return self._record("factory", self._factory)
-
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Record it."""
-        return self._record("lease", self._resolver.lease, factory)
-
-    def clear(self) -> None:
-        """Record it."""
-        self._record("clear", self._resolver.clear)
-
-    def enter(self, lease: Lease) -> Any:
-        """Record it."""
-        return self._record("enter", lambda entered: _Former(self._resolver.enter(entered)), lease)
-
-    def holds(self, lease: Lease, former: Any) -> bool:
-        """Record it."""
-        return self._record("holds", lambda entered, to: self._resolver.holds(entered, to.token), lease, former)
-
-    def leave(self, former: Any) -> None:
-        """Record it."""
-        self._record("leave", lambda to: self._resolver.leave(to.token), former)
+    @property
+    def bindings(self) -> Bindings:
+        """Those of the resolver that calls are passed on to, each call recorded."""
+        return self._reporting(_RecordedBindings(self._resolver.bindings, self._record))
 
     def binding(self) -> Binding | None:
         """Record it."""
         return self._record("binding", self._resolver.binding)
-
-    def mark(self) -> None:
-        """Record it."""
-        self._record("mark", self._resolver.mark)
-
-    def marked(self) -> bool:
-        """Record it."""
-        return self._record("marked", self._resolver.marked)
-
-    def private(self) -> bool:
-        """Record it."""
-        return self._record("private", self._resolver.private)
 
     def after_fork(self) -> None:
         """Record it; the resolver that calls are passed on to is told by itself."""
@@ -174,8 +182,11 @@ class RecordingResolver(DelegatingResolver):
     def __repr__(self) -> str:
         return f"<RecordingResolver of {self._resolver!r}, {len(self.calls)} calls>"
 
-    def _factory(self) -> LoopFactory | None:
-        found = self._resolver.factory()
+    def _chosen_factory(self) -> LoopFactory | None:
+        return self._record("factory", self._recorded_factory)
+
+    def _recorded_factory(self) -> LoopFactory | None:
+        found = factory_of(self._resolver)
         if "new" in self._scripts:
             return self.new
         return None if found is None else lambda: self._record("new", found)
@@ -189,8 +200,8 @@ class RecordingResolver(DelegatingResolver):
             error = raised
             raise
         finally:
-            given = tuple(_told(each) for each in arguments if not isinstance(each, _Former))
-            self.calls.append(Call(method, given, _told(answer), error, threading.current_thread().name))
+            given = tuple(_for_record(each) for each in arguments if not isinstance(each, _ScopeToken))
+            self.calls.append(Call(method, given, _for_record(answer), error, threading.current_thread().name))
         result: T = answer
         return result
 

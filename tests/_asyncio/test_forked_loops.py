@@ -92,7 +92,7 @@ def test_a_child_that_calls_sys_exit_in_a_task_ends_where_it_would_wait_for_ever
 @needs_fork
 def test_a_loop_that_cannot_be_detached_is_kept_alive_in_the_child(monkeypatch):
     kept = []
-    monkeypatch.setattr(forked_loops, "keep_inherited", kept.append)
+    monkeypatch.setattr(forked_loops, "keep_alive", kept.append)
     monkeypatch.setattr(forked_loops, "_held", [object()])
     monkeypatch.setattr(forked_loops, "_running", [None])
     forked_loops._in_child()
@@ -102,9 +102,9 @@ def test_a_loop_that_cannot_be_detached_is_kept_alive_in_the_child(monkeypatch):
 
 def test_a_detached_loop_has_a_selector_and_a_self_pipe_of_its_own_and_runs_on():
     loop = asyncio.SelectorEventLoop()
-    former, ends = loop._selector, (loop._ssock, loop._csock)
+    previous, ends = loop._selector, (loop._ssock, loop._csock)
     assert detach(loop)
-    assert loop._selector is not former
+    assert loop._selector is not previous
     assert all(end.fileno() == -1 for end in ends)
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
@@ -123,9 +123,9 @@ def test_other_kinds_of_loops_cannot_be_detached():
 
 
 def test_a_loop_that_cannot_be_weakly_referenced_is_not_watched():
-    before = len(forked_loops.watched())
-    forked_loops.watch(42)
-    assert len(forked_loops.watched()) == before
+    before = len(forked_loops.tracked())
+    forked_loops.track(42)
+    assert len(forked_loops.tracked()) == before
 
 
 def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
@@ -134,12 +134,12 @@ def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
         try:
             return asyncio.get_running_loop() in forked_loops._held
         finally:
-            forked_loops._let_go()
+            forked_loops._release()
 
     assert asyncio.run(main())
     forked_loops._before_fork()
     assert forked_loops._running == [None]
-    forked_loops._let_go()
+    forked_loops._release()
 
 
 def test_a_loop_says_where_it_was_made():

@@ -7,7 +7,7 @@ from asyncio import events
 
 import pytest
 
-from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy._asyncio.host_316 import Host316
 from ctxpolicy._asyncio.policy_classes import AbstractEventLoopPolicy, CurrentLoop, DefaultEventLoopPolicy
 
 
@@ -32,7 +32,7 @@ def seam(monkeypatch):
     monkeypatch.setattr(events, "_local", Local(), raising=False)
     monkeypatch.setattr(events, "new_event_loop", asyncio.SelectorEventLoop)
     monkeypatch.setattr(asyncio, "new_event_loop", asyncio.SelectorEventLoop)
-    return SeamHost()
+    return Host316()
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(
     assert seam.in_force() is None
     with new_loop() as loop:
         theirs._loop = loop
-        assert seam.own().get_event_loop() is loop
+        assert seam.asyncio_policy().get_event_loop() is loop
     seam.force(Policy())
     seam.force(None)
     assert events._local is theirs
@@ -151,16 +151,16 @@ def test_a_default_policy_is_in_force_where_no_other_is(seam):
 
 def test_asyncios_own_way_makes_nothing_unasked(seam):
     with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
-        seam.own().get_event_loop()
+        seam.asyncio_policy().get_event_loop()
 
 
 def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(seam):
     with new_loop() as loop:
         events._local._loop = loop
-        assert seam.own().get_event_loop() is loop
+        assert seam.asyncio_policy().get_event_loop() is loop
         seam.force(Policy())
-        assert seam.own().get_event_loop() is loop
-        seam.own().set_event_loop(None)
+        assert seam.asyncio_policy().get_event_loop() is loop
+        seam.asyncio_policy().set_event_loop(None)
         seam.force(None)
         assert events._local._loop is None
 
@@ -174,7 +174,7 @@ def test_after_a_fork_it_is_there_again_over_the_childs_own_local(seam):
     seam.after_fork()
     assert seam.in_force() is policy
     with new_loop() as loop:
-        seam.own().set_event_loop(loop)
+        seam.asyncio_policy().set_event_loop(loop)
         assert fresh._loop is loop
         fresh._loop = None
     seam.force(None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ctxpolicy._asyncio.loop_internals import leftovers
+from ctxpolicy._asyncio.loop_internals import pending_work
 from ctxpolicy.testing import StandInLoop
 
 
@@ -21,7 +21,7 @@ def loop() -> Iterator[asyncio.SelectorEventLoop]:
 
 
 def things_in(loop: Any) -> list[object]:
-    return [leftover.thing for leftover in leftovers(loop)]
+    return [leftover.thing for leftover in pending_work(loop)]
 
 
 async def step() -> None:
@@ -35,13 +35,13 @@ def end(loop: asyncio.AbstractEventLoop, *tasks: asyncio.Task[Any]) -> None:
 
 
 def test_there_is_nothing_in_a_new_loop(loop):
-    assert leftovers(loop) == leftovers(loop, unknown=True) == []
+    assert pending_work(loop) == pending_work(loop, unknown=True) == []
 
 
 def test_of_another_kind_of_loop_only_the_tasks_can_be_told():
     loop = StandInLoop()
-    assert leftovers(loop) == []
-    (hidden,) = leftovers(loop, unknown=True)
+    assert pending_work(loop) == []
+    (hidden,) = pending_work(loop, unknown=True)
     assert "a default executor of" in str(hidden)
 
 
@@ -65,12 +65,12 @@ def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
     with ours, theirs:
         loop.add_reader(ours, step)
         loop.add_writer(theirs, step)
-        assert [str(leftover).split(" for ")[0] for leftover in leftovers(loop)] == [
+        assert [str(leftover).split(" for ")[0] for leftover in pending_work(loop)] == [
             f"file descriptor {end.fileno()}, watched" for end in (ours, theirs)
         ]
         loop.remove_reader(ours)
         loop.remove_writer(theirs)
-    assert leftovers(loop) == []
+    assert pending_work(loop) == []
 
 
 @pytest.fixture
@@ -118,6 +118,6 @@ def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
             raise RuntimeError("no words")
 
     loop.call_soon(Callback())
-    (leftover,) = leftovers(loop)
+    (leftover,) = pending_work(loop)
     with pytest.raises(RuntimeError, match="no words"):
         str(leftover)

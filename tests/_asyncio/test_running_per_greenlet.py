@@ -13,7 +13,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import GreenletResolver
-from ctxpolicy._asyncio.running import enter_running, leave_running, running_loop
+from ctxpolicy._asyncio.running import restore_running_loop, running_loop, unset_running_loop
 from tests.support.programs import run_program, run_python
 
 greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
@@ -318,14 +318,14 @@ def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
         with ctxpolicy.install(GreenletResolver(running=True)) as installation:
             hook = greenlet.gettrace()
             loop = asyncio.new_event_loop()
-            enter_running((loop, None))
+            restore_running_loop((loop, None))
             hook("switch", (here, other))
             assert running_loop() is None
             installation.uninstall()
             assert greenlet.gettrace() is hook
             hook("something new", None)
             hook("throw", (other, here))
-            assert leave_running() == (loop, None)
+            assert unset_running_loop() == (loop, None)
             assert greenlet.gettrace() is not hook
             hook("switch", (here, other))  # as one that was put on top of it may do
             loop.close()
@@ -403,7 +403,7 @@ def test_loops_run_side_by_side_in_gevents_greenlets_whenever_it_has_patched(whe
 def test_a_marker_without_a_task_is_kept_too() -> None:
     with ctxpolicy.install(GreenletResolver(running=True)):
         loop = asyncio.new_event_loop()
-        enter_running((loop, None))
+        restore_running_loop((loop, None))
         seen = greenlet.greenlet(running_loop).switch()
-        assert (seen, leave_running()) == (None, (loop, None))
+        assert (seen, unset_running_loop()) == (None, (loop, None))
         loop.close()

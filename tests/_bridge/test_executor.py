@@ -25,9 +25,9 @@ def executor() -> Iterator[ContextThreadPoolExecutor]:
 
 
 def swap(value: str) -> str:
-    former = variable.get()
+    previous = variable.get()
     variable.set(value)
-    return former
+    return previous
 
 
 def test_what_one_job_sets_is_not_there_in_the_next(executor):
@@ -219,7 +219,7 @@ def test_a_loop_that_its_job_waits_for_may_not_stand_still_for_it(wait, executor
         while not gate.reached.is_set():
             assert not job.done(), job.exception()
             await asyncio.sleep(0)
-        with pytest.raises(BlockingError, match="is waited for by the work that is waited for here"):
+        with pytest.raises(BlockingError, match="is waited for by the work that this thread would wait for"):
             executor.shutdown() if wait == "shutdown" else getattr(job, wait)()
         with pytest.raises(concurrent.futures.TimeoutError):
             job.result(timeout=0)  # what ends may be waited for

@@ -64,9 +64,9 @@ def test_a_function_that_returns_an_awaitable_is_awaited():
 
 def test_contextvars_go_in_and_what_is_set_there_does_not_come_out():
     async def swap() -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set("there")
-        return former
+        return previous
 
     async def main() -> tuple[str, str]:
         variable.set("here")
@@ -104,6 +104,7 @@ def test_what_is_no_exception_comes_back_too(kind):
     assert asyncio.run(main(leave)) == asyncio.run(main(leave_later)) == "leaving"
 
 
+@pytest.mark.logs_asyncio_errors(reason="nobody can retrieve the SystemExit of the task")
 def test_system_exit_of_another_task_there_ends_the_call():
     async def leave() -> None:
         sys.exit("another task")
@@ -188,16 +189,16 @@ def test_under_every_resolver_the_callers_loop_stays_bound_and_the_next_call_fin
         policy, loop = installation.policy, asyncio.new_event_loop()
 
         def bound() -> list[asyncio.AbstractEventLoop | None]:
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 return [policy.resolver.get(), asyncio.get_event_loop()]
             return [policy.resolver.get()]
 
         async def main() -> None:
             policy.set_event_loop(loop)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 await isolate(binds_another)
             mine, *asyncios = await isolate(bound)
-            if policy.resolver.private():
+            if policy.resolver.bindings.is_thread_exclusive():
                 assert mine is not loop
                 assert [mine] == asyncios
             else:

@@ -394,6 +394,7 @@ def test_a_call_that_no_thread_has_begun_in_time_is_never_run(not_begun: list[Is
     assert not late.reached.is_set()
 
 
+@pytest.mark.logs_asyncio_errors(reason="on a busy machine, calls time out before they begin, and are dropped")
 def test_a_cancellation_after_the_time_is_up_wins():
     gate = Gate()
 

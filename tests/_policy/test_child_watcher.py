@@ -19,7 +19,7 @@ import ctxpolicy
 from ctxpolicy import ContextPolicy, ThreadResolver, install, using
 from ctxpolicy._asyncio.capabilities import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import Journal, asyncios_own, in_force, in_thread, subprocesses_in_threads, uvloops_own
+from tests.support.policies import Journal, default_policy, in_force, in_thread, subprocesses_in_threads, uvloop_policy
 
 pytestmark = [
     pytest.mark.skipif(not HAS_CHILD_WATCHERS, reason="asyncio of this Python has no child watchers"),
@@ -65,7 +65,7 @@ async def child(status: int = 7) -> int:
 @pytest.fixture(autouse=True)
 def own_policy() -> Iterator[Any]:
     """asyncio's own policy, fresh, is in force around each test; the watchers that it comes to have are closed."""
-    with in_force(asyncios_own()) as policy:
+    with in_force(default_policy()) as policy:
         yield policy
         asyncio.set_event_loop(None)
         policy.set_child_watcher(None) if not CHILD_WATCHERS_WARN else unwarned()(policy.set_child_watcher)(None)
@@ -209,7 +209,7 @@ def kept_by(policy: Any, journal: Journal) -> None:
 
 def test_get_and_set_show_and_warn_as_those_of_asyncios_own_policy(own_policy):
     asyncios, ours, in_a_block = Journal(), Journal(), Journal()
-    kept_by(asyncios_own(), asyncios)
+    kept_by(default_policy(), asyncios)
     kept_by(ContextPolicy(), ours)
     with using("task"):
         kept_by(host.in_force(), in_a_block)
@@ -244,7 +244,7 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
     loop.close()
 
 
-# --- what belongs to the former policy --------------------------------------------------------------------------------
+# --- what belongs to the previous policy ----------------------------------------------------------------------------
 
 
 class Watching:
@@ -265,35 +265,35 @@ def watching() -> Any:
         return type("Watching", (Watching, asyncio.AbstractChildWatcher), {})()
 
 
-def test_a_former_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
-    former, first, second = watching(), watching(), watching()
-    set_watcher(former)
+def test_a_previous_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
+    previous, first, second = watching(), watching(), watching()
+    set_watcher(previous)
     with install("thread"):
-        assert watcher_in_use() is former
+        assert watcher_in_use() is previous
         set_watcher(first)
         assert watcher_in_use() is first
         set_watcher(second)
         assert first.done == ["closed"]
         set_watcher(None)
     assert second.done == ["closed"]
-    assert former.done == []
-    assert watcher_in_use() is former
+    assert previous.done == []
+    assert watcher_in_use() is previous
     set_watcher(None)
-    assert former.done == ["closed"]
+    assert previous.done == ["closed"]
 
 
-def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_former_ones(own_policy):
-    former, mine = watching(), watching()
-    set_watcher(former)
+def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_previous_ones(own_policy):
+    previous, mine = watching(), watching()
+    set_watcher(previous)
     policy = ContextPolicy("thread")
     unwarned()(policy.set_child_watcher)(mine)
     with install(policy):
         assert watcher_in_use() is mine
-    assert watcher_in_use() is former
+    assert watcher_in_use() is previous
     unwarned()(policy.set_child_watcher)(None)
 
 
-def test_uninstalling_attaches_the_former_policys_watcher_to_its_loop_again(own_policy):
+def test_uninstalling_attaches_the_previous_policys_watcher_to_its_loop_again(own_policy):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     watcher = make("SafeChildWatcher")
@@ -307,7 +307,7 @@ def test_uninstalling_attaches_the_former_policys_watcher_to_its_loop_again(own_
     loop.close()
 
 
-def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(own_policy):
+def test_what_is_not_the_previous_policys_present_loop_is_not_attached_at_the_end(own_policy):
     watcher, loop = watching(), asyncio.new_event_loop()
     set_watcher(watcher)
     with install("thread"):
@@ -325,7 +325,7 @@ def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(
     assert watcher.done == [loop, None]
 
 
-def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher(own_policy):
+def test_outside_of_every_using_block_its_previous_policy_alone_attaches_a_watcher(own_policy):
     watcher, loop, outside = watching(), asyncio.new_event_loop(), contextvars.copy_context()
     set_watcher(watcher)
     with using("thread"):
@@ -338,6 +338,6 @@ def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher
 
 
 def test_a_policy_without_watchers_lends_none():
-    with in_force(uvloops_own()), install("thread") as installation:
-        assert installation.policy._lent_watcher is None
+    with in_force(uvloop_policy()), install("thread") as installation:
+        assert installation.policy._borrowed_watcher is None
         assert ctxpolicy.run(child()) == 7

@@ -22,7 +22,7 @@ from ctxpolicy import ContextPolicy, ContextResolver, ThreadResolver
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.policy_classes import DefaultEventLoopPolicy
 from tests.support.asyncio_programs import PROGRAMS, Program, assert_alike, asyncios_notes, get, notes_of
-from tests.support.policies import Journal, asyncio_alone, asyncios_own, in_force
+from tests.support.policies import Journal, asyncio_alone, default_policy, in_force
 from tests.support.resolver_cases import CASES
 
 # --- the ways to have a resolver in force -----------------------------------------------------------------------------
@@ -43,7 +43,7 @@ def installed(resolver: ContextResolver) -> Iterator[None]:
 @contextlib.contextmanager
 def installed_where_using_is_used(resolver: ContextResolver) -> Iterator[None]:
     with asyncio_alone(), ctxpolicy.install(resolver) as installation:
-        installation.policy.scope()
+        installation.policy.enable_overrides()
         yield
 
 
@@ -187,7 +187,7 @@ def test_compats_default_policy_shows_what_asyncios_of_3_13_shows(run_program, a
 
 @as_on_3_13
 def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(run_program):
-    theirs, compats = subclass_of(type(asyncios_own()))(), subclass_of(DefaultEventLoopPolicy)()
+    theirs, compats = subclass_of(type(default_policy()))(), subclass_of(DefaultEventLoopPolicy)()
     with in_force(theirs):
         asyncios = notes_of(run_program)
     with forced(compats):
@@ -200,12 +200,12 @@ def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(r
 @contextlib.contextmanager
 def forced(policy: Any) -> Iterator[None]:
     """Have a policy in force that asyncio would not take for one."""
-    former = host.in_force()
+    previous = host.in_force()
     host.force(policy)
     try:
         yield
     finally:
-        host.force(former)
+        host.force(previous)
 
 
 # --- random programs --------------------------------------------------------------------------------------------------

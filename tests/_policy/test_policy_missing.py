@@ -14,7 +14,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, ContextResolver, ContextVarResolver, NoCurrentLoopError, ThreadResolver
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, platform_loop
-from ctxpolicy._asyncio.forked_loops import is_kept
+from ctxpolicy._asyncio.forked_loops import is_kept_alive
 from tests.support.policies import collect_garbage, in_force, in_thread
 from tests.support.resolver_cases import CASES
 
@@ -44,8 +44,8 @@ def test_error_raises_on_every_python_in_the_main_thread_too(resolver):
         assert isinstance(error, RuntimeError)
         assert str(error) == (
             f"There is no current event loop in thread 'MainThread'. ({resolver.describe()} has none. Run async code "
-            "with asyncio.run(); or bind a loop here with asyncio.set_event_loop(); or have one made wherever it is "
-            'missing: ctxpolicy.install(missing="create").)'
+            "with asyncio.run(); or bind a loop with asyncio.set_event_loop(); or have missing loops created: "
+            'ctxpolicy.install(missing="create").)'
         )
 
 
@@ -67,7 +67,7 @@ def test_the_error_names_the_task():
         asyncio.current_task().set_name("tenant 7")
         loop = asyncio.get_running_loop()
         error = await loop.run_in_executor(None, contextvars.copy_context().run, gets_none)
-        return f"{policy.nothing_here()} {error}"
+        return f"{policy.no_loop_error()} {error}"
 
     policy = ContextPolicy("task", missing="error")
     with in_force(policy):
@@ -297,7 +297,7 @@ def test_a_forked_child_makes_one_of_its_own():
         loop = made_unasked()
         policy.after_fork()  # as in a child
         assert policy.legacy_loop() is None
-        assert is_kept(loop)
+        assert is_kept_alive(loop)
     loop.close()
 
 
@@ -369,10 +369,10 @@ def test_where_asyncio_makes_none_unasked_none_is_made(resolver):
 def test_what_would_be_done_is_told_without_doing_it(resolver):
     for missing, remedies in (("error", {"error"}), ("create", {"lease"}), ("asyncio", {"legacy", "error"})):
         policy = ContextPolicy(resolver, missing=missing)
-        assert policy.remedy() in remedies
+        assert policy.missing_action() in remedies
         assert resolver.get() is None
-    assert ContextPolicy(ThreadResolver()).remedy() == ("legacy" if CREATES_IMPLICITLY else "error")
-    assert in_thread(ContextPolicy(ThreadResolver()).remedy) == "error"
+    assert ContextPolicy(ThreadResolver()).missing_action() == ("legacy" if CREATES_IMPLICITLY else "error")
+    assert in_thread(ContextPolicy(ThreadResolver()).missing_action) == "error"
 
 
 def test_a_policy_that_is_dropped_is_gone_and_so_is_what_it_leased(resolver_case):

@@ -157,11 +157,11 @@ def test_it_cannot_run_inside_a_running_loop(make_runner):
 
 def test_its_contextvars_context_is_kept_from_run_to_run_and_is_a_copy(make_runner):
     async def put(value: str) -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set(value)
         await asyncio.sleep(0)
         assert variable.get() == value
-        return former
+        return previous
 
     variable.set("outside")
     with make_runner() as runner:
@@ -172,13 +172,13 @@ def test_its_contextvars_context_is_kept_from_run_to_run_and_is_a_copy(make_runn
 
 def test_a_contextvars_context_may_be_given(make_runner):
     async def put(value: str) -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set(value)
         await asyncio.sleep(0)
         handle = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(lambda: handle.set_result(variable.get()))
         assert await handle == value
-        return former
+        return previous
 
     context = contextvars.Context()
     context.run(variable.set, "given")
@@ -356,8 +356,8 @@ def test_the_error_inside_a_running_loop_names_the_thread_and_the_way_out():
         return str(caught.value)
 
     assert asyncio.run(main()) == (
-        "ctxpolicy.run() cannot be called from a running event loop (in thread 'MainThread'): await the coroutine, or "
-        "run it by ctxpolicy.block_on(..., nested='isolated')"
+        "ctxpolicy.run() cannot be called from a running event loop (in thread 'MainThread'). Await the coroutine, or "
+        "run it with ctxpolicy.block_on(..., nested='isolated')."
     )
 
 
@@ -478,7 +478,7 @@ def test_closed_in_another_contextvars_context_it_says_so_and_the_loop_is_closed
     runner = Runner(resolver="task")
     elsewhere = contextvars.Context()
     loop = elsewhere.run(runner.get_loop)
-    with pytest.raises(InstallationError, match="in another contextvars context than the one that it was entered in"):
+    with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
         runner.close()
     assert loop.is_closed()
 

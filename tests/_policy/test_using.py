@@ -30,17 +30,20 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy import using as using_module
+from ctxpolicy._policy.install import installations
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from tests.support.policies import (
     NOT_A_LOOP,
     asyncio_alone,
-    asyncios_own,
     collect_copies,
     collect_garbage,
+    default_policy,
     in_force,
     in_thread,
     set_policy,
     settled,
-    uvloops_own,
+    uvloop_policy,
 )
 from tests.support.programs import run_program
 
@@ -65,7 +68,7 @@ def set_plainly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uvloops_policy() -> Iterator[None]:
-    with in_force(uvloops_own()):
+    with in_force(uvloop_policy()):
         yield
 
 
@@ -91,7 +94,7 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 def seen() -> asyncio.AbstractEventLoop | None:
     """Return the policy's answer here, a running loop left aside."""
     try:
-        return (host.in_force() or host.own()).get_event_loop()
+        return (host.in_force() or host.asyncio_policy()).get_event_loop()
     except RuntimeError:
         return None
 
@@ -452,7 +455,7 @@ def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
 def test_a_block_is_entered_once_at_a_time_and_may_be_entered_again():
     block = using("task")
     with block:
-        with pytest.raises(InstallationError, match="this using block is entered already: make one for each with"):
+        with pytest.raises(InstallationError, match="this using block is entered already: create one for each with"):
             block.__enter__()
         assert isinstance(host.in_force(), ContextPolicy)
     with block:
@@ -469,7 +472,9 @@ def test_a_block_left_out_of_order_says_so_and_ends_with_the_one_in_it(loops):
         block.__enter__()
     asyncio.set_event_loop(loops[1])
     for block in blocks[:2]:
-        with pytest.raises(InstallationError, match="is left, in thread 'MainThread', before a using block entered"):
+        with pytest.raises(
+            InstallationError, match="is left, in thread 'MainThread', before a using block that was entered"
+        ):
             block.__exit__(None, None, None)
         assert asyncio.get_event_loop() is loops[1]
     blocks[2].__exit__(None, None, None)
@@ -483,7 +488,7 @@ def test_of_two_blocks_of_one_resolver_the_outer_one_cannot_be_left_first(loops)
     outer, inner = using(resolver), using(resolver)
     outer.__enter__()
     inner.__enter__()
-    with pytest.raises(InstallationError, match="Leave the last one first"):
+    with pytest.raises(InstallationError, match="Leave the inner block first"):
         outer.__exit__(None, None, None)
     inner.__exit__(None, None, None)
     assert asyncio.get_event_loop() is loops[0]
@@ -497,9 +502,9 @@ def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(l
     elsewhere.run(asyncio.set_event_loop, loops[0])
     with pytest.raises(InstallationError) as caught:
         block.__exit__(None, None, None)
-    assert "in another contextvars context than the one that it was entered in" in str(caught.value)
+    assert "in another contextvars context than it was entered in" in str(caught.value)
     assert "thread 'MainThread'" in str(caught.value)
-    assert "enter and leave it in the same task" in str(caught.value)
+    assert "Enter and leave the block in the same task" in str(caught.value)
     with using("task"):
         assert elsewhere.run(asyncio.get_event_loop) is loops[0]
 
@@ -508,7 +513,7 @@ def test_left_in_a_copy_of_its_context_it_says_so_too():
     block = using(ThreadResolver())
 
     async def leaver() -> None:
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             block.__exit__(None, None, None)
 
     async def main() -> None:
@@ -527,7 +532,7 @@ def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
     async def main() -> None:
         manager = fixture()
         await asyncio.create_task(manager.__aenter__())
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             await asyncio.create_task(manager.__aexit__(None, None, None))
 
     asyncio.run(main())
@@ -538,7 +543,7 @@ def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy
 
     async def child() -> None:
         with using(ThreadResolver()):
-            with pytest.raises(InstallationError, match="before a using block entered in it"):
+            with pytest.raises(InstallationError, match="before a using block that was entered inside it"):
                 outer.__exit__(None, None, None)
             asyncio.set_event_loop(loops[0])
         assert host.in_force().resolver.get() is None
@@ -634,7 +639,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
 
 def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
-    policy._answers.scoped = False  # as it is where this is the first block of the process
+    policy._core.overrides_enabled = False  # as it is where this is the first block of the process
     policy._bind_methods()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -665,12 +670,12 @@ def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
 def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_says_so(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with pytest.warns(RuntimeWarning) as caught, using("task"):
         set_policy(intruder)
     assert host.in_force() is intruder
     (warning,) = caught
-    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(warning.message)
+    assert "asyncio's default policy was put in force by asyncio.set_event_loop_policy()" in str(warning.message)
     assert "thread 'MainThread'" in str(warning.message)
     assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
     assert warning.filename == __file__
@@ -682,7 +687,7 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
 def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         set_policy(intruder)
@@ -695,7 +700,7 @@ def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops)
 
 def test_a_program_that_sets_a_policy_loses_no_result():
     async def main() -> str:
-        set_policy(asyncios_own())
+        set_policy(default_policy())
         return "result"
 
     before = host.in_force()
@@ -725,6 +730,62 @@ def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops)
         set_policy(policy)
         assert asyncio.get_event_loop() is loops[0]
     assert host.in_force() is policy
+    set_policy(before)
+
+
+# --- the end of the temporary policy ----------------------------------------------------------------------------------
+
+
+def copy_in_a_block() -> tuple[contextvars.Context, weakref.ref[ContextResolver]]:
+    with using(resolver := ThreadResolver()):
+        return contextvars.copy_context(), weakref.ref(resolver)
+
+
+def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    copies = [copy_in_a_block()]
+    inside, leave, dropped = threading.Event(), threading.Event(), threading.Event()
+
+    def change() -> None:
+        with installations.change():
+            inside.set()
+            leave.wait()
+
+    def drop() -> None:
+        copies.clear()
+        collect_garbage()
+        dropped.set()
+
+    threads = [threading.Thread(target=change), threading.Thread(target=drop)]
+    threads[0].start()
+    inside.wait()
+    threads[1].start()
+    # If the drop waits for the change, this wait ends after its limit only.
+    ended_meanwhile = dropped.wait(30)
+    still_in_force = host.in_force()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert ended_meanwhile
+    assert isinstance(still_in_force, PassThroughPolicy)
+    assert settled() is before  # the end of the change has removed it
+
+
+def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surroundings, monkeypatch):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before, intruder = host.in_force(), default_policy()
+    with using("task"):
+        set_policy(intruder)
+        with monkeypatch.context() as patch:
+            patch.setattr(using_module, "PassThroughPolicy", lambda previous: 1 / 0)
+            with pytest.raises(ZeroDivisionError), using("thread"):
+                pass
+        assert using_module.blocks.temporary is None
+        assert installations.stack == []
+    assert host.in_force() is intruder
     set_policy(before)
 
 

@@ -15,10 +15,10 @@ from hypothesis.errors import Flaky
 from ctxpolicy.testing import LAWS, BrokenLawError, ResolverContract
 from ctxpolicy.testing._errors import ALL_LAWS, label
 from ctxpolicy.testing._laws.decorator import law_of, tests_of
-from tests.contract import mutants_of_bindings, mutants_of_methods, mutants_of_owners
-from tests.contract.right import OfContextVars, OfSlots, OfTasks, OfThreads
+from tests.contract import mutants_of_bindings, mutants_of_methods, mutants_of_owners, mutants_of_shared_contexts
+from tests.contract.right import RIGHT, OfThreads
 
-RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks)
+__all__ = ["CAUGHT", "MUTANTS", "RIGHT", "OfThreads", "caught_by", "mutant", "page"]
 
 
 def _mutants(module: ModuleType) -> list[type[OfThreads]]:
@@ -29,7 +29,7 @@ MUTANTS = tuple(
     sorted(
         (
             mutant
-            for module in (mutants_of_methods, mutants_of_bindings, mutants_of_owners)
+            for module in (mutants_of_methods, mutants_of_bindings, mutants_of_owners, mutants_of_shared_contexts)
             for mutant in _mutants(module)
             if mutant.breaks is not None
         ),
@@ -45,6 +45,7 @@ CAUGHT = {
     "test_methods_new_makes_a_loop_and_binds_nothing": "NewBinds",
     "test_methods_set_closes_no_loop": "ClosesWhatItReplaces",
     "test_methods_setter_hands_on_what_is_no_loop": "BindsAnything",
+    "test_methods_binding_changed_sees_every_change": "ReportsNoLeases",
     "test_methods_clear_leaves_no_loop": "IsNotCleared",
     "test_methods_a_scope_has_its_loop_and_restores_what_was_bound": "DropsTheScope",
     "test_methods_that_tell_of_the_context_answer_everywhere": "SaysNothing",
@@ -74,6 +75,10 @@ CAUGHT = {
     "test_law_6_a_resolver_is_let_go": "RegistersItself",
     "test_law_7_all_laws_hold_with_thread_inherit_context": "LeaksIntoNewThreads",
     "test_law_7_many_threads_at_once_keep_their_loops_apart": "Races",
+    "test_law_8_a_lease_of_another_thread_closes_no_loop": "ForgetsOtherThreads",
+    "test_law_8_isolated_calls_at_once_leave_what_was_bound": "SaysThatItIsExclusive",
+    "test_law_8_threads_that_lease_at_once_get_open_loops": "LeasesOneForEach",
+    "test_law_8_what_another_thread_sets_leaves_the_loop_of_this_one_bound": "HasOneBindingForAllThreads",
     "test_model_random_steps_do_what_a_plain_model_does": "Forgets",
 }
 
@@ -157,7 +162,7 @@ _HEAD = """\
 
 The tests are those of `ctxpolicy.testing.ResolverContract`. For each there is a resolver that is broken on purpose, and
 caught by that very test; the tests of ctxpolicy see to it. The broken resolvers are in `tests/contract/`, made of right
-ones (`Threads`, `ContextVars` and `Slots`), which no test catches."""
+ones (`Threads`, `ContextVars`, `Slots` and `Tenants`), which no test catches."""
 
 _TABLE = """
 ## Which law's tests catch which broken resolver

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctxpolicy import Binding
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import StandInLoop
 from ctxpolicy.testing._errors import ALL_LAWS
 from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfThreads, Slots, Threads
@@ -123,10 +124,27 @@ class DropsTheScope(OfSlots):
 
 
 class ForgetsWhatWasBeforeTheScope(OfSlots):
-    """leave() leaves nothing bound"""
+    """leave_scope() leaves nothing bound"""
 
     breaks = 0
 
     class Resolver(Slots):
-        def leave(self, former):
-            self.store(None)
+        @property
+        def bindings(self):
+            return self._reporting(_Forgetful(self))
+
+
+class _Forgetful(SlotBindings):
+    def leave_scope(self, token):
+        self._resolver.store(None)
+
+
+class ReportsNoLeases(OfSlots):
+    """bindings returns what reports no change, and so binding_changed() sees no lease and no scope"""
+
+    breaks = 0
+
+    class Resolver(Slots):
+        @property
+        def bindings(self):
+            return SlotBindings(self)

@@ -8,12 +8,22 @@ import threading
 import time
 import weakref
 from asyncio import AbstractEventLoop
-from contextlib import contextmanager
 from typing import ClassVar
 
 from ctxpolicy import Binding, ContextResolver
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads, present_task
+from tests.contract.right import (
+    ContextVars,
+    OfContextVars,
+    OfSlots,
+    OfTasks,
+    OfThreads,
+    Slots,
+    Threads,
+    present_task,
+    present_tenant,
+    tenant_context,
+)
 
 # Law 4
 
@@ -154,17 +164,11 @@ class KeepsEveryThread(OfThreads):
             super().set(loop)
 
 
-class Tenant:
-    bound: tuple = (None, 0, 0)
-
-
-present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("present_tenant", default=None)
-
-
 class KeepsEveryTenant(OfThreads):
     """a dictionary by tenant, in which a tenant stays after set(None)"""
 
     breaks = 6
+    also = (8,)
 
     class Resolver(Threads):
         def __init__(self):
@@ -174,29 +178,19 @@ class KeepsEveryTenant(OfThreads):
         def get(self):
             if (tenant := present_tenant.get()) is None:
                 return super().get()
-            loop, *owner = tenant.bound
+            loop, *owner = tenant.slot or (None, 0, 0)
             return loop if owner == [threading.get_ident(), os.getpid()] else None
 
         def set(self, loop):
             if (tenant := present_tenant.get()) is None:
                 super().set(loop)
             else:
-                tenant.bound = (loop, threading.get_ident(), os.getpid())
+                tenant.slot = (loop, threading.get_ident(), os.getpid())
                 if loop is None:
                     self._unset[tenant] = True
 
-    @contextmanager
     def new_context(self):
-        tenant = Tenant()
-
-        def run(function):
-            token = present_tenant.set(tenant)
-            try:
-                return function()
-            finally:
-                present_tenant.reset(token)
-
-        yield run
+        return tenant_context()
 
 
 class PinsItsKeys(OfTasks):

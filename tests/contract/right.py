@@ -7,10 +7,18 @@ import contextvars
 import os
 import threading
 from asyncio import AbstractEventLoop
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ctxpolicy import Binding, ContextResolver, SlotResolver, TaskResolver
-from ctxpolicy.testing import ResolverContract, contextvars_context, task_context, thread_context
+from ctxpolicy.testing import (
+    THREADS_INHERIT_CONTEXT,
+    ResolverContract,
+    contextvars_context,
+    task_context,
+    thread_context,
+)
 
 
 def present_task() -> Any:
@@ -62,6 +70,34 @@ class Slots(SlotResolver):
         self._bound.set(binding)
 
 
+class Tenant:
+    """A tenant, whose requests several threads may serve at once."""
+
+    slot: Binding | None = None
+
+
+present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("present_tenant", default=None)
+
+
+class Tenants(SlotResolver):
+    """A slot resolver, right: a context is a tenant, outside any the thread; each thread has its own loop there."""
+
+    def __init__(self):
+        self._thread = threading.local()
+
+    def load(self) -> Binding | None:
+        return getattr(present_tenant.get() or self._thread, "slot", None)
+
+    def store(self, binding: Binding | None) -> None:
+        (present_tenant.get() or self._thread).slot = binding
+
+
+class SharedTenants(Tenants):
+    """A slot resolver, right: a context is a tenant, and all threads that serve it have one loop."""
+
+    any_thread = True
+
+
 class OfThreads(ResolverContract):
     Resolver: ClassVar[type[ContextResolver]] = Threads
     breaks: ClassVar[int | None] = None
@@ -97,4 +133,32 @@ class OfTasks(OfThreads):
         return task_context()
 
 
-RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks)
+@contextmanager
+def tenant_context() -> Iterator[Any]:
+    """A context of a tenant; any thread may enter it."""
+    tenant = Tenant()
+
+    def run(function):
+        token = present_tenant.set(tenant)
+        try:
+            return function()
+        finally:
+            present_tenant.reset(token)
+
+    yield run
+
+
+class OfTenants(OfThreads):
+    Resolver = Tenants
+
+    def new_context(self) -> Any:
+        return tenant_context()
+
+
+class OfSharedTenants(OfTenants):
+    Resolver = SharedTenants
+    any_thread = True
+    thread_inherits = THREADS_INHERIT_CONTEXT
+
+
+RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks, OfTenants, OfSharedTenants)

@@ -1,4 +1,4 @@
-"""gevent, which makes greenlets of threads: what a context is then, and that loops run side by side in them."""
+"""gevent, which turns threads into greenlets: which contexts there are then, and that their loops run side by side."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def set_event_loop(loop: AbstractEventLoop | None) -> None:
     """Make ``loop`` the current one of this thread; ``None`` leaves it without.
 
     Raises:
-        TypeError: it is not an event loop; the former one stays.
+        TypeError: it is not an event loop; the previous one stays.
     """
     if loop is not None and not isinstance(loop, AbstractEventLoop):
         raise TypeError(f"loop must be an instance of AbstractEventLoop or None, not '{type(loop).__name__}'")

@@ -140,7 +140,7 @@ def a_loop_that_was_set_is_unseen_in_other_threads() -> None:
 
 
 @older
-def what_is_no_loop_is_refused_and_the_former_one_stays() -> None:
+def what_is_no_loop_is_refused_and_the_previous_one_stays() -> None:
     with new_loop() as loop:
         asyncio.set_event_loop(loop)
         error = error_of(asyncio.set_event_loop, "loop")

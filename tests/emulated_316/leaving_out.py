@@ -51,7 +51,7 @@ def _the_undoing() -> None:
 def _the_forked_child() -> None:
     from ctxpolicy._asyncio import host_316
 
-    host_316.SeamHost.after_fork = lambda host: None  # type: ignore[method-assign]
+    host_316.Host316.after_fork = lambda host: None  # type: ignore[method-assign]
 
 
 PARTS: Final = {

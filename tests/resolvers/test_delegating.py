@@ -8,6 +8,7 @@ import pytest
 
 from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, ThreadResolver
 from ctxpolicy.resolvers.base import ContextResolver as Base
+from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import ResolverContract, StandInLoop, thread_context
 from tests.support.policies import collect_garbage
 
@@ -35,36 +36,37 @@ def around():
 
 def test_every_method_of_the_contract_is_passed_on():
     passed_on = vars(DelegatingResolver)
-    own = {"installed", "uninstalled", "after_fork", "getter", "setter"}  # each of its own, or built on the others
+    # What each resolver has of its own, or what is built on the other methods.
+    own = {"installed", "uninstalled", "after_fork", "getter", "binding_changed"}
     methods = {name for name, value in vars(Base).items() if callable(value) and not name.startswith("_")}
     assert methods - own <= passed_on.keys()
 
 
 def test_bound_marked_and_leased_loops_are_the_other_ones(around):
     inner, loop = around.resolver, StandInLoop()
-    assert not around.marked()
-    around.mark()
-    assert inner.marked()
-    assert around.marked()
+    assert not around.bindings.was_set()
+    around.bindings.note_set()
+    assert inner.bindings.was_set()
+    assert around.bindings.was_set()
     around.set(loop)
     assert inner.get() is around.get() is loop
     assert around.binding() == inner.binding()
-    around.bind(None)
-    leased = around.lease(asyncio.SelectorEventLoop)
+    around.bindings.bind(None)
+    leased = around.bindings.lease(asyncio.SelectorEventLoop)
     assert inner.binding().lease.loop is leased
-    around.clear()
+    around.bindings.clear()
     collect_garbage()
     assert leased.is_closed()
     assert around.describe() == inner.describe()
     assert around.applies() is True
-    assert around.private() is True
+    assert around.bindings.is_thread_exclusive() is True
 
 
 def test_new_loops_are_of_the_other_ones_kind():
     inner = type("Own", (ThreadResolver,), {"loop_factory": lambda: StandInLoop("its kind")})()
     assert repr(Around(inner).new()) == "its kind"
     assert repr(ContextPolicy(Around(inner)).new_event_loop()) == "its kind"
-    assert Around().factory() is None
+    assert factory_of(Around()) is None
 
 
 def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
@@ -72,12 +74,13 @@ def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
     before = StandInLoop("before")
     first.set(before)
     loop = lease.open(StandInLoop)
-    former = around.enter(lease)
+    bindings = around.bindings
+    former = bindings.enter_scope(lease)
     assert first.get() is loop
-    assert around.holds(lease, former)
+    assert around.bindings.is_innermost_scope(lease, former)
     around.resolver = ThreadResolver()
-    assert not around.holds(lease, former)
-    around.leave(former)
+    assert not around.bindings.is_innermost_scope(lease, former)
+    bindings.leave_scope(former)
     assert first.get() is before
     loop.close()
 

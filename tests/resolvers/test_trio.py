@@ -152,7 +152,7 @@ def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[
     resolver = TrioResolver()
     assert not resolver.applies()
     resolver.set(None)
-    resolver.clear()
+    resolver.bindings.clear()
     with pytest.raises(RuntimeError, match="outside any Trio run.*ThreadResolver"):
         resolver.set(loops[0])
     assert resolver.get() is None
@@ -161,7 +161,7 @@ def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[
 
 def test_a_loop_leased_inside_a_trio_run_ends_with_its_task() -> None:
     def main() -> Loop:
-        return resolver.lease(asyncio.SelectorEventLoop)
+        return resolver.bindings.lease(asyncio.SelectorEventLoop)
 
     resolver = TrioResolver()
     loop = in_trio(main)

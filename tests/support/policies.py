@@ -17,7 +17,7 @@ import pytest
 
 from ctxpolicy._asyncio.capabilities import PolicyBase
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._policy import install
+from ctxpolicy._policy.using import blocks
 from ctxpolicy.compat import restore_policies
 from ctxpolicy.errors import NotALoopError
 
@@ -26,17 +26,17 @@ __all__ = [
     "Journal",
     "Note",
     "asyncio_alone",
-    "asyncios_own",
     "collect_copies",
     "collect_garbage",
+    "default_policy",
     "in_force",
     "in_thread",
     "returned",
     "set_policy",
     "settled",
     "subprocesses_in_threads",
-    "tornados_own",
-    "uvloops_own",
+    "tornado_policy",
+    "uvloop_policy",
 ]
 
 # asyncio of 3.12 and 3.13 asks for its watcher in a warnings.catch_warnings(), which two threads take from each other.
@@ -59,15 +59,15 @@ def set_policy(policy: Any) -> None:
 @contextlib.contextmanager
 def in_force(policy: Any) -> Iterator[Any]:
     """Have ``policy`` in force for the block, set the plain way."""
-    former = host.in_force()
+    previous = host.in_force()
     set_policy(policy)
     try:
         yield policy
     finally:
-        set_policy(former)
+        set_policy(previous)
 
 
-def asyncios_own() -> Any:
+def default_policy() -> Any:
     """Return a fresh instance of asyncio's default policy; where it has none, of the one that compat puts back."""
     return PolicyBase()
 
@@ -77,14 +77,14 @@ def asyncio_alone() -> Iterator[Any]:
     """Leave asyncio to itself for the block, with nothing bound anywhere; yield its own way as a policy."""
     events: Any = asyncio.events
     if hasattr(events, "_event_loop_policy"):
-        with in_force(asyncios_own()) as policy:
+        with in_force(default_policy()) as policy:
             yield policy
         return
     with in_force(None):
         local = events._local
         events._local = type(local)()
         try:
-            yield host.own()
+            yield host.asyncio_policy()
         finally:
             events._local = local
 
@@ -184,7 +184,7 @@ class Journal:
         return type(result).__name__, number, result.is_closed()
 
 
-def uvloops_own() -> Any:
+def uvloop_policy() -> Any:
     """Return a fresh instance of uvloop's policy; where there is none, skip the test."""
     uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
     if sys.version_info >= (3, 16):
@@ -193,7 +193,7 @@ def uvloops_own() -> Any:
         return uvloop.EventLoopPolicy()
 
 
-def tornados_own() -> Any:
+def tornado_policy() -> Any:
     """Return a fresh instance of tornado's policy for any thread; where there is none, skip the test."""
     module = pytest.importorskip("tornado.platform.asyncio", reason="needs the package tornado, which is not installed")
     with _policies():
@@ -217,7 +217,7 @@ def collect_garbage() -> None:
 def collect_copies() -> None:
     """Have the copies of ended using blocks collected: as long as any is alive, something heeds it."""
     for _ in range(30):  # a chain of finalizers takes PyPy as many rounds, and it tells of what is gone a round later
-        if install._state.choices:
+        if blocks.overrides:
             gc.collect()
 
 

@@ -12,6 +12,7 @@ import unittest
 import pytest
 
 from ctxpolicy import Binding, ContextResolver, ContextVarResolver, Lease, ProcessResolver, SlotResolver, ThreadResolver
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import (
     BrokenLawError,
     DescriptionError,
@@ -270,11 +271,12 @@ class InVariable(SlotResolver):
 def test_a_lease_that_is_not_bound():
     leases = []
 
-    def lease(self, factory):
-        leases.append(Lease("mine"))
-        return leases[-1].open(factory)
+    class Leasing(SlotBindings):
+        def lease(self, factory):
+            leases.append(Lease("mine"))
+            return leases[-1].open(factory)
 
-    kind = type("Mine", (InVariable,), {"lease": lease})
+    kind = type("Mine", (InVariable,), {"bindings": property(Leasing)})
     message = broken(kind, "test_law_5_a_lease_shows_again_after_what_was_set_by_hand", OfContextVars)
     assert "in the test's own context get() returned None and not made loop 1, which the policy gave" in message
     leases.pop().release()

@@ -14,6 +14,8 @@ from ctxpolicy.testing._harness.new_process import run_elsewhere
 from ctxpolicy.testing._laws import decorator as _law
 from tests.support.programs import environment, run_program
 
+pytestmark = pytest.mark.timeout(240)  # a test starts several processes of pytest
+
 MODULE = """
     import contextlib, threading, unittest
     from ctxpolicy import ContextResolver, ThreadResolver

@@ -26,7 +26,7 @@ def look_around_in_child(play: Scenario, others: Sequence[Context], loop: Abstra
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the only other threads are those of contexts, and idle
-        child = os.fork()
+        child = os.fork()  # type: ignore[attr-defined, unused-ignore]  # Windows has none; callers ask first
     if child == 0:
         told = "nothing could be asked"
         try:

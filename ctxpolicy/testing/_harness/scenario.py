@@ -8,6 +8,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from string import ascii_uppercase
 from threading import get_ident
@@ -286,6 +287,18 @@ class Context:
         told = "it cannot be entered there" if found is NOT_ENTERED else f"get() returns {self._scenario.told(found)}"
         self._scenario.note(f"in another thread, in {self.name}: {told}")
         return found
+
+    def admits_threads(self) -> bool:
+        """Return whether several threads can be in this context at once.
+
+        They cannot where this context has contextvars of its own: only one thread at a time runs in those.
+        """
+        self.get()  # a greenlet belongs to the first thread that enters it: to this one
+        if self.visit() is NOT_ENTERED:
+            return False
+        probe = ContextVar("probe", default=False)
+        self.run(lambda: probe.set(True))
+        return probe.get() or not self.run(probe.get)
 
     def _ask_here(self) -> object:
         thread = get_ident()

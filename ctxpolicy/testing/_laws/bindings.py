@@ -49,9 +49,13 @@ class BindingLaws(Description):
 
     @law(1)
     def test_law_1_every_way_of_setting_binds(self, play: Scenario) -> None:
-        """set(), bind(), and the policy's set_event_loop() do the same."""
+        """set(), what the policy calls for it, and the policy's set_event_loop() do the same."""
         policy = play.policy
-        ways = {"set": play.resolver.set, "bind": play.resolver.bind, "set_event_loop": policy.set_event_loop}
+        ways = {
+            "set": play.resolver.set,
+            "bindings.bind": lambda loop: play.resolver.bindings.bind(loop),
+            "set_event_loop": policy.set_event_loop,
+        }
         for name, way in ways.items():
             for context in play.context(), play.here:
                 loop = play.loop()

@@ -32,7 +32,7 @@ class GarbageLaws(Description):
 
     @law(6)
     def test_law_6_a_loop_that_was_unset_or_replaced_is_let_go(self, play: Scenario) -> None:
-        """After set(None), and after a set of another loop, nothing holds the former one."""
+        """After set(None), and after a set of another loop, nothing holds the previous one."""
         for context in play.anywhere():
             unset = _bound(play, context)
             context.set(None)

@@ -6,7 +6,6 @@ import gc
 from asyncio import AbstractEventLoop
 
 from ctxpolicy.resolvers.base import ContextResolver
-from ctxpolicy.resolvers.delegating import DelegatingResolver
 from ctxpolicy.testing._harness.description import Description
 from ctxpolicy.testing._harness.scenario import Scenario
 from ctxpolicy.testing._laws.decorator import law
@@ -85,9 +84,7 @@ class LeaseLaws(Description):
 
 def keeps_leases(resolver: ContextResolver) -> bool:
     """Tell whether leases end with their contexts; by default they end at the next set."""
-    if isinstance(resolver, DelegatingResolver):
-        return keeps_leases(resolver.present())
-    return type(resolver).lease is not ContextResolver.lease
+    return resolver.bindings.keeps_leases
 
 
 def _see_open(play: Scenario, loop: AbstractEventLoop) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any, Final
 
+from ctxpolicy._lifetime.fresh_loop import fresh_loop
+from ctxpolicy._policy.install import install
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.testing._harness.description import Description
 from ctxpolicy.testing._harness.scenario import Context, Scenario
@@ -15,6 +18,7 @@ __all__ = ["MethodLaws"]
 _IN_FORCE: Final = "installed() and uninstalled() are told of the policy only, and must bind and unbind nothing."
 _OWNED: Final = "Only what was leased is closed; a loop that was set by hand is closed by who has made it."
 _CLEARED: Final = "clear() must empty the context; with a SlotResolver by store(None), which must then be loaded again."
+_REPORTED: Final = "Pass on every method of bindings, and return self._reporting(...) of bindings that you make anew."
 _NO_LOOP: Final = "Bind only what isinstance() says is an AbstractEventLoop, and call other() with the rest."
 
 
@@ -112,8 +116,61 @@ class MethodLaws(Description):
             context.bind(play.loop())
             _clear(play, context)
 
+    @law(0)
+    def test_methods_binding_changed_sees_every_change(self, play: Scenario) -> None:
+        """A subclass that overrides binding_changed() is told of a set, a lease, a scope and its end, and clear()."""
+        changes = _record_changes(play.resolver)
+        with install(play.policy):
+            for context in play.anywhere():
+                for step in _steps_that_bind(play, context):
+                    before = context.get()
+                    changes.clear()
+                    step()
+                    after = context.get()
+                    expected = [] if after is before else [(before, after)]
+                    if changes != expected:
+                        told = [tuple(map(play.told, each)) for each in changes]
+                        play.broken(f"binding_changed() was called with {told} in {context.name}", _REPORTED)
+
+
+_Change = tuple[AbstractEventLoop | None, AbstractEventLoop | None]
+
+
+def _record_changes(resolver: ContextResolver) -> list[_Change]:
+    """Make ``resolver`` one of a subclass that overrides ``binding_changed()``; return what the method is told."""
+    changes: list[_Change] = []
+
+    def binding_changed(_: Any, previous: AbstractEventLoop | None, current: AbstractEventLoop | None) -> None:
+        changes.append((previous, current))
+
+    kind = type(resolver)
+    resolver.__class__ = type(kind.__name__, (kind,), {"binding_changed": binding_changed})
+    return changes
+
+
+def _steps_that_bind(play: Scenario, context: Context) -> list[Callable[[], object]]:
+    def run(what: str, function: Callable[[], object]) -> None:
+        play.note(f"in {context.name}: {what}")
+        context.run(lambda: play.answer(what, function))
+
+    scope = fresh_loop()
+    loops = [play.loop(), play.loop()]
+    return [
+        lambda: context.set(loops[0]),
+        lambda: context.bind(loops[1]),
+        lambda: context.bind(loops[1]),
+        lambda: context.bind(None),
+        lambda: context.lease(),
+        lambda: run("entering fresh_loop()", scope.__enter__),
+        lambda: context.bind(loops[0]),
+        lambda: context.bind(None),
+        lambda: run("leaving fresh_loop()", lambda: scope.__exit__(None, None, None)),
+        lambda: run("clear", play.resolver.bindings.clear),
+        lambda: context.set(None),
+    ]
+
 
 def _clear(play: Scenario, context: Context) -> None:
     play.note(f"in {context.name}: clear()")
-    context.run(lambda: play.answer("clear", play.resolver.clear))
+    context.run(lambda: play.answer("clear", play.resolver.bindings.clear))
     context.expect(None, "after clear() there", _CLEARED)

@@ -1,9 +1,9 @@
 """Make ContextPolicy asyncio's default policy in every process that has this folder on its PYTHONPATH.
 
-The default, and not only the policy set at the start: CPython's tests end with `asyncio.set_event_loop_policy(None)`,
-make `asyncio.DefaultEventLoopPolicy()` and subclass it, and all of these must meet ours. Before asyncio's own policy is
-asked for the first time, it is enough to replace the names that asyncio looks it up by (`asyncio.events`,
-`_init_event_loop_policy`).
+It is not enough to set the policy at the start: CPython's tests call `asyncio.set_event_loop_policy(None)` at their
+end, instantiate `asyncio.DefaultEventLoopPolicy` and subclass it. All of these must lead to ContextPolicy. asyncio
+looks its default policy class up by name (`asyncio.events._init_event_loop_policy`) when it is asked for the first
+time. Replacing the names before that moment is therefore enough.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def make_default(resolver: str) -> None:
         platform._DefaultEventLoopPolicy = DefaultEventLoopPolicy
     else:
         platform.DefaultEventLoopPolicy = asyncio.DefaultEventLoopPolicy = DefaultEventLoopPolicy
-    DefaultEventLoopPolicy()  # a resolver that cannot be made must be heard of here
+    DefaultEventLoopPolicy()  # if the resolver cannot be made, fail here
 
 
 if RESOLVER:
     try:
         make_default(RESOLVER)
     except BaseException as error:
-        # `site` prints any other exception and goes on: the tests would pass without what they are to test.
+        # `site` only prints any other exception. The tests would then pass without ContextPolicy.
         raise SystemExit(f"sitecustomize: no default policy with resolver {RESOLVER!r}: {error!r}") from error
