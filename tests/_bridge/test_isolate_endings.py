@@ -182,7 +182,10 @@ def test_cancelled_before_a_thread_has_begun_it_is_not_run(not_begun: list[Isola
         task = asyncio.ensure_future(isolate(late.block))
         await asyncio.sleep(0)
         task.cancel()
-        await run_in_a_thread(not_begun.pop())
+        (call,) = not_begun
+        while not call._cancelled:  # until the task has received the cancellation
+            await asyncio.sleep(0)
+        await run_in_a_thread(call)
         with pytest.raises(asyncio.CancelledError):
             await task
 

@@ -96,16 +96,9 @@ def raises() -> None:
     raise LookupError
 
 
-async def raises_later() -> None:
-    await asyncio.sleep(0)
-    raise LookupError
-
-
 @provable
 @pytest.mark.usefixtures("policy", "threads")
-@pytest.mark.parametrize(
-    "function", [noop, sleeps, has_a_timeout, gathers, iterates, raises, raises_later, lambda: None]
-)
+@pytest.mark.parametrize("function", [noop, sleeps, has_a_timeout, gathers, iterates, raises, lambda: None])
 def test_a_loop_that_is_as_new_after_a_call_is_used_for_the_next(function, made):
     async def main() -> None:
         for _ in range(5):

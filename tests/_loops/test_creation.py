@@ -1,4 +1,4 @@
-"""Where a loop comes from, as messages tell it."""
+"""Where a loop was created, in the words of messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finalizer makes of a leased loop: nothing that was left in it is dropped without a word."""
+"""What a finalizer does with a leased loop: no pending work is dropped without a warning."""
 
 from __future__ import annotations
 

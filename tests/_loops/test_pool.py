@@ -1,4 +1,4 @@
-"""A leased loop is used again exactly where nobody can tell, and closed everywhere else."""
+"""A leased loop is reused exactly where no code can tell it from a new one, and closed everywhere else."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.policies import collect_garbage
 from tests.support.programs import run_program
 
 PROVABLE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-provable = pytest.mark.skipif(not PROVABLE, reason="here nobody can prove that a loop is as new: none is used again")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are used again")
+provable = pytest.mark.skipif(not PROVABLE, reason="references are not counted here, and no loop is reused")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are reused")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def installed() -> Iterator[ctxpolicy.Installation]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A number for each of asyncio's loops that is made."""
+    """A number for each loop of asyncio's that is created."""
     numbers: list[int] = []
     init = asyncio.SelectorEventLoop.__init__
 
