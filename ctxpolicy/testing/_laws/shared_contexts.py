@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import threading
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy.testing._harness.contexts import Run, in_new_thread, thread_context
@@ -20,6 +21,7 @@ _PER_THREAD: Final = "Keep a binding for each thread, as SlotResolver does for w
 _ATOMIC: Final = "Look and lease under one lock, as SlotResolver does."
 _EXCLUSIVE: Final = "bindings.is_thread_exclusive() must be false where other threads are handed the bound loop."
 _THREADS: Final = 4
+T = TypeVar("T")
 
 
 class SharedContextLaws(Description):
@@ -121,14 +123,18 @@ class _IsolatedCall:
     def __init__(self, scenario: Scenario, context: Context, run: Run) -> None:
         self._scenario = scenario
         self._lease = Lease("an isolated call")
-        self._in_context = lambda function: run(lambda: context.run(function))
+        self._context = context
+        self._run = run
         self._token: Any = None
-        self._entered: bool = self._in_context(self._begin)
+        self._entered = self._in_context(self._begin)
 
     def end(self) -> None:
         if self._entered:
             self._in_context(lambda: self._scenario.resolver.bindings.leave_scope(self._token))
         self._in_context(self._lease.release)
+
+    def _in_context(self, function: Callable[[], T]) -> T:
+        return self._run(lambda: self._context.run(function))
 
     def _begin(self) -> bool:
         self._lease.open(self._scenario.policy.new_event_loop)
