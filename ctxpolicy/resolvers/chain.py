@@ -1,4 +1,4 @@
-"""The first of several resolvers whose kind of context is present."""
+"""A context is that of the first resolver that applies here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["ChainResolver"]
 
 
 class ChainResolver(DelegatingResolver):
-    """A context is that of the first resolver whose ``applies()`` is true, and begins as it does there.
+    """The context is the context of the first resolver whose ``applies()`` is true, and starts as that one does.
 
     Args:
-        resolvers: in order. Where none applies no loop is bound, and none can be set; end with a resolver that always
-            applies (``ThreadResolver()``, ``ContextVarResolver()``) to have a loop everywhere.
+        resolvers: the resolvers, in order. Where none of them applies, no loop is bound, and none can be set. To have a
+            loop everywhere, end with a resolver that always applies (``ThreadResolver()``, ``ContextVarResolver()``).
     """
 
     def __init__(self, *resolvers: ContextResolver) -> None:
@@ -31,36 +31,36 @@ class ChainResolver(DelegatingResolver):
         self.resolvers = resolvers
 
     def present(self) -> ContextResolver:
-        """Return the first resolver that applies here, else one that has no context at all."""
+        """Return the first resolver that applies here, else a resolver that can bind no loop."""
         for resolver in self.resolvers:
             if resolver.applies():
                 return resolver
         return _NOWHERE
 
     def applies(self) -> bool:
-        """Tell whether any of the resolvers applies here."""
+        """Return whether any of the resolvers applies here."""
         return self.present() is not _NOWHERE
 
     def installed(self) -> None:
-        """Tell every resolver, in order; where one raises, those that were told before are told of the end."""
-        told: list[ContextResolver] = []
+        """Call ``installed()`` of each resolver, in order; if one raises, call ``uninstalled()`` of those before it."""
+        done: list[ContextResolver] = []
         try:
             for resolver in self.resolvers:
                 resolver.installed()
-                told.append(resolver)
+                done.append(resolver)
         except BaseException:
-            for resolver in reversed(told):
+            for resolver in reversed(done):
                 resolver.uninstalled()
             raise
 
     def uninstalled(self) -> None:
-        """Tell every resolver, in reverse order."""
+        """Call ``uninstalled()`` of each resolver, in reverse order."""
         for resolver in reversed(self.resolvers):
             resolver.uninstalled()
 
 
 class _Nowhere(ContextResolver):
-    """What a chain delegates to where none of its resolvers applies."""
+    """The resolver that a chain delegates to where none of its resolvers applies."""
 
     def get(self) -> AbstractEventLoop | None:
         return None

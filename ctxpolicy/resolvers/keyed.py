@@ -1,4 +1,4 @@
-"""A context is what a function returns: a tenant, a session, a request."""
+"""A context is a key that a function returns: the key of a tenant, a session, a request."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["KeyedResolver"]
 
 
 class KeyedResolver(SlotResolver):
-    """A context is what ``key()`` returns; each starts empty.
+    """A context is a key that ``key()`` returns; a new key starts without a loop.
 
     Args:
-        key: returns what tells one context from the other (a tenant, a session: hashable), or ``None``: there the
-            context is the thread. Called at every get and set, so it is to be fast; ``ContextVar("tenant",
-            default=None).get`` is.
+        key: returns the key of the present context, which must be hashable (the id of a tenant or session), or
+            ``None`` where there is no key: there the context is the thread. ``key()`` is called at every get and set,
+            and must be fast; ``ContextVar("tenant", default=None).get`` is.
         shared: ``False``: each thread has a loop of its own for a key, until :meth:`release` or the end of the thread.
-            ``True``: one for all threads, until :meth:`release`.
+            ``True``: all threads have the same loop for a key, until :meth:`release`.
     """
 
     def __init__(self, key: Callable[[], Hashable], shared: bool = False) -> None:
         if not callable(key):
             raise OptionError(f"key must be a callable that returns the key of the present context, not {key!r}")
-        if not isinstance(shared, bool):  # such as the text that "no" is on the command line
+        if not isinstance(shared, bool):  # for example the text "no" from the command line
             raise OptionError(f"shared must be True or False, not {shared!r}")
         self.any_thread: bool = shared
         self._key = key
@@ -53,10 +53,10 @@ class KeyedResolver(SlotResolver):
             self._slots(key).bindings[key] = binding
 
     def release(self, key: Hashable) -> None:
-        """Forget ``key``, in all threads, and end the leases of it: :meth:`~ctxpolicy.Lease.release` says how.
+        """Forget ``key`` in all threads, and end its leases as :meth:`~ctxpolicy.Lease.release` does.
 
-        May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
-        its last reference is gone, or at interpreter exit. A scope that is open there is still to be left.
+        May be called in any thread. Does nothing where the key is unknown. A lease whose loop is running ends when its
+        last reference is gone, or at interpreter exit. A scope that is open under the key must still be left.
         """
         if self._reports_changes:
             with Change(self):
@@ -75,11 +75,11 @@ class KeyedResolver(SlotResolver):
                 lease.release()
 
     def applies(self) -> bool:
-        """Tell whether there is a key here."""
+        """Return whether there is a key here."""
         return self._present_key() is not None
 
     def describe(self) -> str:
-        """Name the key and the thread."""
+        """Return the key and the name of the thread."""
         key = self._present_key()
         if key is None:
             return f"thread {thread_name()}, where there is no key"
@@ -101,7 +101,7 @@ class KeyedResolver(SlotResolver):
         try:
             hash(key)
         except TypeError as error:
-            fix = "what names the tenant or session (its id), or None where there is none"
+            fix = "a name of the tenant or session (its id), or None where there is none"
             raise self._broken_key(f"returned {key!r}, which cannot be hashed", fix) from error
         return key
 
@@ -130,7 +130,10 @@ class _Slots:
 
 
 class _Everywhere:
-    """The slots of all threads. Knows nothing of the resolver: in a cycle, what that leased would end in no order."""
+    """The slots of all threads.
+
+    It does not refer to the resolver: leases that the collector finds in a reference cycle end in no sure order.
+    """
 
     __slots__ = ("_slots", "lock")
 

@@ -1,4 +1,4 @@
-"""A context is the process: one loop for all."""
+"""A context is the process: all threads have the same loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ProcessResolver"]
 class ProcessResolver(SlotResolver):
     """A context is the process: every thread, task and greenlet is handed the same loop.
 
-    Whoever asks for this sees to it that only one thread runs the loop, and that the others go through
+    The program must see to it that only one thread runs the loop, and that other threads submit their work by
     ``asyncio.run_coroutine_threadsafe``.
     """
 
@@ -31,5 +31,5 @@ class ProcessResolver(SlotResolver):
         self._binding = binding
 
     def describe(self) -> str:
-        """Name the process."""
+        """Return the id of the process, in words."""
         return f"process {os.getpid()}"

@@ -1,4 +1,4 @@
-"""A test double: a resolver around another one that records what it is asked, and can be told what to answer."""
+"""A test double: a resolver around another one that records every call, and can answer by a script."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _ScopeToken(NamedTuple):
 
 
 def _for_record(thing: Any) -> Any:
-    # A record of a lease would keep it from ending with its context, and so would one of what refers to it.
+    # A record of a lease, or of what refers to a lease, would keep the lease from ending with its context.
     if isinstance(thing, _ScopeToken):
         return None
     return thing.loop if isinstance(thing, (Lease, Binding)) else thing
@@ -94,17 +94,18 @@ class _RecordedBindings(WrappedBindings):
 
 
 class RecordingResolver(DelegatingResolver):
-    """Records every call, answers as it is told to, and else passes the call on.
+    """Records every call, answers it by a script if there is one, and passes it on to another resolver otherwise.
 
-    Not recorded are ``getter()`` and ``setter()``, which a policy calls when it is made: what it does by them is, as
-    ``"get"`` and ``"set"``. Where the resolver has no kind of loop of its own, a new loop is the policy's to make, and
-    recorded is that it has asked for one: as ``"factory"``, answered by ``None``.
+    The calls of ``getter()`` and ``setter()``, which a policy makes when it is made, are not recorded. What the policy
+    does by them is recorded, as ``"get"`` and ``"set"``. For a new loop, a policy first asks whether the resolver has a
+    loop factory of its own: that is recorded as ``"factory"``, answered by ``None`` where the policy makes the loop
+    itself.
 
     Args:
-        resolver: answers what :meth:`script` does not; by default a ``ThreadResolver()``.
+        resolver: the resolver that calls are passed on to; by default a ``ThreadResolver()``.
 
     Attributes:
-        calls: what was called, oldest first. It keeps alive what was given and answered: clear it at will.
+        calls: the calls, oldest first. The list keeps alive what was given and answered; clear it at will.
     """
 
     scriptable: Final = frozenset({"get", "set", "new", "lease", "applies", "describe", "installed", "uninstalled"})
@@ -122,11 +123,11 @@ class RecordingResolver(DelegatingResolver):
     def script(self, method: str, answers: Iterable[Any]) -> None:
         """Answer the next calls of ``method`` with ``answers``, in turn; an exception among them is raised.
 
-        After the last one calls are passed on again; ``itertools.repeat(answer)`` has no last one. A call that is
-        answered so is not passed on: nothing is bound by a scripted ``set``.
+        After the last answer, calls are passed on again; with ``itertools.repeat(answer)`` there is no last one. A call
+        that is answered by a script is not passed on: a scripted ``set`` binds nothing.
 
         Raises:
-            OptionError: there is no such method to be scripted.
+            OptionError: the method cannot be scripted.
         """
         if method not in self.scriptable:
             raise OptionError(
@@ -152,7 +153,7 @@ class RecordingResolver(DelegatingResolver):
 
     @property
     def bindings(self) -> Bindings:
-        """Those of the resolver that calls are passed on to, each call recorded."""
+        """The bindings of the other resolver; each call is recorded."""
         return self._reporting(_RecordedBindings(self._resolver.bindings, self._record))
 
     def binding(self) -> Binding | None:
@@ -160,7 +161,7 @@ class RecordingResolver(DelegatingResolver):
         return self._record("binding", self._resolver.binding)
 
     def after_fork(self) -> None:
-        """Record it; the resolver that calls are passed on to is told by itself."""
+        """Record it. The other resolver's ``after_fork()`` is called without this one."""
         self._record("after_fork", super().after_fork)
 
     def applies(self) -> bool:

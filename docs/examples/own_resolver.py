@@ -2,8 +2,8 @@
 
 Run it with ``python docs/examples/own_resolver.py``.
 
-A sync web framework (WSGI) serves many requests in the same worker thread, one after the other. A ContextVar holds the
-current request. Each request gets an event loop of its own, which is closed when the request has ended.
+A sync web framework (WSGI) serves one request after the other in the same worker thread, and keeps the present request
+in a ContextVar. Each request gets an event loop of its own, which is closed when the request is gone.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import ctxpolicy
 
 
 class Request:
-    """What the framework keeps for each request."""
+    """What a framework keeps for a request."""
 
     def __init__(self, environ):
         self.path = environ["PATH_INFO"]
@@ -26,7 +26,7 @@ current_request = ContextVar("current_request", default=None)
 
 
 class RequestResolver(ctxpolicy.SlotResolver):
-    """A context is the request that is being served, and outside any request the thread. A new context has no loop."""
+    """A context is the request that is being served, or the thread where none is; each starts without a loop."""
 
     def __init__(self):
         self._thread = threading.local()
@@ -35,7 +35,7 @@ class RequestResolver(ctxpolicy.SlotResolver):
         return getattr(current_request.get() or self._thread, "bound_loop", None)
 
     def store(self, binding):
-        # The binding is stored on the request: a leased loop is closed when the framework drops the request.
+        # Kept with the request: a leased loop is closed when the framework drops the request.
         (current_request.get() or self._thread).bound_loop = binding
 
     def applies(self):
@@ -46,8 +46,8 @@ class RequestResolver(ctxpolicy.SlotResolver):
         return f"request {request.path}" if request else f"thread {threading.current_thread().name}"
 
 
-# The rest is a program that uses the resolver. If a distribution registers the resolver by an entry point of the group
-# "ctxpolicy.resolvers", `python -m ctxpolicy run --resolver request --missing create server.py` needs no code.
+# The rest is a program that uses the resolver. If a distribution registers it by an entry point of the group
+# "ctxpolicy.resolvers", `python -m ctxpolicy run --resolver request --missing create server.py` needs no line of code.
 
 loops = []
 
@@ -82,7 +82,7 @@ def main():
     with ctxpolicy.install(RequestResolver(), missing="create"):
         for path in ("/one", "/two", "/three"):
             request(path)
-    for _ in range(3):  # PyPy finalizes nothing before a collection
+    for _ in range(3):  # PyPy frees nothing before
         gc.collect()
     closed = sum(loop.is_closed() for loop in loops)
     print(f"{len(set(loops))} loops for {len(loops)} requests, {closed} of them closed")

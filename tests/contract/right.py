@@ -80,7 +80,7 @@ present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("
 
 
 class Tenants(SlotResolver):
-    """A slot resolver, right: a context is a tenant, outside any the thread; each thread has its own loop there."""
+    """A slot resolver, right: a context is a tenant, and each thread in it has its own loop."""
 
     def __init__(self):
         self._thread = threading.local()

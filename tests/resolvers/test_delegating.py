@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, ThreadResolver
+from ctxpolicy import (
+    ChainResolver,
+    ContextPolicy,
+    ContextResolver,
+    DelegatingResolver,
+    Lease,
+    ResolverError,
+    ThreadResolver,
+)
+from ctxpolicy.resolvers._bindings import WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver as Base
 from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import ResolverContract, StandInLoop, thread_context
@@ -114,3 +123,45 @@ def test_what_breaks_the_contract_is_told_of_the_resolver_that_broke_it():
 
     with pytest.raises(ResolverError, match=r"resolver Lost: get\(\) raised LookupError\('nowhere'\)"):
         ContextPolicy(Lost(), missing="error").get_event_loop()
+
+
+class Own(DelegatingResolver):
+    def present(self):
+        return ThreadResolver()
+
+
+class OwnChain(ChainResolver):
+    def __init__(self):
+        super().__init__(ThreadResolver())
+
+
+@pytest.mark.parametrize("base", [Own, OwnChain])
+@pytest.mark.parametrize("own", ["new", "loop_factory"])
+def test_a_new_or_a_loop_factory_of_its_own_makes_the_loops(base, own):
+    attribute = (lambda self: StandInLoop("its own")) if own == "new" else (lambda: StandInLoop("its own"))
+    resolver = type("Mine", (base,), {own: attribute})()
+    assert repr(resolver.new()) == "its own"
+    assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
+    assert repr(factory_of(resolver)()) == "its own"
+
+
+def test_bindings_around_others_pass_everything_on():
+    inner, loop = ThreadResolver(), StandInLoop()
+    bindings = WrappedBindings(inner.bindings)
+    assert bindings.keeps_leases
+    assert bindings.is_thread_exclusive() is True
+    assert bindings.was_set() is False
+    bindings.note_set()
+    assert inner.bindings.was_set() is bindings.was_set() is True
+    bindings.bind(loop)
+    assert inner.get() is loop
+    lease = Lease("a scope")
+    lease.open(StandInLoop)
+    token = bindings.enter_scope(lease)
+    assert inner.get() is lease.loop
+    assert bindings.is_innermost_scope(lease, token)
+    bindings.leave_scope(token)
+    assert bindings.lease(StandInLoop) is loop
+    bindings.clear()
+    assert inner.get() is None
+    lease.loop.close()

@@ -398,8 +398,8 @@ class ForgetsOnlyHereInAForkedChild(OfTenants):
 
 FORKED = {
     DeafInAForkedChild: "in the forked child get() returned None after set(loop 4)",
-    FailingInAForkedChild: "in the forked child there was ZeroDivisionError('division by zero')",
-    FailingInAForkedChildsTenants: "in the forked child there was ZeroDivisionError('division by zero')",
+    FailingInAForkedChild: "in the forked child ZeroDivisionError('division by zero') was raised",
+    FailingInAForkedChildsTenants: "in the forked child ZeroDivisionError('division by zero') was raised",
     ForgetsOnlyHereInAForkedChild: "in the forked child in context A get() returned loop 2",
 }
 

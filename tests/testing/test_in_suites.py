@@ -78,7 +78,7 @@ def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suit
     assert status == 1
     assert "FAILED test_suite_of_an_author.py::TestBroken::test_law_5_set_none_removes_what_was_set" in told
     assert "FAILED test_suite_of_an_author.py::TestRight" not in told
-    assert "Broken breaks law 5 (set(None) removes what was set by hand" in told
+    assert "Broken breaks law 5 (set(None) removes the loop that was set" in told
     assert "  2. in the test's own context: get() returns None" in told
 
 
