@@ -1,4 +1,4 @@
-"""block_on() where a loop runs in this very thread: refused, or on a fresh loop under it."""
+"""block_on() where a loop runs in this thread: it is refused, or it runs the coroutine on a fresh loop."""
 
 import asyncio
 import contextlib
@@ -185,7 +185,7 @@ async def wait_for_task():
 
 @pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue, wait_for_task])
 def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
-    """Such a thing has no loop until then, nor does asyncio.wait(), from 3.11 on, ask whose tasks it is given."""
+    """A lock or the like has no loop before, and from 3.11 on asyncio.wait() does not check the loop of its tasks."""
 
     async def main():
         wait = await make()

@@ -23,7 +23,7 @@ def installed(resolver):
 
 
 class Plain(ContextResolver):
-    """A resolver with nothing but the two methods that must be written."""
+    """A resolver with only the two methods that every resolver must have."""
 
     def __init__(self):
         self._local = threading.local()
@@ -168,7 +168,7 @@ def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_p
     assert host.in_force() in (previous, host.asyncio_policy())
 
 
-def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_stands_still():
+def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_is_blocked():
     log = []
 
     async def main():
