@@ -273,3 +273,19 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-c", "import ctxpolicy, sys; sys.exit('site-packages' not in ctxpolicy.__file__)")
     session.run("ctxpolicy", "list")
     pytest(session, *WHEEL_TESTS)
+
+
+@nox.session(python=ONE_PYTHON)
+def mutants(session: nox.Session) -> None:
+    """Change the code in many small ways, and list the changes that no test notices: `nox -s mutants -- MODULE...`.
+
+    This takes hours for all modules, and is no part of CI: see docs/contributing/mutants.md.
+    """
+    session.install(*group("mutants"))
+    copy = empty_folder(session, "copy")
+    tracked = session.run("git", "ls-files", external=True, silent=True)
+    for name in str(tracked).split():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    session.install("-e", f"{copy}[tests]")
+    session.run("python", "tests/mutants/run.py", str(copy), *session.posargs)

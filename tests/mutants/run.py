@@ -1,0 +1,117 @@
+"""Mutate modules with Cosmic Ray, and list the mutants that no test kills: `run.py COPY MODULE...`.
+
+COPY is a copy of the repository: its files are changed. Each module has a Cosmic Ray session of its own, which is kept
+in COPY. A MODULE may be a folder. Exit status: the number of modules with survivors, at most 100.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# For each folder, the tests that can notice a change in it. Those of the folder itself come first, because pytest stops
+# at the first failure.
+TESTS = {
+    "ctxpolicy/_loops": ["tests/_loops", "tests/_lifetime", "tests/_policy", "tests/_bridge"],
+    "ctxpolicy/resolvers": ["tests/resolvers", "tests/_policy", "tests/contract/test_builtin.py", "tests/_lifetime"],
+    "ctxpolicy/_policy": ["tests/_policy", "tests/resolvers", "tests/_lifetime", "tests/_explain"],
+    "ctxpolicy/_bridge": ["tests/_bridge", "tests/_lifetime"],
+}
+# Cosmic Ray replaces each operator by every other one. Of those mutants, one shows as much as all.
+BINARY = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul", "Mod_Mul", "BitAnd_BitOr")
+COMPARISONS = (
+    "Is_IsNot",
+    "IsNot_Is",
+    "Eq_NotEq",
+    "NotEq_Eq",
+    "Lt_LtE",
+    "LtE_Lt",
+    "Gt_GtE",
+    "GtE_Gt",
+    "In_NotIn",
+    "NotIn_In",
+)
+EXCLUDED = [
+    # `X | Y` stands in annotations only, which nothing evaluates.
+    rf"core/ReplaceBinaryOperator_(?!({'|'.join(BINARY)})$)",
+    rf"core/ReplaceComparisonOperator_(?!({'|'.join(COMPARISONS)})$)",
+]
+TEST_SECONDS = 30  # for one test: a mutant that makes a test hang is killed by this limit
+MUTANT_SECONDS = 900
+
+
+def mutate(module: str, copy: Path) -> int:
+    """Run all mutants of a module, print the survivors with their diffs, and return how many there are."""
+    name = module.removesuffix(".py").replace("/", ".")
+    config, session = copy / f"mutants-{name}.toml", copy / f"mutants-{name}.sqlite"
+    config.write_text(configuration(module), encoding="utf-8")
+    if not session.exists():  # else go on where the last run was stopped
+        cosmic_ray("cosmic-ray", "init", config, session, cwd=copy)
+        cosmic_ray("cr-filter-operators", session, config, cwd=copy)
+        cosmic_ray("cosmic-ray", "baseline", config, cwd=copy)
+    cosmic_ray("cosmic-ray", "exec", config, session, cwd=copy)
+    killed, survivors = 0, 0
+    for mutation, result in outcomes(session, copy):
+        if result["test_outcome"] == "survived":
+            survivors += 1
+            print(f"\n--- survived: {mutation['operator_name']}, occurrence {mutation['occurrence']}\n{result['diff']}")
+        elif result["test_outcome"] == "killed":
+            killed += 1
+    print(f"{module}: {killed} killed, {survivors} survived", flush=True)
+    return survivors
+
+
+def configuration(module: str) -> str:
+    """Return the configuration of Cosmic Ray for a module."""
+    tests = TESTS[str(Path(module).parent)]
+    own = Path("tests", *Path(module).parts[1:-1], f"test_{Path(module).name}")
+    first = [own.as_posix()] if own.exists() else []
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    command += [f"--timeout={TEST_SECONDS}", *first, *tests]
+    return f"""
+[cosmic-ray]
+module-path = {json.dumps(module)}
+timeout = {MUTANT_SECONDS}
+excluded-modules = []
+test-command = {json.dumps(" ".join(command))}
+
+[cosmic-ray.distributor]
+name = "local"
+
+[cosmic-ray.filters.operators-filter]
+exclude-operators = {json.dumps(EXCLUDED)}
+"""
+
+
+def cosmic_ray(program: str, *arguments: Path | str, cwd: Path) -> str:
+    """Run one of Cosmic Ray's programs in the copy, and return what it prints."""
+    command = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def outcomes(session: Path, copy: Path) -> Iterator[tuple[dict[str, object], dict[str, object]]]:
+    """Yield each mutation that ran, and its result."""
+    for line in cosmic_ray("cosmic-ray", "dump", session, cwd=copy).splitlines():
+        item, result = json.loads(line)
+        if result is not None:
+            yield item["mutations"][0], result
+
+
+def modules(path: str) -> list[str]:
+    """Return the modules in a folder, or the one module."""
+    if path.endswith(".py"):
+        return [path]
+    return sorted(str(file) for file in Path(path).glob("*.py") if file.name != "__init__.py")
+
+
+def main(copy: str, *paths: str) -> int:
+    """Mutate every module."""
+    found = [module for path in paths or TESTS for module in modules(path)]
+    return min(sum(mutate(module, Path(copy)) > 0 for module in found), 100)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
