@@ -1,11 +1,11 @@
 """Event loop policies for asyncio with a pluggable notion of context.
 
 Nothing is imported until a name is first used (PEP 562): ``import ctxpolicy`` imports neither asyncio nor any module of
-this package. That keeps a pytest run that does not use ctxpolicy fast, and lets ``python -m ctxpolicy run`` put the
-program's folder in its place on ``sys.path`` before the standard library is searched for modules.
+this package. This keeps a pytest run that does not use ctxpolicy fast. It also lets ``python -m ctxpolicy run`` move
+the program's folder on ``sys.path`` before any module of the standard library is imported.
 """
 
-TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than everything else here
+TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than the rest of this module
 
 if TYPE_CHECKING:
     from ctxpolicy._bridge.block_on import block_on
@@ -97,8 +97,8 @@ __all__ = [
     "using",
 ]
 
-# Every public name, under the module that defines it. The imports above say the same to type checkers; a test compares
-# the two, and `__all__`, and the reference.
+# The list of public names, each under the module that defines it. Type checkers cannot read it, and therefore need the
+# imports above and the literal `__all__`. A test compares the list with both, and with the reference in the docs.
 _MODULES = {
     "_bridge.block_on": ["block_on"],
     "_bridge.executor": ["ContextThreadPoolExecutor"],
@@ -130,7 +130,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
-# Not for type checkers, which would then take every misspelled name for an object.
+# Hidden from type checkers, which would otherwise accept every misspelled name as an object.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:

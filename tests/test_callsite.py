@@ -1,4 +1,4 @@
-"""Who called into asyncio or ctxpolicy."""
+"""The code that called into asyncio or ctxpolicy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = sys._getframe().f_code.co_filename
 
 
 def named(module: str, source: str, **names: object):
-    """Return the function ``call`` of a module of this name."""
+    """Return the function ``call`` of a new module called ``name``."""
     space = {"__name__": module, **names}
     exec(source, space)
     return space["call"]

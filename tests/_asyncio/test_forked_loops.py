@@ -1,4 +1,4 @@
-"""The loops that a forked child inherits are made harmless to the parent."""
+"""The loops that a forked child inherits cannot harm the parent."""
 
 import _thread
 import asyncio
@@ -79,7 +79,7 @@ def test_a_child_that_calls_sys_exit_in_a_task_ends_where_it_would_wait_for_ever
         async def main():
             child = os.fork()
             if child == 0:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio complains of the task
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio logs that the task was destroyed
                 sys.exit(3)
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 

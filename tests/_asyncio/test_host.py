@@ -1,4 +1,4 @@
-"""The host: how a policy is put in force on this Python, and what is done on an asyncio that offers no way."""
+"""The host: how a policy is put in force on this Python, and what happens if asyncio offers no way to do it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_platform_loop_is_what_asyncio_makes_unasked():
 
 
 def test_what_signals_are_written_to_is_the_same_after_another_loop_has_run_under_the_one_that_runs():
-    """A uvloop takes it away at its end."""
+    """A uvloop removes it when it stops."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     number = writer.fileno()

@@ -1,4 +1,4 @@
-"""What is found inside a loop of asyncio's that would be lost with it."""
+"""The pending work that is found inside one of asyncio's loops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def loop() -> Iterator[asyncio.SelectorEventLoop]:
 
 
 def things_in(loop: Any) -> list[object]:
-    return [leftover.thing for leftover in pending_work(loop)]
+    return [item.thing for item in pending_work(loop)]
 
 
 async def step() -> None:
@@ -65,7 +65,7 @@ def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
     with ours, theirs:
         loop.add_reader(ours, step)
         loop.add_writer(theirs, step)
-        assert [str(leftover).split(" for ")[0] for leftover in pending_work(loop)] == [
+        assert [str(item).split(" for ")[0] for item in pending_work(loop)] == [
             f"file descriptor {end.fileno()}, watched" for end in (ours, theirs)
         ]
         loop.remove_reader(ours)
@@ -75,7 +75,7 @@ def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
 
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No task is known, as up to Python 3.13 where the collector has found them."""
+    """Make asyncio know no task, as up to Python 3.13 after the garbage collector has found them."""
     monkeypatch.setattr("ctxpolicy._asyncio.loop_internals._tasks_of", lambda loop: set())
 
 
@@ -118,6 +118,6 @@ def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
             raise RuntimeError("no words")
 
     loop.call_soon(Callback())
-    (leftover,) = pending_work(loop)
+    (item,) = pending_work(loop)
     with pytest.raises(RuntimeError, match="no words"):
-        str(leftover)
+        str(item)

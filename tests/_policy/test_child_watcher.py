@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 KINDS = ["PidfdChildWatcher", "ThreadedChildWatcher", "MultiLoopChildWatcher", "SafeChildWatcher", "FastChildWatcher"]
-# These learn of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.
+# These are notified of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.
 IN_THE_MAIN_THREAD = {"SafeChildWatcher", "FastChildWatcher", "MultiLoopChildWatcher"}
 if sys.version_info < (3, 12):
     IN_THE_MAIN_THREAD.add("PidfdChildWatcher")
@@ -64,7 +64,7 @@ async def child(status: int = 7) -> int:
 
 @pytest.fixture(autouse=True)
 def own_policy() -> Iterator[Any]:
-    """asyncio's own policy, fresh, is in force around each test; the watchers that it comes to have are closed."""
+    """Put a new asyncio default policy in force around each test, and close its watchers after the test."""
     with in_force(default_policy()) as policy:
         yield policy
         asyncio.set_event_loop(None)
@@ -73,7 +73,7 @@ def own_policy() -> Iterator[Any]:
 
 @pytest.fixture(params=KINDS)
 def watcher(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A watcher of each kind in turn."""
+    """Return a watcher of each kind in turn."""
     made = make(request.param)
     yield made
     made.close()
@@ -125,7 +125,7 @@ def set_in_a_using_block(watcher: Any) -> Iterator[None]:
     params=[installed_over_it, installed_before_it, set_plainly_before_it, in_a_using_block, set_in_a_using_block]
 )
 def watched(request: pytest.FixtureRequest, watcher: Any) -> Iterator[Any]:
-    """Each watcher, each way."""
+    """Put each watcher in use, in each way."""
     with request.param(watcher):
         yield watcher
 
@@ -173,8 +173,8 @@ async def in_threads(*statuses: int) -> list[int]:
         asyncio.ensure_future(asyncio.to_thread(asyncio.run, told_child(status, *its)))
         for status, its in zip(statuses, events)
     ]
-    # Here too nothing is only awaited: the kernel may tell another thread of a signal, whose handler waits for this
-    # thread.
+    # join() with a limit, repeatedly: the kernel may deliver a signal to another thread, and its Python handler runs
+    # only when this thread runs Python code.
     while not all(started.is_set() or job.done() for job, (started, _) in zip(jobs, events)):
         await asyncio.sleep(0)
     for job, (_, told) in zip(jobs, events):
@@ -236,7 +236,7 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
     with install("contextvar"):
         set_watcher(watcher)
         asyncio.set_event_loop(loop)
-        in_thread(asyncio.set_event_loop, None)  # in other threads nothing is attached
+        in_thread(asyncio.set_event_loop, None)  # in other threads no watcher is attached
         asyncio.set_event_loop(None)
         assert watcher.attached == [loop, None]
         set_watcher(None)
@@ -248,7 +248,7 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
 
 
 class Watching:
-    """Notes what is done to it; passes for a watcher by subclassing, below."""
+    """Records the calls of its methods. A subclass below is also a child watcher."""
 
     def __init__(self) -> None:
         self.done: list[Any] = []
@@ -315,7 +315,7 @@ def test_what_is_not_the_previous_policys_present_loop_is_not_attached_at_the_en
     assert watcher.done == []  # there was no loop
     asyncio.set_event_loop(loop)
     installation = install("thread")
-    in_thread(installation.uninstall)  # the signal can be had in the main thread only
+    in_thread(installation.uninstall)  # a watcher can be attached in the main thread only
     installation = install("thread")
     loop.close()
     installation.uninstall()

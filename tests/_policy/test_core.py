@@ -1,4 +1,4 @@
-"""Nothing keeps a policy but its users: what it alone holds goes with it, and not by the garbage collector."""
+"""A policy is freed by reference counting, and with it the objects that only the policy holds."""
 
 from __future__ import annotations
 

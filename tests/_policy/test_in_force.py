@@ -1,4 +1,4 @@
-"""What makes loops under the policy in force: one answer for leases, nested runs, isolated calls and explain()."""
+"""The loop factory of the policy in force, as leases, nested runs, isolated calls and explain() use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""install: a policy in force for the whole process, and its exact undo."""
+"""install: puts a policy in force for the whole process, and restores exactly what was there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.programs import run_program
 
 
 class Noting(ThreadResolver):
-    """Notes what it is told, and fails where it is asked to."""
+    """Records calls, and raises in the method that the test names."""
 
     def __init__(self, fails: str = "") -> None:
         super().__init__()
@@ -235,7 +235,7 @@ def test_what_somebody_else_set_since_stays_and_is_named(replacement):
     assert "thread 'MainThread'" in message
     assert "by asyncio.set_event_loop_policy()" in message
     assert repr(installation).endswith(", installed>")
-    installation.uninstall()  # in_force() has set it again, as the message says
+    installation.uninstall()  # in_force() has put the policy in force again
     assert repr(installation).endswith(", uninstalled>")
 
 
@@ -273,7 +273,7 @@ def test_many_threads_may_install_at_once():
         thread.start()
     for thread in threads:
         thread.join()
-    # The list may be in another order than the installations: each names the one to be uninstalled first.
+    # The list may be in another order than the installations. Each error names the policy to uninstall first.
     while installations:
         (last,) = [each for each in installations if each.policy is host.in_force()]
         last.uninstall()

@@ -1,4 +1,4 @@
-"""The policy that is in force while using blocks are open and none of ours is installed: it passes all else on."""
+"""The policy that is in force while using blocks are open and no policy of ours is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.policies import asyncio_alone, default_policy, in_force, in_t
 
 
 class Kept:
-    """Where a policy of somebody else keeps its loop."""
+    """Stands for the thread-local of a policy that is not ours."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -26,8 +26,8 @@ class Own(asyncio.SelectorEventLoop):
     pass
 
 
-class SomebodyElses(PolicyBase):
-    """One loop for the process, made at need."""
+class OtherPolicy(PolicyBase):
+    """Has one loop for the process, which it creates when it is needed."""
 
     def __init__(self, *, private: bool = True) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class SomebodyElses(PolicyBase):
 
 @pytest.fixture(params=[True, False])
 def previous(request: pytest.FixtureRequest):
-    """Somebody else's policy, which may keep its loop where asyncio's does, in force."""
-    policy = SomebodyElses(private=request.param)
+    """Put a policy that is not ours in force. It may keep its loop where asyncio's policy does."""
+    policy = OtherPolicy(private=request.param)
     with in_force(policy):
         yield policy
     if policy.kept._loop is not None:
@@ -60,14 +60,14 @@ def previous(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def dispatch(previous):
-    """The policy of using() over it, with no block open."""
+def passthrough(previous):
+    """Put the pass-through policy over it in force, with no block open."""
     policy = PassThroughPolicy(previous)
     set_policy(policy)
     return policy
 
 
-@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
 def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames_the_caller():
     class Subclass(PolicyBase):
         def new_event_loop(self):
@@ -83,13 +83,13 @@ def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames
     loop.close()
 
 
-def test_it_names_what_it_stands_over(previous, dispatch):
-    assert dispatch.previous is previous
-    assert repr(dispatch) == f"<the policy of using() over {previous!r}>"
-    assert dispatch.resolver.describe() == f"the present context of {previous!r}"
+def test_it_names_what_it_stands_over(previous, passthrough):
+    assert passthrough.previous is previous
+    assert repr(passthrough) == f"<the policy of using() over {previous!r}>"
+    assert passthrough.resolver.describe() == f"the present context of {previous!r}"
 
 
-def test_get_set_and_new_are_the_previous_policys(previous, dispatch):
+def test_get_set_and_new_are_the_previous_policys(previous, passthrough):
     loop = asyncio.get_event_loop()
     assert type(loop) is Own
     assert in_thread(asyncio.get_event_loop) is loop
@@ -105,7 +105,7 @@ def test_get_set_and_new_are_the_previous_policys(previous, dispatch):
 def test_what_the_previous_policy_raises_is_raised():
     previous = default_policy()
     previous.get_event_loop = lambda: 1 / 0
-    with in_force(SomebodyElses()) as kept:
+    with in_force(OtherPolicy()) as kept:
         kept.get_event_loop = previous.get_event_loop
         set_policy(PassThroughPolicy(kept))
         with pytest.raises(ZeroDivisionError):
@@ -113,14 +113,14 @@ def test_what_the_previous_policy_raises_is_raised():
         set_policy(kept)
 
 
-def test_what_is_no_loop_is_refused_as_by_every_policy_of_ours(previous, dispatch):
+def test_what_is_no_loop_is_refused_as_by_every_policy_of_ours(previous, passthrough):
     with pytest.raises(TypeError, match="loop must be an instance of AbstractEventLoop or None, not 'str'"):
         asyncio.set_event_loop("forbidden")
 
 
-def test_libraries_that_peek_see_what_the_previous_policy_keeps_where_asyncios_does(previous, dispatch):
+def test_libraries_that_peek_see_what_the_previous_policy_keeps_where_asyncios_does(previous, passthrough):
     loop = asyncio.get_event_loop()
-    assert dispatch._local._loop is (loop if isinstance(previous._local, Kept) else None)
+    assert passthrough._local._loop is (loop if isinstance(previous._local, Kept) else None)
 
 
 def test_in_a_block_the_previous_policy_is_not_asked(previous):
@@ -132,7 +132,7 @@ def test_in_a_block_the_previous_policy_is_not_asked(previous):
     loop.close()
 
 
-def test_a_policy_that_takes_its_place_goes_on_making_the_previous_policys_kind(previous, dispatch):
+def test_a_policy_that_takes_its_place_goes_on_making_the_previous_policys_kind(previous, passthrough):
     loop = ContextPolicy("thread").new_event_loop()
     loop.close()
     assert type(loop) is Own
@@ -170,11 +170,13 @@ def test_in_a_forked_child_it_is_asyncios_own_fresh_start():
 
 
 def bind_in_the_main_thread_and_fork() -> asyncio.AbstractEventLoop:
-    # In a plain thread, outside of the block; the child's main thread is then this one.
+    # This plain thread is outside of the block, and becomes the main thread of the child.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of forks where threads are
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # 3.12 and later warn about a fork in a process with threads
         pid = os.fork()
     if pid == 0:
         code = 99

@@ -1,4 +1,4 @@
-"""ContextPolicy as asyncio's documentation describes policies: set plainly, subclassed, and asked for its parts."""
+"""ContextPolicy as an ordinary policy: set with asyncio's functions, subclassed, and its attributes read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.policies import NOT_A_LOOP, default_policy, in_force, in_thre
 
 @pytest.fixture
 def loops():
-    """Two loops that no policy was asked for."""
+    """Two loops that no policy has made."""
     made = [asyncio.SelectorEventLoop() for _ in range(2)]
     yield made
     for loop in made:
@@ -136,7 +136,7 @@ def test_a_closed_loop_is_bound_as_asyncio_binds_it(resolver, loops):
 
 
 class Answering(ContextResolver):
-    """Answers with whatever it is given, or raises it."""
+    """Returns the object that it was given, or raises it."""
 
     def __init__(self, answer):
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Over a policy of another kind, uvloop's or tornado's, new loops stay of that kind."""
+"""Over a policy of another kind, uvloop's or tornado's, new loops are of that kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.policies import (
 
 @pytest.fixture(params=[uvloop_policy, tornado_policy])
 def previous(request: pytest.FixtureRequest):
-    """uvloop's and tornado's policy, in force."""
+    """Put uvloop's and tornado's policy in force, in turn."""
     policy = request.param()
     with in_force(policy):
         yield policy
@@ -37,7 +37,7 @@ def kind_made_by(make: Any) -> type:
 
 
 def kinds() -> set[type]:
-    """Return the kinds of loops that asyncio makes now, in every way there is."""
+    """Return the classes of the loops that asyncio makes now, by each of its functions."""
 
     async def main() -> type:
         return type(asyncio.get_running_loop())
@@ -109,7 +109,7 @@ def test_what_was_bound_by_the_previous_policy_is_there_again(previous):
 
 
 def test_what_the_previous_policy_does_without_a_loop_shows_outside_of_a_using_block():
-    """Tornado's policy makes a loop in any thread."""
+    """Tornado's policy creates a loop in any thread."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     def job() -> None:

@@ -1,4 +1,4 @@
-"""run and Runner: asyncio's own behaviour, in every implementation of it, and what a resolver adds."""
+"""run and Runner: the behaviour of asyncio's, for every implementation of Runner, and the effect of a resolver."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_name_of_a_factory(**options: Any) -> Runner:
     return Runner(**{"loop_factory": "asyncio", **options})
 
 
-# asyncio's own is the measure where there is one (3.11); the one for 3.10 runs on every Python.
+# asyncio's own Runner, from 3.11 on, is the reference. The Runner for 3.10 runs on every Python.
 RUNNERS = [Runner, under_a_resolver, by_name_of_a_factory, runner_310.Runner]
 if hasattr(asyncio, "Runner"):
     RUNNERS.append(asyncio.Runner)
@@ -43,7 +43,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 @pytest.fixture(params=RUNNERS, ids=lambda runner: f"{runner.__module__}.{runner.__qualname__}")
 def make_runner(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Every implementation of Runner in turn."""
+    """Return every implementation of Runner in turn."""
     made: Callable[..., Any] = request.param
     return made
 
@@ -307,7 +307,7 @@ def run_under_a_resolver(main: Any, **options: Any) -> Any:
 
 @pytest.fixture(params=[asyncio.run, ctxpolicy.run, run_under_a_resolver], ids=["asyncio", "ours", "resolver"])
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """asyncio.run, and ours."""
+    """Return asyncio.run and ctxpolicy.run in turn."""
     found: Callable[..., Any] = request.param
     return found
 

@@ -1,4 +1,4 @@
-"""using: a resolver for one contextvars context and its copies, while the rest of the process goes on as before."""
+"""using: a resolver for one contextvars context and its copies, without effect on the rest of the process."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def uvloops_policy() -> Iterator[None]:
 
 @pytest.fixture(params=[nothing_installed, something_installed, set_plainly, uvloops_policy], autouse=True)
 def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The sweep: whatever is in force, a block does the same, and leaves no trace."""
+    """Run each test under each kind of policy. A block has the same effect under all, and leaves no trace."""
     with request.param():
         before = host.in_force()
         yield request.param.__name__
@@ -84,7 +84,7 @@ def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
-    """Three loops that no policy was asked for."""
+    """Three loops that no policy has made."""
     made: list[asyncio.AbstractEventLoop] = [asyncio.SelectorEventLoop() for _ in range(3)]
     yield made
     for loop in made:
@@ -92,7 +92,7 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 
 
 def seen() -> asyncio.AbstractEventLoop | None:
-    """Return the policy's answer here, a running loop left aside."""
+    """Return the loop of the policy in force, also if another loop is running."""
     try:
         return (host.in_force() or host.asyncio_policy()).get_event_loop()
     except RuntimeError:
@@ -139,10 +139,10 @@ def test_blocks_nest(loops):
 
 
 def test_the_policy_names_the_resolver_that_answers_here(surroundings):
-    with using(ThreadResolver()) as chosen:
+    with using(ThreadResolver()) as overriding:
         policy = host.in_force()
         assert isinstance(policy, ContextPolicy)
-        assert policy.resolver is chosen
+        assert policy.resolver is overriding
         assert contextvars.Context().run(lambda: policy.resolver) is policy.own_resolver
         if surroundings in ("something_installed", "set_plainly"):
             assert isinstance(policy.own_resolver, ThreadResolver)
@@ -286,7 +286,7 @@ def test_two_tasks_of_one_loop_are_each_under_a_resolver_of_their_own(loops):
 
 
 class Barrier:
-    """asyncio.Barrier, which 3.10 does not have."""
+    """Does what asyncio.Barrier does, which 3.10 does not have."""
 
     def __init__(self, parties: int) -> None:
         self.parties, self.arrived, self.event = parties, 0, asyncio.Event()
@@ -435,7 +435,7 @@ def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
             made = asyncio.run(main())
             assert made is not None
     collect_garbage()
-    assert made.is_closed()  # its lease has ended with its task
+    assert made.is_closed()  # the lease ended with the task
 
 
 def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
@@ -617,13 +617,13 @@ def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(mon
 
 def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstalled(loops):
     before = host.in_force()
-    with using(ThreadResolver()) as chosen:
+    with using(ThreadResolver()) as overriding:
         installation = install("thread", missing="error")
-        assert host.in_force().resolver is chosen
+        assert host.in_force().resolver is overriding
         asyncio.set_event_loop(loops[0])
     assert host.in_force() is installation.policy
     assert seen() is None
-    with using(chosen):
+    with using(overriding):
         assert asyncio.get_event_loop() is loops[0]
     installation.uninstall()
     assert settled() is before
@@ -639,7 +639,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
 
 def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
-    policy._core._override = None  # as it is where this is the first block of the process
+    policy._core._override = None  # the state before the first block of the process
     policy._bind_methods()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -680,7 +680,7 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
     assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
     assert warning.filename == __file__
     set_policy(before)
-    with using("task"):  # nothing of that is left
+    with using("task"):  # the block works as if that had not happened
         pass
 
 
@@ -706,7 +706,8 @@ def test_a_program_that_sets_a_policy_loses_no_result():
     before = host.in_force()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        # Not by name: what run() has bound there stays, as its end tells only the policy that is in force then.
+        # Not by name, which would share a resolver: the loop that run() bound stays bound in it, because run() unbinds
+        # its loop in the policy that is in force at its end.
         assert run(main(), resolver=ThreadResolver()) == "result"
     set_policy(before)
 
@@ -762,7 +763,7 @@ def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(s
     threads[0].start()
     inside.wait()
     threads[1].start()
-    # If the drop waits for the change, this wait ends after its limit only.
+    # If dropping the copy waited for the change, this wait would end only with its time limit.
     ended_meanwhile = dropped.wait(30)
     still_in_force = host.in_force()
     leave.set()
@@ -770,7 +771,7 @@ def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(s
         thread.join()
     assert ended_meanwhile
     assert isinstance(still_in_force, PassThroughPolicy)
-    assert settled() is before  # the end of the change has removed it
+    assert settled() is before  # the end of the change removed the temporary policy
 
 
 def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surroundings, monkeypatch):
