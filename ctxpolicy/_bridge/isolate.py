@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from ctxpolicy._asyncio.capabilities import platform_loop
-from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncio_default
+from ctxpolicy._asyncio.capabilities import default_loop_factory, platform_loop
 from ctxpolicy._bridge.isolated_call import IsolatedCall
 from ctxpolicy._bridge.worker_threads import thread_cache
 from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._loops.pool import ReusableFactory, loop_pool
-from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._policy.in_force import factory_in_force
 from ctxpolicy.errors import OptionError
 
 __all__ = ["close_isolate_pool", "isolate"]
@@ -97,20 +94,11 @@ def close_isolate_pool(wait: float | None = None) -> None:
 
 def _factory(given: LoopFactory | str | None) -> LoopFactory:
     """Return the factory that creates the loop of a call: ``given``, or the one in force if that is ``None``."""
-    factory = _factory_in_force() if given is None else named_loop_factory(given)
-    # What platform_loop() creates on Unix is an asyncio.SelectorEventLoop.
-    if factory is asyncio.SelectorEventLoop or (factory is platform_loop and sys.platform != "win32"):
+    factory = factory_in_force() if given is None else named_loop_factory(given)
+    kind = default_loop_factory() if factory is platform_loop else factory
+    if kind is asyncio.SelectorEventLoop:
         return _new_or_used_loop
     return lambda: record_creation(make_loop(factory))
 
 
-_new_or_used_loop = ReusableFactory(partial(make_loop, asyncio.SelectorEventLoop))
-
-
-def _factory_in_force() -> LoopFactory:
-    """Return the loop factory of the policy in force."""
-    policy: Any = host.in_force()
-    if is_asyncio_default(policy):
-        return platform_loop
-    factory: LoopFactory = policy.factory_in_use() if isinstance(policy, ContextPolicy) else policy.new_event_loop
-    return factory
+_new_or_used_loop: Final = ReusableFactory(partial(make_loop, asyncio.SelectorEventLoop))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,9 +14,12 @@ from ctxpolicy._bridge.worker_threads import ThreadCache
 
 @pytest.fixture(autouse=True)
 def no_idle_threads() -> Iterator[None]:
-    """End the idle threads of isolate(), and close the loops that are kept for reuse."""
+    """End the threads of isolate(), the busy ones after their calls, and close the loops that are kept for reuse."""
     yield
     close_isolate_pool()
+    for thread in threading.enumerate():
+        if thread.name == "ctxpolicy-isolate":
+            thread.join(60)  # each test opens its gates, so this waits only for what is about to end
 
 
 @pytest.fixture

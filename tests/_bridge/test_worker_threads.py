@@ -214,9 +214,9 @@ def test_a_thread_starts_in_an_empty_contextvars_context(threads: ThreadCache):
 
 def close_and_join(threads: ThreadCache) -> None:
     """End the threads of the cache, those included that are still busy."""
-    names = [thread for thread in threading.enumerate() if thread.name == "ctxpolicy-isolate"]
+    busy = [thread for thread in threading.enumerate() if thread.name == "ctxpolicy-isolate"]
     threads.close()
-    for thread in names:
+    for thread in busy:
         thread.join()
 
 
