@@ -233,8 +233,8 @@ _PAGE = """\
 
 In each row, a task that has bound a loop by the resolver of the column makes a child. *The same context*: the child
 has that loop, and a loop that the child sets is bound in its parent too. *Inherits*: the child has that loop, and a
-loop that it sets is bound in the child only. *Empty*: the child has no loop. The key of the `keyed` columns is the value
-of a context variable, and is inherited as context variables are.
+loop that it sets is bound in the child only. *Empty*: the child has no loop. The key of the `keyed` columns is the
+value of a context variable, and is inherited as context variables are.
 
 """
 
