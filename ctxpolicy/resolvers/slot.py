@@ -31,13 +31,12 @@ class SlotResolver(ContextResolver):
     loop is handed out only where it may be used, to forks, leases and scopes, and to several threads that are in one
     context at once. When the slot of a context is gone, a lease in it ends.
 
-    What is loaded and stored is an opaque value to the subclass, which stores what it was given and loads what it has
+    To the subclass, what it loads and stores is an opaque value: it stores what it is given, and loads what it has
     stored.
 
     Attributes:
-        any_thread: whether a loop is handed out in other threads too than the one that bound it. ``False``: each thread
-            that is in a context has a loop of its own there, and a thread's loop goes when the thread or the context
-            ends.
+        any_thread: whether all threads that are in a context share one loop. ``False``: each of them has a loop of its
+            own there.
         traced: whether to record where each loop is bound (by default in asyncio's debug mode only: it takes time).
     """
 
@@ -71,12 +70,12 @@ class SlotResolver(ContextResolver):
         return None if own is None else own.loop
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Bind ``loop``; ``None`` unbinds what was set, and a lease that has not ended shows again."""
+        """Bind ``loop``; ``None`` unbinds the loop that was set, and a lease that has not ended is bound again."""
         if self._one_thread:
             self.store(self._set_over(self._replaced(), loop))
             return
         with self._locks.change:
-            # All that is replaced is kept until the lock is released: what it ends may take long.
+            # Kept alive until the lock is released, because the end of a lease may take long.
             value = self._replaced()
             if self.any_thread:
                 self.store(self._set_over(value, loop))
@@ -152,27 +151,37 @@ class SlotBindings(Bindings):
         self._resolver = resolver
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Set ``loop``: the slot itself knows of the lease, and that a loop was set."""
+        """Set ``loop``: the slot itself keeps the lease, and that a loop was set."""
         self._resolver.set(loop)
 
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
         """Lease a loop for the present context, or return the one that is bound; the lease ends with the slot."""
         resolver = self._resolver
-        if not resolver._shares_loop():
-            return self._lease(factory)
-        with resolver._locks.lease:
-            return self._lease(factory)
-
-    def _lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        loop = self._resolver.get()
+        if resolver._shares_loop():
+            with resolver._locks.lease:
+                loop = resolver.get()
+                return self._lease_shared(factory) if loop is None else loop
+        loop = resolver.get()
         if loop is None:
-            lease = Lease(self._resolver.describe())
+            lease = Lease(resolver.describe())
             loop = lease.open(factory)
-            self._resolver._change(lambda own: lease.binding(None if own is None else own.scope))
+            resolver._change(lambda own: lease.binding(None if own is None else own.scope))
         return loop
 
+    def _lease_shared(self, factory: LoopFactory) -> AbstractEventLoop:
+        """Lease a loop, unless another thread has set one in the context while the loop was made."""
+        lease = Lease(self._resolver.describe())
+        loop = lease.open(factory)
+        previous = self._resolver._change(
+            lambda own: own if _has_loop(own) else lease.binding(None if own is None else own.scope)
+        )
+        if not _has_loop(previous):
+            return loop
+        lease.release()
+        return previous.loop  # type: ignore[union-attr, return-value]  # it has one
+
     def clear(self) -> None:
-        """Empty the slot, but for a scope that is open, which is still to be left."""
+        """Empty the slot, except for an open scope, which must still be left."""
         self._resolver._change(emptied)
 
     def enter_scope(self, lease: Lease) -> Any:
@@ -205,8 +214,12 @@ class SlotBindings(Bindings):
         return not self._resolver._shares_loop()
 
 
+def _has_loop(binding: Binding | None) -> bool:
+    return binding is not None and binding.loop is not None
+
+
 def emptied(binding: Binding | None) -> Binding | None:
-    """Return what is left of ``binding`` when its loop is let go of: a scope that is open."""
+    """Return what remains of ``binding`` without its loop: an open scope."""
     if binding is None or binding.scope is None:
         return None
     return Binding(None, 0, process.id, scope=binding.scope)

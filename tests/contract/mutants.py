@@ -1,4 +1,4 @@
-"""Resolvers that are broken on purpose, at least one a law, and which law's tests catch which of them.
+"""Resolvers that are broken on purpose, at least one for each law, and the laws whose tests catch them.
 
 ``python -m tests.contract.mutants`` prints the page of the docs (docs/reference/contract-mutants.md).
 """
@@ -37,7 +37,7 @@ MUTANTS = tuple(
     )
 )
 
-# For each test of the contract a resolver that breaks the test's own law, and is caught by this very test.
+# For each test of the contract, a resolver that breaks the law of the test, and that this very test catches.
 CAUGHT = {
     "test_description_can_be_used": "IsMadeOnce",
     "test_methods_get_is_none_where_nothing_is_bound": "MakesALoopInGet",
@@ -98,15 +98,15 @@ def caught_by(contract: type[ResolverContract]) -> set[int]:
         except unittest.SkipTest:
             pass
         except BrokenLawError as error:
-            # Law 7 has all other tests run once more; what fails there and did not fail before, it has caught.
+            # Law 7 runs the other tests once more; it has caught what fails there and did not fail before.
             laws.add(error.law if error.law in laws else law_of(test))
-        except Flaky:  # the model's: chance (an address used again) had a hand in what failed
+        except Flaky:  # from the model: the failure depended on chance, such as an address that is used again
             laws.add(law_of(test))
     return laws
 
 
 def page() -> str:
-    """Return which tests each law has, and which of them catch which mutant, as a page of the docs."""
+    """Return the page of the docs: the tests of each law, and which of them catch which mutant."""
     return "\n".join([_HEAD, *_laws(), _TABLE, *_table()]) + "\n"
 
 
@@ -116,7 +116,7 @@ def _laws() -> list[str]:
         tests = {name: test for name, test in tests_of(ResolverContract).items() if law_of(test) == law}
         title = label(law).partition(" (")[0]
         lines += [f"\n## {title[0].upper()}{title[1:]}", "", f"{LAWS[law][0].upper()}{LAWS[law][1:]}."]
-        lines += ["", "| test | what it sees to | catches, for example |", "|---|---|---|"]
+        lines += ["", "| test | what it checks | catches, for example |", "|---|---|---|"]
         for name in sorted(tests, key=list(CAUGHT).index):
             text = " ".join((inspect.getdoc(tests[name]) or "").split())
             lines.append(f"| `{name}` | {text} | `{CAUGHT[name]}` |")
@@ -127,7 +127,7 @@ def _laws() -> list[str]:
 
 
 def _has_source(example: type[OfThreads]) -> bool:
-    """Tell whether the resolver itself is broken, and not only what is said of it."""
+    """Return whether the resolver itself is broken, and not only its description."""
     return example.Resolver.__qualname__ == f"{example.__name__}.Resolver"
 
 
@@ -160,16 +160,16 @@ _HEAD = """\
 
 <!-- Made by `python -m tests.contract.mutants`; a test compares it with what the tests do. -->
 
-The tests are those of `ctxpolicy.testing.ResolverContract`. For each there is a resolver that is broken on purpose, and
-caught by that very test; the tests of ctxpolicy see to it. The broken resolvers are in `tests/contract/`, made of right
-ones (`Threads`, `ContextVars`, `Slots` and `Tenants`), which no test catches."""
+The tests are those of `ctxpolicy.testing.ResolverContract`. For each test there is a resolver that is broken on purpose
+and that this very test catches, which the tests of ctxpolicy check. The broken resolvers are in `tests/contract/`. They
+derive from right ones (`Threads`, `ContextVars`, `Slots` and `Tenants`), which no test catches."""
 
 _TABLE = """
 ## Which law's tests catch which broken resolver
 
-Each row is a broken resolver; the columns are the tests above, law by law. **X**: the law that the resolver breaks, and
-whose tests catch it every time (3.14: from that Python on, which has the option that it takes). x: the tests of another
-law catch it too, as what is broken shows there as well. (x): they do so on some Pythons, or at some turns of chance.
+Each row is a broken resolver; each column has the tests of one law. **X**: the resolver breaks this law, whose tests
+catch it every time (3.14: from that Python on, which has the interpreter option that the test needs). x: the tests of
+this law catch it too, every time. (x): they catch it on some Pythons, or by chance.
 """
 
 

@@ -1,4 +1,4 @@
-"""Resolvers that break what the contract says of the methods."""
+"""Resolvers that break what the contract says about single methods."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MakesALoopInGet(OfThreads):
 
 
 class NewBinds(OfThreads):
-    """new() binds what it makes"""
+    """new() binds the loop that it makes"""
 
     breaks = 0
 
@@ -93,7 +93,7 @@ class ClosesWhatItReplaces(OfContextVars):
 
 
 class BindsAnything(OfContextVars):
-    """setter() returns set itself, which binds what is no loop too"""
+    """setter() returns set() itself, which also binds what is no event loop"""
 
     breaks = 0
 
@@ -103,7 +103,7 @@ class BindsAnything(OfContextVars):
 
 
 class IsNotCleared(OfSlots):
-    """store(None) does nothing, and so clear() leaves the loop bound"""
+    """store(None) does nothing; therefore clear() leaves the loop bound"""
 
     breaks = 0
 
@@ -114,7 +114,7 @@ class IsNotCleared(OfSlots):
 
 
 class DropsTheScope(OfSlots):
-    """store() makes the binding anew, and forgets its scope"""
+    """store() copies the binding without its scope"""
 
     breaks = 0
 
@@ -140,7 +140,7 @@ class _Forgetful(SlotBindings):
 
 
 class ReportsNoLeases(OfSlots):
-    """bindings returns what reports no change, and so binding_changed() sees no lease and no scope"""
+    """bindings has no report of changes; therefore binding_changed() is not called for leases and scopes"""
 
     breaks = 0
 

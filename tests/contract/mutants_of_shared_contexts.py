@@ -15,7 +15,7 @@ from tests.contract.right import OfSharedTenants, OfTenants, SharedTenants, Tena
 
 
 class HasOneBindingForAllThreads(OfTenants):
-    """a tenant has one binding, which names its thread: what another thread sets replaces it"""
+    """a tenant has one binding for all threads: a set in another thread replaces it"""
 
     breaks = 8
 
@@ -34,7 +34,7 @@ class HasOneBindingForAllThreads(OfTenants):
 
 
 class ForgetsOtherThreads(OfTenants):
-    """store() makes the binding anew, and forgets the bindings of the other threads that are in it"""
+    """store() copies the binding without the bindings of other threads that it carries"""
 
     breaks = 8
 
@@ -44,7 +44,7 @@ class ForgetsOtherThreads(OfTenants):
 
 
 class UnbindsForAllThreads(OfTenants):
-    """set(None) empties the slot, in which other threads have bindings too"""
+    """set(None) empties the slot, which has the bindings of other threads too"""
 
     breaks = 8
     also = (0, 5)
@@ -59,7 +59,7 @@ class UnbindsForAllThreads(OfTenants):
 
 
 class SaysThatItIsExclusive(OfSharedTenants):
-    """threads share a loop, and isolate() is told that no other thread is in the context"""
+    """threads share a loop, but is_thread_exclusive() tells isolate() that they do not"""
 
     breaks = 8
 
@@ -75,7 +75,7 @@ class _Exclusive(SlotBindings):
 
 
 class LeasesOneForEach(OfSharedTenants):
-    """whether a loop is bound is asked, and a loop is leased, in two steps"""
+    """lease() checks whether a loop is bound, and leases one, without a lock"""
 
     breaks = 8
 

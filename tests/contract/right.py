@@ -1,4 +1,4 @@
-"""Resolvers that are right, and the descriptions of their contexts; the mutants are made of these."""
+"""Resolvers that keep the contract, and descriptions of their contexts. The mutants derive from these."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def present_task() -> Any:
 
 
 class Threads(ContextResolver):
-    """A plain resolver, right: a context is a thread."""
+    """A plain resolver that keeps the contract: a context is a thread."""
 
     def __init__(self):
         self._local = threading.local()
@@ -44,7 +44,7 @@ class Threads(ContextResolver):
 
 
 class ContextVars(ContextResolver):
-    """A plain resolver, right: a context is a contextvars context, and a new one inherits."""
+    """A plain resolver that keeps the contract: a context is a contextvars context, and a copy inherits."""
 
     def __init__(self):
         self._bound = contextvars.ContextVar("bound", default=(None, 0, 0))
@@ -58,7 +58,7 @@ class ContextVars(ContextResolver):
 
 
 class Slots(SlotResolver):
-    """A slot resolver, right: a context is a contextvars context, and a new one inherits."""
+    """A slot resolver that keeps the contract: a context is a contextvars context, and a copy inherits."""
 
     def __init__(self):
         self._bound = contextvars.ContextVar("bound", default=None)
@@ -80,7 +80,7 @@ present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("
 
 
 class Tenants(SlotResolver):
-    """A slot resolver, right: a context is a tenant, and each thread in it has its own loop."""
+    """A slot resolver that keeps the contract: a context is a tenant, and each thread in it has its own loop."""
 
     def __init__(self):
         self._thread = threading.local()
@@ -93,7 +93,7 @@ class Tenants(SlotResolver):
 
 
 class SharedTenants(Tenants):
-    """A slot resolver, right: a context is a tenant, and all threads that serve it have one loop."""
+    """A slot resolver that keeps the contract: a context is a tenant, and all threads in it share one loop."""
 
     any_thread = True
 
@@ -101,10 +101,10 @@ class SharedTenants(Tenants):
 class OfThreads(ResolverContract):
     Resolver: ClassVar[type[ContextResolver]] = Threads
     breaks: ClassVar[int | None] = None
-    # The other laws whose tests catch it too: every time, and on some Pythons or at some turns of chance.
+    # The other laws whose tests catch it too: every time (also), and on some Pythons or by chance (sometimes).
     also: ClassVar[tuple[int, ...]] = ()
     sometimes: ClassVar[tuple[int, ...]] = ()
-    # What it needs to be broken: a flag of sys.flags, not set.
+    # The flag of sys.flags that must exist, unset, to show what is broken.
     needs: ClassVar[str] = ""
 
     def make_resolver(self) -> ContextResolver:

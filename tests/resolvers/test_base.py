@@ -1,4 +1,4 @@
-"""What a resolver has when its author wrote get and set only."""
+"""What a resolver does when its author wrote only get() and set()."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctxpolicy.testing import StandInLoop, in_new_thread
 
 
 class Plain(ContextResolver):
-    """One loop a thread, and nothing more than must be."""
+    """One loop per thread, and only the required methods."""
 
     def __init__(self):
         self.local = threading.local()

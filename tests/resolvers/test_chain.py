@@ -1,4 +1,4 @@
-"""A context is that of the first resolver whose kind of context is present."""
+"""The context is the context of the first resolver that applies here."""
 
 from __future__ import annotations
 

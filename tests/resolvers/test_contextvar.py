@@ -125,7 +125,7 @@ def test_a_lease_ends_with_the_last_copy_of_its_context(resolver):
 
 @pytest.fixture
 def no_collection_meanwhile():
-    """Only objects that have seen no collection yet are surely finalized in the order in which they were made."""
+    """Only objects that no collection has seen yet are finalized in the order in which they were made, for sure."""
     gc.collect()
     gc.disable()
     yield
@@ -134,7 +134,7 @@ def no_collection_meanwhile():
 
 @pytest.mark.usefixtures("no_collection_meanwhile")
 def test_a_lease_that_its_own_loop_refers_back_to_ends_with_its_context(resolver):
-    """By a timer, whose handle keeps a copy of the context that holds the lease."""
+    """The loop refers to itself by a timer, whose handle keeps a copy of the context that has the lease."""
     closed = []
 
     class Loop(asyncio.SelectorEventLoop):

@@ -1,4 +1,4 @@
-"""What the contextvar resolver keeps in a contextvars context, and that it keeps no more there."""
+"""The variables that the contextvar resolver sets in a contextvars context, and that there are no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A context is what a function returns."""
+"""A context is a key that a function returns."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
     with thread_context() as run:
         mine, hers = policy.get_event_loop(), run(policy.get_event_loop)
         assert (mine is hers) is shared
-        kept = resolver.binding()  # what others still refer to, or PyPy has not reclaimed, ends too
+        kept = resolver.binding()  # a lease that is still referred to, or that PyPy has not freed, ends too
         in_new_thread(lambda: resolver.release("a"))
         assert kept.loop is mine
         assert mine.is_closed()
@@ -201,7 +201,7 @@ def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
 
 
 def test_callbacks_of_a_transport_have_the_key_of_who_made_it():
-    """They run in that one's contextvars context, so a key that is read from there is stale for what comes in later."""
+    """They run in the contextvars context of the code that made it: a key read there is stale for later input."""
     tenant = contextvars.ContextVar("tenant", default=None)
     resolver, seen = KeyedResolver(tenant.get), []
 
@@ -261,5 +261,5 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         assert resolver.get() is inherited
         inherited.close()
     """
-    # From 3.12 on Python warns of any fork beside a thread.
+    # From 3.12 on, Python warns of a fork in a process with threads.
     run_program(textwrap.dedent(program), flags=("-W", "error", "-W", "ignore:This process:DeprecationWarning"))

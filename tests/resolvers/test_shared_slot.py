@@ -131,6 +131,20 @@ def test_where_threads_share_a_loop_there_is_one_binding(one, elsewhere):
     assert one.bindings.is_thread_exclusive() is True
 
 
+def test_a_loop_that_another_thread_sets_while_a_shared_one_is_made_stays_bound(one, elsewhere):
+    one.any_thread = True
+    hand, made = StandInLoop("set by hand"), []
+
+    def factory():
+        elsewhere(lambda: one.set(hand))
+        made.append(asyncio.SelectorEventLoop())
+        return made[0]
+
+    assert one.bindings.lease(factory) is hand
+    assert one.get() is hand
+    assert made[0].is_closed()
+
+
 def test_bindings_of_the_parent_process_are_not_those_of_a_thread_here(one, elsewhere):
     one.set(StandInLoop())
     elsewhere(lambda: one.set(StandInLoop()))

@@ -1,4 +1,4 @@
-"""What a resolver gets whose author said only where the slot is."""
+"""What a resolver does when its author said only where the slot is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.programs import run_program
 
 
 class OneSlot(SlotResolver):
-    """One slot, for whoever asks."""
+    """One slot, for all contexts and threads."""
 
     slot: Binding | None = None
 

@@ -1,4 +1,4 @@
-"""What is wrong with a resolver or with its description is told, with the law and what was done step by step."""
+"""A failure says what is wrong with a resolver or its description, names the law, and shows the steps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def description(base=OfThreads, **attributes):
 
 
 def wrong(contract, test):
-    """Return what the description is told to be wrong in."""
+    """Return what the failure of ``test`` says is wrong with the description."""
     with pytest.raises(DescriptionError) as caught:
         getattr(contract, test)()
     message = str(caught.value)
@@ -55,7 +55,7 @@ def wrong(contract, test):
 
 
 def broken(kind, test, base=OfThreads, **attributes):
-    """Return how the resolver is told to break the law."""
+    """Return what the failure of ``test`` says of the resolver ``kind``."""
     with pytest.raises(BrokenLawError) as caught:
         getattr(description(base, kind=kind, **attributes), test)()
     assert not isinstance(caught.value, DescriptionError)
@@ -139,7 +139,7 @@ def test_what_a_context_manager_yields_must_run_functions(complaint):
     assert complaint in wrong(mine, test)
 
 
-# Descriptions that lie
+# Wrong descriptions
 
 
 LIES = {
@@ -319,7 +319,7 @@ class InAForkedChild(ThreadResolver):
 
 
 class OfTenants(ResolverContract):
-    """The simplest contexts that can be entered from one another: the value of an attribute."""
+    """The simplest contexts that can be entered inside each other: the value of an attribute."""
 
     class Resolver(ContextResolver):
         def __init__(self):
@@ -380,7 +380,7 @@ class FailingInAForkedChild(OfThreads):
 
 
 class FailingInAForkedChildsTenants(OfTenants):
-    """Where the tenant is that forked all is well."""
+    """The tenant that forked has no fault."""
 
     class Resolver(OfTenants.Resolver):
         def set(self, loop):

@@ -1,4 +1,4 @@
-"""The test double records what it is asked, and answers as it is told to."""
+"""The test double records every call, and answers by a script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.policies import collect_garbage
 
 
 class TestRecordingResolver(ResolverContract):
-    """It keeps the laws of the resolver that it is around, but for what it records, which it keeps alive."""
+    """It keeps the laws of the resolver that it is around; only what it records, which it keeps alive, is dropped."""
 
     def make_resolver(self):
         recording = RecordingResolver()

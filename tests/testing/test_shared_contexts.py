@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import BrokenLawError
-from tests.contract.right import OfSharedTenants, OfTenants, SharedTenants, Tenants, present_tenant
+from tests.contract.right import OfSharedTenants, OfTenants, SharedTenants, Tenants
 
 
 def broken(base, kind, test, **attributes):
@@ -36,15 +37,12 @@ def test_a_leased_loop_that_another_thread_is_given_though_threads_do_not_share(
 
 
 def test_an_isolated_call_that_leaves_its_loop_bound_in_its_thread():
-    class Leaving(Tenants):
-        def store(self, binding):
-            if present_tenant.get() is None or binding is None or binding.loop is not None:
-                super().store(binding)
+    class Leaving(SlotBindings):
+        def leave_scope(self, token):
+            pass
 
-        def _change(self, change):
-            return super()._change(lambda own: change(own) or own)
-
-    message = broken(OfTenants, Leaving, "test_law_8_isolated_calls_at_once_leave_what_was_bound")
+    kind = type("Leaving", (Tenants,), {"bindings": property(Leaving)})
+    message = broken(OfTenants, kind, "test_law_8_isolated_calls_at_once_leave_what_was_bound")
     assert "a thread of the calls was handed made loop " in message
 
 

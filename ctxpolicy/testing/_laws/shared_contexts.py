@@ -122,7 +122,6 @@ class _IsolatedCall:
 
     def __init__(self, scenario: Scenario, context: Context, run: Run) -> None:
         self._scenario = scenario
-        self._lease = Lease("an isolated call")
         self._context = context
         self._run = run
         self._token: Any = None
@@ -137,6 +136,7 @@ class _IsolatedCall:
         return self._run(lambda: self._context.run(function))
 
     def _begin(self) -> bool:
+        self._lease = Lease("an isolated call")  # here, because a lease belongs to the thread that makes it
         self._lease.open(self._scenario.policy.new_event_loop)
         bindings = self._scenario.resolver.bindings
         if not bindings.is_thread_exclusive():
