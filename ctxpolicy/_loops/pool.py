@@ -49,56 +49,64 @@ class ReusableFactory:
         return record_creation(self.create())
 
 
+class _LeasedLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop whose own finalizer ends the lease.
+
+    The garbage collector may find a loop and its lease in one cycle, and finalizes them in no fixed order. asyncio's
+    finalizer of a loop would warn that nobody has closed the loop, although the lease is about to close it.
+    """
+
+    # The process that created the loop, the code that needed the present lease, and the context it is leased for.
+    _ctxpolicy_lease: tuple[int, Place | None, str]
+
+    def __del__(self) -> None:
+        if not self.is_closed():
+            end_leased(self, *self._ctxpolicy_lease)
+
+
+for _name in ("__name__", "__qualname__", "__module__"):  # messages show the loop as what it is to its users
+    setattr(_LeasedLoop, _name, getattr(asyncio.SelectorEventLoop, _name))
+
+
 @final
 class PooledLoop:
     """A loop that passes from one lease to the next.
-
-    The garbage collector may find this object, the loop and the present lease in one cycle. It finalizes the older
-    object first, and a reused loop is older than its present lease. This object is older than the loop, and its
-    finalizer ends the loop. Otherwise the loop's own finalizer would run first, and warn that nobody closed the loop.
 
     Attributes:
         loop: the loop; ``None`` after its end.
         snapshot: the state of the loop when it was new; ``None`` if the loop must not be reused.
         generation: the generation of the pool in which the loop was created.
-        place, context: the code that needed the present lease, and the context that the loop is leased for.
     """
 
-    __slots__ = ("_process", "context", "generation", "loop", "place", "snapshot")
+    __slots__ = ("generation", "loop", "snapshot")
 
-    def __init__(self, generation: object) -> None:
-        self.loop: AbstractEventLoop | None = None
+    def __init__(self, generation: object, loop: AbstractEventLoop) -> None:
+        self.loop: AbstractEventLoop | None = loop
         self.snapshot: Snapshot | None = None
         self.generation: Final = generation
-        self.place: Place | None = None
-        self.context = ""
-        self._process = process.id
 
     def take_snapshot(self, lease: Holder) -> None:
         """Record the state of the loop, which is new and has just been leased."""
         loop: Any = self.loop
-        if refcount is not None and type(loop) is asyncio.SelectorEventLoop and not loop.get_debug():
+        if refcount is not None and type(loop) is _LeasedLoop and not loop.get_debug():
             del loop
             self.snapshot = Snapshot(lease)
 
     def assign(self, place: Place | None, context: str) -> None:
-        """Record the present lease."""
-        self.place, self.context = place, context
+        """Record on the loop the code that needs the present lease, and the context that the loop is leased for."""
+        lease = process.id, place, context
         if self.snapshot is not None:
             self.snapshot.set_attribute(self, CREATION_SITE, place)
+            self.snapshot.set_attribute(self, "_ctxpolicy_lease", lease)
         else:
             setattr(self.loop, CREATION_SITE, place)
+            self.loop._ctxpolicy_lease = lease  # type: ignore[union-attr]  # an attribute of ours
 
     def close(self) -> None:
         """Close the loop."""
         loop, self.loop = self.loop, None
         if loop is not None:
             loop.close()
-
-    def __del__(self) -> None:
-        loop, self.loop = self.loop, None
-        if loop is not None:
-            end_leased(loop, self._process, self.place, self.context)
 
 
 @final
@@ -131,10 +139,11 @@ class _LoopPool:
         return self._create(factory)
 
     def _create(self, factory: ReusableFactory) -> PooledLoop:
-        pooled = PooledLoop(self._generation)
-        pooled.loop = contextvars.Context().run(factory.create)
-        track(pooled.loop)
-        return pooled
+        loop = contextvars.Context().run(factory.create)
+        if type(loop) is asyncio.SelectorEventLoop:
+            loop.__class__ = _LeasedLoop
+        track(loop)
+        return PooledLoop(self._generation, loop)
 
     def keep(self, pooled: PooledLoop) -> bool:
         """Keep a loop that is in the state of a new one, and return whether there was room for it."""

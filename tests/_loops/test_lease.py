@@ -246,8 +246,8 @@ def test_where_references_are_not_counted_no_count_of_them_says_that_nobody_has_
 
 
 def test_a_spare_loop_is_closed_once():
-    pooled = PooledLoop(object())
-    loop = pooled.loop = StandInLoop()
+    loop = StandInLoop()
+    pooled = PooledLoop(object(), loop)
     pooled.close()
     assert loop.is_closed()
     pooled.close()

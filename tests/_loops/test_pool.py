@@ -51,6 +51,31 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
+def test_a_loop_that_is_finalized_before_its_lease_ends_the_lease_without_a_warning():
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    loop.__del__()  # as the garbage collector does it where it finds both in one cycle
+    assert loop.is_closed()
+    assert not lease.stands()
+    loop.__del__()
+    lease.release()
+
+
+def test_a_loop_that_is_finalized_before_its_lease_names_the_work_that_was_pending_in_it():
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    loop.call_later(60, print)
+    with pytest.warns(ResourceWarning, match=r"leased at .*test_pool.py.* for a test was closed.*pending work.*print"):
+        loop.__del__()
+    lease.release()
+
+
+def test_a_leased_loop_shows_as_the_loop_that_its_users_know():
+    loop = asyncio.get_event_loop()
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    assert repr(type(loop)) == repr(asyncio.SelectorEventLoop)
+
+
 def in_a_context_of_its_own(job: Callable[[], Any]) -> Any:
     return contextvars.Context().run(job)
 
