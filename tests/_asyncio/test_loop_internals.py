@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ctxpolicy._asyncio.loop_internals import pending_work
+from ctxpolicy._asyncio.loop_internals import (
+    ident_of_running_thread,
+    pending_work,
+    silence_destroyed,
+    source_traceback,
+)
 from ctxpolicy.testing import StandInLoop
+from tests.support.policies import collect_garbage
 
 
 @pytest.fixture
@@ -121,3 +129,43 @@ def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
     (item,) = pending_work(loop)
     with pytest.raises(RuntimeError, match="no words"):
         str(item)
+
+
+def test_the_thread_of_a_loop_is_known_while_the_loop_runs(loop):
+    async def ident() -> int | None:
+        return ident_of_running_thread(loop)
+
+    assert ident_of_running_thread(loop) is None
+    assert loop.run_until_complete(ident()) == threading.get_ident()
+    assert ident_of_running_thread(StandInLoop()) is None
+
+
+async def wait_for_nothing() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def test_a_silenced_task_may_be_destroyed_while_it_is_pending(loop):
+    messages: list[str] = []
+    loop.set_exception_handler(lambda _, report: messages.append(report["message"]))
+    for silenced in (False, True):
+        messages.clear()
+        task = loop.create_task(wait_for_nothing())
+        loop.run_until_complete(step())
+        if silenced:
+            silence_destroyed(task)
+        end_of = weakref.ref(task)
+        del task
+        collect_garbage()
+        assert end_of() is None
+        assert messages == ["Task was destroyed but it is pending!"] * (not silenced)
+
+
+def test_the_place_where_a_task_was_created_is_known_in_debug_mode(loop):
+    for debug in (False, True):
+        loop.set_debug(debug)
+        task = loop.create_task(step())
+        found = source_traceback(task)
+        assert (found is not None) is debug
+        if found is not None:
+            assert any(frame.name.startswith("test_the_place_where_a_task") for frame in found)
+        loop.run_until_complete(task)

@@ -6,7 +6,7 @@ import contextvars
 
 import pytest
 
-from ctxpolicy import ContextPolicy, InstallationError, ThreadResolver
+from ctxpolicy import ContextPolicy, InstallationError, ThreadResolver, using
 from ctxpolicy._policy import override_switch
 from ctxpolicy._policy.override import Override, overriding_getter, overriding_resolver, overriding_setter
 from tests.support.programs import run_program
@@ -24,6 +24,16 @@ def test_nothing_is_wrapped_before_the_first_block_of_a_process():
         "    with ctxpolicy.using('task'): print(*ways())\n"
         "    print(*ways())\n"
     ).splitlines() == ["ContextVarResolver False False", "overriding_getter True True", "overriding_getter True True"]
+
+
+def test_the_first_block_of_a_process_enables_overrides_in_the_policies_that_exist(monkeypatch):
+    monkeypatch.setattr(override_switch._Switch, "enabled", False)
+    policy = ContextPolicy(own := ThreadResolver())
+    assert not policy._core.overrides_enabled
+    with using(ThreadResolver()) as overriding:
+        assert policy.resolver is overriding
+        assert override_switch.overrides_enabled()
+    assert policy.resolver is own
 
 
 def test_a_policy_that_is_made_after_the_first_block_heeds_them_from_the_start():

@@ -11,11 +11,11 @@ from .test_emulator import emulator, plain, python
 
 # The test module that fails without each part.
 MISSED_BY = {
-    "all of it": ("tests/test_policy.py", "tests/test_install.py", "tests/contract/test_builtin.py"),
-    "the current loop": ("tests/test_policy.py",),
-    "new loops": ("tests/test_policy_kinds.py",),
-    "the undoing": ("tests/test_hosts.py",),
-    "the forked child": ("tests/test_hosts.py",),
+    "all of it": ("tests/_policy/test_policy.py", "tests/_policy/test_install.py", "tests/contract/test_builtin.py"),
+    "the current loop": ("tests/_policy/test_policy.py",),
+    "new loops": ("tests/_policy/test_policy_kinds.py",),
+    "the undoing": ("tests/_asyncio/test_hosts.py",),
+    "the forked child": ("tests/_asyncio/test_hosts.py",),
 }
 PLUGINS = ("-p", "tests.emulated_316.plugin", "-p", "tests.emulated_316.leaving_out", "-p", "no:cacheprovider")
 
@@ -36,7 +36,7 @@ def test_where_a_part_of_the_host_is_left_out_tests_fail(part: str, module: str)
 
 @emulator
 def test_where_nothing_is_left_out_they_pass() -> None:
-    status, counts, told = run("nothing", "tests/test_hosts.py")
+    status, counts, told = run("nothing", "tests/_asyncio/test_hosts.py")
     assert (status, counts.keys()) == (pytest.ExitCode.OK, {"passed"}), told
 
 
