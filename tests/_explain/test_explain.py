@@ -381,7 +381,7 @@ def test_a_resolver_around_another_is_shown_with_it():
         assert told.resolver.endswith("Around -> ThreadResolver")
 
 
-class Broken(ContextResolver):
+class Broken(DelegatingResolver):
     def get(self) -> AbstractEventLoop | None:
         raise LookupError("no backend")
 
@@ -390,7 +390,7 @@ class Broken(ContextResolver):
     def binding(self) -> Any:
         raise LookupError("no backend")
 
-    def factory(self) -> Any:
+    def present(self) -> Any:
         raise LookupError("no factory")
 
 
