@@ -72,11 +72,16 @@ class SlotResolver(ContextResolver):
     def set(self, loop: AbstractEventLoop | None) -> None:
         """Bind ``loop``; ``None`` unbinds the loop that was set, and a lease that has not ended is bound again."""
         if self._one_thread:
-            self.store(self._set_over(self._replaced(), loop))
+            value = self.load()
+            if value is not None and value.process != process.id:
+                value = self._replaced()
+            self.store(self._set_over(value, loop))
             return
         with self._locks.change:
             # Kept alive until the lock is released, because the end of a lease may take long.
-            value = self._replaced()
+            value = self.load()
+            if value is not None and value.process != process.id:
+                value = self._replaced()
             if self.any_thread:
                 self.store(self._set_over(value, loop))
             else:
@@ -92,6 +97,20 @@ class SlotResolver(ContextResolver):
         if own is not None and own.loop is not None:
             return own
         return None if binding.loop is None else binding
+
+    def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return what calls :meth:`set` without a frame in between."""
+        if self._overrides(SlotResolver, "bindings") and type(self.bindings).bind is not SlotBindings.bind:
+            return super().setter(other)
+        bind, kind = self.set, AbstractEventLoop
+
+        def set_event_loop(loop: Any) -> None:
+            if isinstance(loop, kind):
+                bind(loop)
+            else:
+                other(loop)
+
+        return set_event_loop
 
     @property
     def bindings(self) -> Bindings:

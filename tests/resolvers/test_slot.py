@@ -15,6 +15,7 @@ import pytest
 
 from ctxpolicy import Binding, ContextPolicy, Lease, SlotResolver
 from ctxpolicy._fork import process
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.support.programs import run_program
 
@@ -180,6 +181,18 @@ def test_an_empty_slot_is_restored_as_empty(one):
     one.bindings.leave_scope(one.bindings.enter_scope(lease))
     assert one.slot is None
     lease.loop.close()
+
+
+def test_bindings_that_bind_in_a_way_of_their_own_are_asked_by_the_policy():
+    class Counting(SlotBindings):
+        def bind(self, loop):
+            bound.append(loop)
+            super().bind(loop)
+
+    bound, loop = [], StandInLoop()
+    resolver = type("Counted", (OneSlot,), {"bindings": property(Counting)})()
+    ContextPolicy(resolver).set_event_loop(loop)
+    assert bound == [resolver.get()] == [loop]
 
 
 def test_debug_mode_records_where_loops_are_bound():

@@ -301,7 +301,7 @@ class Context:
 
         They cannot where this context has contextvars of its own: only one thread at a time runs in those.
         """
-        self.get()  # a greenlet belongs to the first thread that enters it: to this one
+        self.run(_nothing)  # a greenlet belongs to the first thread that enters it, which must be this one
         if self.visit() is NOT_ENTERED:
             return False
         probe = ContextVar("probe", default=False)
