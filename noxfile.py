@@ -59,6 +59,12 @@ MEASURED_BETWEEN_TESTS = ("tests/_asyncio", "tests/_policy")
 # These tests count objects, and coverage makes objects.
 STRESS = "tests/stress"
 
+# These tests do most of their work in other Python processes, which have POSIX, or never look at the platform.
+STARTS_PYTHONS = {
+    "__pycache__", "_check", "_cli", "_pytest", "benchmarks", "conftest.py", "contract", "cpython", "docs",
+    "emulated_316", "examples", "mutants", "stress", "support", "testing", "typing",
+}  # fmt: skip
+
 OLDEST_PYTEST = "pytest==8.3.*"  # the oldest pytest that the extra `testing` allows
 NO_TEST_PACKAGE = 77  # the exit status of tests/cpython/run.py where the Python comes without its tests
 TYPED = ("ctxpolicy", "tests/typing")
@@ -139,6 +145,15 @@ def emulated_316(session: nox.Session) -> None:
     """Run the whole suite on an asyncio without policies, which is what Python 3.16 has."""
     session.install("-e", ".[tests]")
     pytest(session, options=("-p", "tests.emulated_316.plugin"))
+
+
+@nox.session(python=ONE_PYTHON)
+def without_posix(session: nox.Session) -> None:
+    """Run the tests without fork, Unix signals, Unix sockets and child watchers, which Windows does not have."""
+    session.install("-e", ".[tests]")
+    tests = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/*")) if path.name not in STARTS_PYTHONS]
+    # SIGALRM, with which pytest-timeout ends a test by default, is a Unix signal.
+    pytest(session, *tests, options=("-p", "tests.without_posix.plugin", "-o", "timeout_method=thread"))
 
 
 @nox.session(python=[OLDEST, ONE_PYTHON, NEWEST])

@@ -1,0 +1,63 @@
+"""Run the tests on a Python without what only POSIX systems have: `python -m pytest -p tests.without_posix.plugin`.
+
+Windows has none of it. Everything else stays as it is on this machine, also `sys.platform`, and Pythons that a test
+starts are complete. The run shows that ctxpolicy uses nothing of POSIX unless it is there.
+
+One rule decides about a test that needs what was removed. If ctxpolicy uses the removed name, the test fails. If the
+test itself or another package uses it, the test is skipped, and the report names what it needs.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .removal import RemovedMethodError, RemovedNameError, remove
+
+remove()  # pytest imports this module before the plugins of other packages
+
+_STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
+_PACKAGE = Path(__file__).parents[2] / "ctxpolicy"
+
+
+def pytest_report_header() -> str:
+    """Say what was removed, because the same tests mean something else here."""
+    return "without: os.fork, Unix signals, Unix sockets, child watchers, uvloop"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turn the failure of a test that needs what was removed into a skip."""
+    report = yield
+    if report.failed and call.excinfo is not None and (needed := _needed_outside(call.excinfo.value)) is not None:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {needed}")
+    return report
+
+
+def _needed_outside(error: BaseException | None) -> BaseException | None:
+    """Return the use of a removed name that led to ``error``, unless the use is in ctxpolicy."""
+    while error is not None:
+        if isinstance(error, RemovedNameError | RemovedMethodError):
+            return None if _PACKAGE in _user(error).parents else error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _user(error: BaseException) -> Path:
+    """Return the file that uses the removed name: the innermost one outside the standard library."""
+    files, traceback = [], error.__traceback__
+    while traceback is not None:
+        files.append(Path(traceback.tb_frame.f_code.co_filename))
+        traceback = traceback.tb_next
+    ours = Path(__file__).parent
+    return next(
+        file for file in reversed(files) if file.parent != ours and not _is_standard_library(file)
+    )  # at the latest, pytest's
+
+
+def _is_standard_library(file: Path) -> bool:
+    return _STANDARD_LIBRARY in file.parents and "site-packages" not in file.parts
