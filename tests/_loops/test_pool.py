@@ -525,7 +525,7 @@ def test_a_loop_that_cannot_be_created_is_an_error_of_the_caller_alone(made, mon
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.SelectorEventLoop, "__init__", fails)
-        patch.setattr(asyncio.SelectorEventLoop, "__del__", lambda _: None)  # asyncio's own fails without __init__
+        patch.setattr(asyncio.BaseEventLoop, "__del__", lambda _: None)  # it fails without __init__
         with pytest.raises(OSError, match="no descriptor is left"):
             in_a_context_of_its_own(uses)
         collect_garbage()
