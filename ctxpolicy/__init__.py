@@ -1,11 +1,11 @@
 """Event loop policies for asyncio with a pluggable notion of context.
 
 Nothing is imported until a name is first used (PEP 562): ``import ctxpolicy`` imports neither asyncio nor any module of
-this package. That keeps a pytest run that does not use ctxpolicy fast, and lets ``python -m ctxpolicy run`` put the
-program's folder in its place on ``sys.path`` before the standard library is searched for modules.
+this package. This keeps a pytest run that does not use ctxpolicy fast. It also lets ``python -m ctxpolicy run`` move
+the program's folder on ``sys.path`` before any module of the standard library is imported.
 """
 
-TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than everything else here
+TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than the rest of this module
 
 if TYPE_CHECKING:
     from ctxpolicy._bridge.block_on import block_on
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from ctxpolicy._lifetime.fresh_loop import fresh_loop
     from ctxpolicy._lifetime.loop_local import LoopLocal
     from ctxpolicy._loops.lease import Binding, Lease
-    from ctxpolicy._policy.install import Installation, install, using
+    from ctxpolicy._policy.install import Installation, install
     from ctxpolicy._policy.policy import ContextPolicy
     from ctxpolicy._policy.runner import Runner, run
+    from ctxpolicy._policy.using import using
     from ctxpolicy._version import __version__
     from ctxpolicy.errors import (
         BlockingError,
@@ -96,8 +97,8 @@ __all__ = [
     "using",
 ]
 
-# Every public name, under the module that defines it. The imports above say the same to type checkers; a test compares
-# the two, and `__all__`, and the reference.
+# The list of public names, each under the module that defines it. Type checkers cannot read it, and therefore need the
+# imports above and the literal `__all__`. A test compares the list with both, and with the reference in the docs.
 _MODULES = {
     "_bridge.block_on": ["block_on"],
     "_bridge.executor": ["ContextThreadPoolExecutor"],
@@ -107,9 +108,10 @@ _MODULES = {
     "_lifetime.fresh_loop": ["fresh_loop"],
     "_lifetime.loop_local": ["LoopLocal"],
     "_loops.lease": ["Binding", "Lease"],
-    "_policy.install": ["Installation", "install", "using"],
+    "_policy.install": ["Installation", "install"],
     "_policy.policy": ["ContextPolicy"],
     "_policy.runner": ["Runner", "run"],
+    "_policy.using": ["using"],
     "_version": ["__version__"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "resolvers._entry_points": ["Registration", "registered_resolvers"],
@@ -128,7 +130,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
-# Not for type checkers, which would then take every misspelled name for an object.
+# Hidden from type checkers, which would otherwise accept every misspelled name as an object.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:

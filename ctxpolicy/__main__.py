@@ -1,9 +1,9 @@
 """``python -m ctxpolicy``."""
 
-from ctxpolicy._cli.sys_path import ours_first
+from ctxpolicy._cli.sys_path import program_folder_last
 
-with ours_first():
+with program_folder_last():
     from ctxpolicy._cli.main import start
 
 if __name__ == "__main__":
-    start()  # and nothing after it: a program that is run has this namespace to itself
+    start()  # must be the last statement: a program that is run takes over this namespace

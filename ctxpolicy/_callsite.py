@@ -1,4 +1,4 @@
-"""Who called: the first frame of the stack that is neither asyncio's nor ours."""
+"""Finds the calling code: the first frame of the stack that belongs neither to asyncio nor to ctxpolicy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 from asyncio import runners
 from types import CodeType, FrameType
 
-__all__ = ["Place", "caller", "caller_place", "in_words", "maker", "starter", "where"]
+__all__ = ["Place", "caller", "caller_place", "creation_place", "describe_caller", "format_place", "start_place"]
 
 _RUNNERS = vars(runners)
-# Above maker(), note_origin(), the policy's new_event_loop() and asyncio's.
-_RUNNER_IS_AT = 4
+# The depth of asyncio's runner: above creation_place(), record_creation(), and new_event_loop() of policy and asyncio.
+_RUNNER_DEPTH = 4
 _OURS = ("asyncio.", "ctxpolicy.")
-# Where a piece of code is. Not a string: that is made for every loop and lease, and read for few.
+# A place in the code. Not a string: a place is recorded for every loop and lease, and printed for few of them.
 Place = tuple[CodeType, int]
 
 
@@ -20,12 +20,12 @@ def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
     """Find the code that called into asyncio or ctxpolicy.
 
     Args:
-        beyond: where a frame of this code is on the stack (a plugin's ``getter``), neither it nor what it has called
-            counts.
+        beyond: the code of a function (a plugin's ``getter``). If it is on the stack, its frame and the frames that it
+            called are skipped.
 
     Returns:
-        its frame (``None`` where there is none) and the ``stacklevel`` that a ``warnings.warn`` in the function which
-        calls this one needs to blame it.
+        the frame of the calling code (``None`` if there is none), and the ``stacklevel`` with which ``warnings.warn()``
+        in the caller of this function attributes a warning to that frame.
     """
     frame: FrameType | None = sys._getframe(1)
     level = 1
@@ -38,44 +38,44 @@ def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
 
 
 def caller_place() -> Place | None:
-    """Find the code that called into asyncio or ctxpolicy; return where it is, ``None`` where there is none."""
+    """Return the place of the code that called into asyncio or ctxpolicy, ``None`` if there is none."""
     return _place_of(_outside(sys._getframe(1)))
 
 
-def maker() -> Place | None:
-    """Find the code that has a loop made, above the functions that call this one.
+def creation_place() -> Place | None:
+    """Return the place of the code that is creating a loop, above the functions that call this one.
 
     Returns:
-        where it is; ``None`` where it is asyncio's runner: what called that is on the stack as long as the loop runs
-        (see :func:`starter`), and to look for it at each start takes 4 % of an ``asyncio.run()``.
+        the place; ``None`` if asyncio's runner creates the loop. The caller of the runner is on the stack as long as
+        the loop runs (see :func:`start_place`), and looking for it at each start takes 4 % of an ``asyncio.run()``.
     """
     try:
-        if sys._getframe(_RUNNER_IS_AT).f_globals is _RUNNERS:
+        if sys._getframe(_RUNNER_DEPTH).f_globals is _RUNNERS:
             return None
     except ValueError:
         pass  # the stack is not that deep
     return _place_of(_outside(sys._getframe(1)))
 
 
-def starter(loop: object) -> Place | None:
-    """Find the code that runs ``loop``, in whatever thread; ``None`` where it is not running."""
-    for frame in sys._current_frames().values():
-        here: FrameType | None = frame
-        while here is not None and not _is_run_of(loop, here):
-            here = here.f_back
-        outside = _outside(here)
+def start_place(loop: object) -> Place | None:
+    """Return the place of the code that runs ``loop`` in any thread, ``None`` if the loop is not running."""
+    for top in sys._current_frames().values():
+        frame: FrameType | None = top
+        while frame is not None and not _is_run_of(loop, frame):
+            frame = frame.f_back
+        outside = _outside(frame)
         if outside is not None:
             return _place_of(outside)
     return None
 
 
-def where() -> str:
-    """Say where the caller is: ``file:line in function``."""
-    return in_words(_place_of(_outside(sys._getframe(1))))
+def describe_caller() -> str:
+    """Return the place of the calling code as text: ``file:line in function``."""
+    return format_place(_place_of(_outside(sys._getframe(1))))
 
 
-def in_words(place: Place | None) -> str:
-    """Return ``file:line in function``, ``"an unknown place"`` for ``None``."""
+def format_place(place: Place | None) -> str:
+    """Return ``place`` as text: ``file:line in function``, or ``"an unknown place"`` for ``None``."""
     if place is None:
         return "an unknown place"
     code, line = place
@@ -83,7 +83,7 @@ def in_words(place: Place | None) -> str:
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:
-    """Return the first frame from ``frame`` on that is neither asyncio's nor ours."""
+    """Return the first frame, from ``frame`` outwards, that belongs neither to asyncio nor to ctxpolicy."""
     while frame is not None and _is_ours(frame):
         frame = frame.f_back
     return frame

@@ -1,6 +1,6 @@
-"""The one door to contextvars-extras: what ctxpolicy takes from it, and nothing else imports it.
+"""The only module that imports contextvars-extras.
 
-The upstream project has been renamed to contextvars-registry and is quiet; to replace it, replace this module.
+The upstream project was renamed to contextvars-registry and is hardly maintained. To replace it, replace this module.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # The package is not typed throughout. This is what we take, and how it is meant.
+    # The package is not completely typed. These are the types of the names that we import.
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from contextvars import ContextVar, Token
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     class ContextVarExt(Generic[T]):
-        """A context variable whose methods are the C ones of :class:`contextvars.ContextVar`."""
+        """A context variable. Its methods are the C methods of :class:`contextvars.ContextVar`."""
 
         context_var: ContextVar[T]
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         def reset(self, token: Token[T]) -> None: ...
 
     class ContextVarsRegistry:
-        """Attributes that are context variables; calling one sets several of them for a ``with`` block."""
+        """An object whose attributes are context variables. Calling it sets several of them for a ``with`` block."""
 
         def __call__(self, **values: Any) -> AbstractContextManager[Any]: ...
 
-    # Both take functions of arguments, but what the second one of 0.7.0 returns loses the positional ones.
+    # Both accept a function with arguments, but in 0.7.0 the result of the second one drops the positional arguments.
     def bind_to_empty_context(fn: Callable[[], R]) -> Callable[[], R]: ...
     def bind_to_snapshot_context(fn: Callable[[], R]) -> Callable[[], R]: ...
 

@@ -1,4 +1,4 @@
-"""What a forked child must do anew, in order: the host, the resolvers, the policies that bind their methods."""
+"""Renews objects in a forked child, in order: the host, the resolvers, then the policies that bind their methods."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import Any, Final, Protocol
 
-__all__ = ["HOST", "POLICY", "RESOLVER", "living", "process", "renew_after_fork"]
+__all__ = ["HOST", "POLICY", "RESOLVER", "process", "registered", "renew_after_fork"]
 
 HOST: Final = 0
 RESOLVER: Final = 1
@@ -19,7 +19,11 @@ class _Renewable(Protocol):
 
 
 class _Process:
-    """The present process: ``id`` is what ``os.getpid()`` returns, without the system call."""
+    """The present process.
+
+    Attributes:
+        id: the process id, without the system call of ``os.getpid()``.
+    """
 
     __slots__ = ("id",)
 
@@ -29,7 +33,7 @@ class _Process:
 
 process: Final = _Process()
 
-# Keyed by a serial number, not by the objects: an author's resolver may compare equal to another, or not be hashable.
+# The keys are serial numbers, not the objects: a resolver may compare equal to another one, or not be hashable.
 _renewables: Final[tuple[weakref.WeakValueDictionary[int, _Renewable], ...]] = tuple(
     weakref.WeakValueDictionary() for _ in (HOST, RESOLVER, POLICY)
 )
@@ -37,32 +41,33 @@ _serial: Final = itertools.count()
 
 
 def renew_after_fork(thing: _Renewable, rank: int) -> None:
-    """Have ``thing.after_fork()`` called in every forked child, as long as ``thing`` lives.
+    """Have ``thing.after_fork()`` called in every forked child, as long as ``thing`` is alive.
 
     Args:
-        thing: is held weakly.
-        rank: ``HOST`` before ``RESOLVER`` before ``POLICY``; within a rank in the order of registration.
+        thing: the object, which is held weakly.
+        rank: ``HOST``, ``RESOLVER`` or ``POLICY``. The calls are made in this order, and within a rank in the order of
+            registration.
     """
     _renewables[rank][next(_serial)] = thing
 
 
-def living(rank: int) -> list[Any]:
-    """Return what was given to :func:`renew_after_fork` under ``rank`` and is alive, in the order in which it was."""
+def registered(rank: int) -> list[Any]:
+    """Return the objects that are registered under ``rank`` and alive, in the order of registration."""
     return [thing for _, thing in sorted(_renewables[rank].items())]
 
 
 def _in_child() -> None:
     process.id = os.getpid()
     failure: Exception | None = None
-    for thing in itertools.chain.from_iterable(map(living, (HOST, RESOLVER, POLICY))):
+    for thing in itertools.chain.from_iterable(map(registered, (HOST, RESOLVER, POLICY))):
         try:
             thing.after_fork()
-        except Exception as error:  # noqa: BLE001 - the others still must be renewed; Python reports what is raised here
+        except Exception as error:  # noqa: BLE001 - the other objects must be renewed too; raised below
             failure = failure or error
     if failure is not None:
         raise failure
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows lacks it, which has no fork
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only, which has no fork
     # pyright does not understand hasattr() of a module.
     os.register_at_fork(after_in_child=_in_child)  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,3 +1,3 @@
-"""The one place of the version."""
+"""The version of ctxpolicy."""
 
 __version__ = "0.1.0"

@@ -1,9 +1,9 @@
-"""asyncio's policy API, for Pythons that no longer have it (3.16): opt-in.
+"""asyncio's policy API for Pythons that no longer have it (3.16): opt-in.
 
-:func:`restore_policies` puts ``get_event_loop_policy``, ``set_event_loop_policy`` and the policy classes back into
-``asyncio``, with the semantics of Python 3.13 (child watchers excepted, which were gone before), so that unmodified
-libraries that make, set or subclass policies work: ``asyncio.run()`` and ``get_event_loop()`` obey the last policy set.
-On Pythons that have policies it changes nothing.
+:func:`restore_policies` adds ``get_event_loop_policy``, ``set_event_loop_policy`` and the policy classes to ``asyncio``
+again. They behave as on Python 3.13, without child watchers. Unmodified libraries that create, set or subclass policies
+then work: ``asyncio.run()`` and ``get_event_loop()`` use the policy that was set last. On Pythons that have policies
+this changes nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from asyncio import events
 from types import ModuleType, TracebackType
 from typing import Any, Final, final
 
-from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import forget_after_fork
+from ctxpolicy._asyncio.other_policies import forget_after_fork, share_thread_local
 from ctxpolicy._asyncio.policy_classes import (
     AbstractEventLoopPolicy,
     BaseDefaultEventLoopPolicy,
     DefaultEventLoopPolicy,
+    policy_class,
 )
 from ctxpolicy._fork import HOST, renew_after_fork
 from ctxpolicy._policy.install import installed
@@ -33,7 +34,7 @@ __all__ = ["Restoration", "restore_policies"]
 
 @final
 class Restoration:
-    """asyncio's policy API put back by :func:`restore_policies`; a context manager that takes it away again."""
+    """asyncio's policy API, restored by :func:`restore_policies`; a context manager that removes it again."""
 
     def __init__(self) -> None:
         self._names: list[_Names] = []
@@ -41,19 +42,20 @@ class Restoration:
         self._active = False
 
     def undo(self) -> None:
-        """Take away what was put back; what :func:`~ctxpolicy.install` has put in force stays, and nothing else.
+        """Remove the restored API. A policy that :func:`~ctxpolicy.install` put in force before stays in force.
 
-        Does nothing the second time.
+        A second call does nothing.
 
         Raises:
-            InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed since; nothing is changed then.
+            InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed after the API was restored. Nothing is
+                changed then.
         """
         with _lock:
             if self._active:
-                standing = self._standing()
+                remaining = self._remaining_policies()
                 self._active = False
                 host.default = None
-                host.force(standing[-1] if standing else None)
+                host.force(remaining[-1] if remaining else None)
                 for names in self._names:
                     names.remove()
 
@@ -68,48 +70,49 @@ class Restoration:
     def _begin(self) -> None:
         self._installed = installed()
         default = DefaultEventLoopPolicy()
-        own: Any = host.own()
-        default._local = own._local  # asyncio's own thread-local: what is bound to the threads stays bound
+        share_thread_local(default, host.asyncio_policy())  # the loops of the threads stay bound
         if host.in_force() is None:
             host.force(default)
         host.default = default
         self._names = [_Names(module, names) for module, names in _restored_names()]
         self._active = True
 
-    def _standing(self) -> list[ContextPolicy]:
-        """Return the policies that are installed still, the last one last; all of them were before this."""
-        standing = installed()
-        for policy in standing:
+    def _remaining_policies(self) -> list[ContextPolicy]:
+        """Return the installed policies, the last one last, if all of them were installed before the restoration."""
+        remaining = installed()
+        for policy in remaining:
             if not any(policy is other for other in self._installed):
-                raise InstallationError(f"{policy!r} was installed after restore_policies(): uninstall that one first")
-        return standing
+                raise InstallationError(
+                    f"{policy!r} was installed after restore_policies(). Uninstall that policy first."
+                )
+        return remaining
 
 
 class _Names:
-    """Names put into a module, and what was there under them before."""
+    """Names that are assigned in a module, and their previous values."""
 
     def __init__(self, module: ModuleType, names: dict[str, Any]) -> None:
         present = vars(module)
         self._module = module
-        self._put = {**names, "__all__": tuple(dict.fromkeys((*present["__all__"], *names)))}
-        self._before = {name: present[name] for name in self._put if name in present}
-        present.update(self._put)
+        self._assigned = {**names, "__all__": tuple(dict.fromkeys((*present["__all__"], *names)))}
+        self._before = {name: present[name] for name in self._assigned if name in present}
+        present.update(self._assigned)
 
     def remove(self) -> None:
-        """Put back what was there."""
-        for name in self._put:
+        """Restore the previous values."""
+        for name in self._assigned:
             delattr(self._module, name)
         vars(self._module).update(self._before)
 
 
 class _Restored:
-    """What the policy in force must do anew in a forked child, where asyncio up to 3.15 did it."""
+    """Has the policy in force forget the parent's loops in a forked child, as asyncio up to 3.15 does."""
 
     def after_fork(self) -> None:
         policy = host.in_force()
-        ours = isinstance(policy, ContextPolicy)  # which sees to it itself
+        ours = isinstance(policy, ContextPolicy)  # which has a hook of its own
         if not ours and vars(asyncio).get("set_event_loop_policy") is set_event_loop_policy:
-            keep_inherited(forget_after_fork(policy))  # to drop a loop is to close it, and the parent has it open
+            keep_alive(forget_after_fork(policy))  # a dropped loop closes itself, and the parent has this loop open
 
 
 _lock: Final = threading.RLock()
@@ -118,13 +121,13 @@ renew_after_fork(_restored, HOST)
 
 
 def restore_policies() -> Restoration:
-    """Put asyncio's policy API back where asyncio has none.
+    """Restore asyncio's policy API if asyncio has none.
 
-    Do it before the libraries are imported that need it; the command line has ``run --restore-policies``. What is bound
-    to the threads already stays bound.
+    Call this before you import the libraries that need the API. On the command line: ``run --restore-policies``. Loops
+    that are already set in threads stay set.
 
     Returns:
-        what undoes it.
+        the restoration: remove the API with its ``undo()``, or use it in a ``with`` statement.
     """
     restoration = Restoration()
     with _lock:
@@ -136,16 +139,19 @@ def restore_policies() -> Restoration:
 def get_event_loop_policy() -> AbstractEventLoopPolicy:
     """Return the policy in force."""
     policy: Any = host.in_force()
-    if policy is None:  # somebody has put another thread-local into asyncio, or all of this was undone
-        policy = host.own()
-    return policy  # type: ignore[no-any-return]  # anything that a library has set
+    if policy is None:  # the thread-local of asyncio was replaced, or the restoration was undone
+        policy = host.asyncio_policy()
+    return policy  # type: ignore[no-any-return]  # any object that a library has set
 
 
 def set_event_loop_policy(policy: AbstractEventLoopPolicy | None) -> None:
-    """Put ``policy`` in force; ``None``: a new default one of asyncio's, which has no loops yet.
+    """Put ``policy`` in force.
+
+    Args:
+        policy: a policy; ``None``: a new instance of asyncio's default policy, which has no loops yet.
 
     Raises:
-        TypeError: it is neither a policy nor ``None``; the former one stays in force.
+        TypeError: ``policy`` is neither a policy nor ``None``; the previous policy stays in force.
     """
     if policy is not None and not isinstance(policy, AbstractEventLoopPolicy):
         raise TypeError(f"policy must be an instance of AbstractEventLoopPolicy or None, not '{type(policy).__name__}'")
@@ -165,6 +171,5 @@ def _restored_names() -> list[tuple[ModuleType, dict[str, Any]]]:
     if sys.platform == "win32":  # pragma: no cover - supported by design, not tested
         for kind in ("Selector", "Proactor"):
             name = f"Windows{kind}EventLoopPolicy"
-            loops = {"_loop_factory": getattr(asyncio, f"{kind}EventLoop")}
-            public[name] = type(name, (BaseDefaultEventLoopPolicy,), loops)
+            public[name] = policy_class(name, getattr(asyncio, f"{kind}EventLoop"))
     return [(asyncio, public), (events, {**public, "BaseDefaultEventLoopPolicy": BaseDefaultEventLoopPolicy})]

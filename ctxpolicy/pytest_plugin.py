@@ -1,10 +1,10 @@
-"""The pytest plugin: each test starts without a current loop, and what it leaves does not reach the next one.
+"""The pytest plugin: each test starts without a current loop, and what it leaves behind does not reach the next test.
 
-It does nothing until it is asked: by the ini option or command-line option ``ctxpolicy`` for all tests, by the marker
-``ctxpolicy`` or one of the ``ctxpolicy_...`` fixtures for one test. pytest loads this module at the start of every run
-in an environment that has ctxpolicy installed (where it is not installed, ``-p ctxpolicy.pytest_plugin`` loads it).
-Therefore the module imports neither asyncio nor the rest of ctxpolicy, which would take a fifth of pytest's own start:
-a run that does not use the plugin does not pay for it.
+The plugin does nothing until it is asked. The option ``ctxpolicy`` (in the ini file or on the command line) asks for
+all tests; the marker ``ctxpolicy`` and the ``ctxpolicy_...`` fixtures ask for one test. pytest loads this module at the
+start of every run in an environment that has ctxpolicy installed; ``-p ctxpolicy.pytest_plugin`` loads it where entry
+points are not searched. Therefore the module imports neither asyncio nor the rest of ctxpolicy, which would add a fifth
+to pytest's own start: a run that does not use the plugin does not pay for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ctxpolicy._pytest.options import (
     MARKER,
     PYTEST_ASYNCIO,
     STRING_OPTIONS,
-    asks,
+    asks_for_isolation,
 )
 
 if TYPE_CHECKING:
@@ -46,24 +46,24 @@ def __getattr__(name: str) -> object:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+    """Add the options."""
     group = parser.getgroup("ctxpolicy", "isolate tests from each other's event loops")
     group.addoption("--ctxpolicy", metavar="RESOLVER", help=STRING_OPTIONS["ctxpolicy"])
     group.addoption("--ctxpolicy-leaks", choices=LEAKS, help=f"isolate all tests; {STRING_OPTIONS['ctxpolicy_leaks']}")
     for name, text in STRING_OPTIONS.items():
         parser.addini(name, text, default="")
-    factories = f"loop factories by name: run each test that uses {LOOP_FIXTURE} with each"
+    factories = f"names of loop factories: run each test that uses {LOOP_FIXTURE} once with each"
     parser.addini(FACTORIES, factories, type="args", default=[])
-    loops = f"have pytest-asyncio make its loops by {FACTORIES}"
+    loops = f"let pytest-asyncio make its loops with {FACTORIES}"
     parser.addini(PYTEST_ASYNCIO, loops, type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker; begin at once where an option is given."""
+    """Add the marker; register the rest of the plugin if an option is given."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(resolver='contextvar', missing='asyncio', loop_factory=None, leaks='warn'): isolate this test's "
-        "event loops; a list of loop factories runs the test with each.",
+        "event loops; with a list of loop factories, run the test once with each.",
     )
     given = [config.getoption("--ctxpolicy"), config.getoption("--ctxpolicy-leaks")]
     if any([*given, *map(config.getini, [*STRING_OPTIONS, FACTORIES, PYTEST_ASYNCIO])]):
@@ -72,22 +72,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Begin with the first test that asks for isolation, and have it parametrized."""
-    if _KEY not in metafunc.config.stash and asks(metafunc.definition):
-        _plugin(metafunc.config).pytest_generate_tests(metafunc)  # registered too late to be called for this one
+    """Register the rest of the plugin for the first test that asks for isolation, and parametrize this test."""
+    if _KEY not in metafunc.config.stash and asks_for_isolation(metafunc.definition):
+        _plugin(metafunc.config).pytest_generate_tests(metafunc)  # pytest does not call it for this test
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Begin with the first test that asks: unittest's tests are never generated, and a marker may be added late."""
-    if asks(item):
+    """Register the rest of the plugin for a test that only asks now.
+
+    ``pytest_generate_tests`` is not called for tests of unittest, and a marker can be added after it.
+    """
+    if asks_for_isolation(item):
         _plugin(item.config)
 
 
 @pytest.fixture
 def ctxpolicy_policy(request: pytest.FixtureRequest) -> ContextPolicy:
     """The policy in force in this test."""
-    return _plugin(request.config).test(request.node).policy
+    return _plugin(request.config).isolated_test(request.node).policy
 
 
 @pytest.fixture
@@ -98,13 +101,13 @@ def ctxpolicy_resolver(ctxpolicy_policy: ContextPolicy) -> ContextResolver:
 
 @pytest.fixture
 def ctxpolicy_loop_factory(request: pytest.FixtureRequest, ctxpolicy_policy: ContextPolicy) -> LoopFactory:
-    """The factory that makes this test's loops; a parametrized test gets each factory in turn."""
+    """The loop factory in force in this test; a parametrized test gets each factory in turn."""
     return ctxpolicy_policy.factory_in_use()
 
 
 @pytest.fixture
 def ctxpolicy_loop(ctxpolicy_policy: ContextPolicy) -> Iterator[AbstractEventLoop]:
-    """A loop of the test's own, leased to its context, and shut down after it."""
+    """A loop for this test alone, leased to the test's context, and shut down after the test."""
     from ctxpolicy._lifetime.fresh_loop import fresh_loop
 
     with fresh_loop() as loop:
@@ -112,7 +115,7 @@ def ctxpolicy_loop(ctxpolicy_policy: ContextPolicy) -> Iterator[AbstractEventLoo
 
 
 def _plugin(config: pytest.Config) -> Plugin:
-    """Return the plugin that does the work; the first call makes and registers it."""
+    """Return the rest of the plugin; the first call imports and registers it."""
     plugin = config.stash.get(_KEY, None)
     if plugin is None:
         from ctxpolicy._pytest.plugin import Plugin

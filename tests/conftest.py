@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, settings
 
 from ctxpolicy import ContextResolver, Lease
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.lease import open_leases
-from ctxpolicy._policy import install
+from ctxpolicy._policy.install import Installation, installations
+from ctxpolicy._policy.using import blocks
 from tests.support.asyncio_errors import MARKER, AsyncioErrors
 from tests.support.policies import collect_copies, collect_garbage
 from tests.support.resolver_cases import CASES, ResolverCase
@@ -128,7 +129,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a policy, an installation, a running loop or an open lease behind, and clean up."""
-    policy, stack, leases = host.in_force(), list(install._state.stack), _standing_leases()
+    policy, stack, leases = host.in_force(), list(installations.stack), _standing_leases()
     yield
     getattr(request.node, "funcargs", {}).clear()  # otherwise pytest keeps the resolver of this test alive
     collect_copies()
@@ -140,16 +141,15 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _mend_policy(previous: object) -> Iterator[str]:
     now = host.in_force()
-    if now is not previous and not (is_asyncios_own(now) and is_asyncios_own(previous)):
-        host.force(previous)  # type: ignore[arg-type]  # asyncio accepts any object as its policy
+    if now is not previous and not (is_asyncio_default(now) and is_asyncio_default(previous)):
+        host.force(previous)  # type: ignore[arg-type]
         yield f"{now!r} in force in place of {previous!r}"
 
 
-def _mend_installations(previous: list[install.Installation]) -> Iterator[str]:
-    state = install._state
-    if state.stack != previous or state.blocks:
-        yield f"installed {state.stack!r} in place of {previous!r}, {state.blocks} open using blocks"
-        state.stack[:], state.blocks, state.dispatch = previous, 0, None
+def _mend_installations(previous: list[Installation]) -> Iterator[str]:
+    if installations.stack != previous or blocks.open:
+        yield f"installed {installations.stack!r} in place of {previous!r}, {blocks.open} open using blocks"
+        installations.stack[:], blocks.open, blocks.temporary = previous, 0, None
 
 
 def _mend_running_loop() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Who called into asyncio or ctxpolicy."""
+"""The code that called into asyncio or ctxpolicy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import warnings
 import pytest
 
 from ctxpolicy import Lease
-from ctxpolicy._callsite import caller, where
+from ctxpolicy._callsite import caller, describe_caller
 
 HERE = sys._getframe().f_code.co_filename
 
 
 def named(module: str, source: str, **names: object):
-    """Return the function ``call`` of a module of this name."""
+    """Return the function ``call`` of a new module called ``name``."""
     space = {"__name__": module, **names}
     exec(source, space)
     return space["call"]
@@ -68,12 +68,12 @@ def test_the_level_is_what_warn_needs_to_blame_the_caller():
 
 def test_where_says_file_line_and_function():
     line = sys._getframe().f_lineno + 1
-    assert where() == f"{HERE}:{line} in test_where_says_file_line_and_function"
+    assert describe_caller() == f"{HERE}:{line} in test_where_says_file_line_and_function"
 
 
 def test_where_no_frame_is_left_the_place_is_unknown(monkeypatch):
     monkeypatch.setattr("ctxpolicy._callsite._OURS", ("",))
-    assert where() == "an unknown place"
+    assert describe_caller() == "an unknown place"
     assert caller()[0] is None
 
 

@@ -1,4 +1,4 @@
-"""asyncio's policy API, put back where it is gone."""
+"""asyncio's policy API, restored where asyncio has none."""
 
 import asyncio
 import sys
@@ -103,10 +103,10 @@ def test_none_stands_for_a_new_default_policy_that_has_no_loops_as_in_3_13():
             asyncio.set_event_loop_policy(None)
             assert (fresh := asyncio.get_event_loop()) is not bound
             fresh.close()
-            asyncio.run(asyncio.sleep(0))  # ends with set_event_loop(None)
+            asyncio.run(asyncio.sleep(0))  # calls set_event_loop(None) at its end
             asyncio.set_event_loop_policy(None)
             asyncio.get_event_loop().close()
-        assert asyncio.get_event_loop() is bound  # to which nothing was done
+        assert asyncio.get_event_loop() is bound  # which is unchanged
         bound.close()
         print("ok")
     """
@@ -168,7 +168,7 @@ def test_undoing_takes_everything_away_again():
         with restore_policies():
             exec("from asyncio import *; set_event_loop_policy(DefaultEventLoopPolicy())")
             exec("from asyncio.events import *; assert get_event_loop_policy() is not None")
-            restore_policies().undo()  # the second one has changed nothing, and undoes nothing
+            restore_policies().undo()  # the second restoration changed nothing, and undoes nothing
             assert type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy
         assert (dict(vars(asyncio)), dict(vars(events))) == before
         with ctxpolicy.install("task") as installation:
@@ -192,7 +192,7 @@ def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstallin
             try:
                 installation.uninstall()
             except ctxpolicy.InstallationError as error:
-                print("has taken its place since" in str(error), asyncio.get_event_loop_policy() is theirs)
+                print("has replaced it, by asyncio" in str(error), asyncio.get_event_loop_policy() is theirs)
             asyncio.set_event_loop_policy(installation.policy)
             installation.uninstall()
     """
@@ -235,7 +235,7 @@ def test_in_a_forked_child_the_policy_in_force_has_forgotten_the_loops_of_the_pa
             if (child := os.fork()) == 0:
                 try:
                     asyncio.get_event_loop()
-                except DeprecationWarning:  # it would make one
+                except DeprecationWarning:  # the policy would create a loop
                     asyncio.run(asyncio.sleep(0))
                     os._exit(0 if parents() and not parents().is_closed() else 7)
                 os._exit(8)
@@ -257,7 +257,7 @@ def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
             try:
                 restoration.undo()
             except ctxpolicy.InstallationError as error:
-                assert "uninstall that one first" in str(error)
+                assert "Uninstall that policy first" in str(error)
             assert hasattr(asyncio, "set_event_loop_policy")
         restoration.undo()
         restoration.undo()
@@ -291,7 +291,7 @@ def test_tornados_policy_works():
         import asyncio, threading, warnings
         from ctxpolicy.compat import restore_policies
 
-        warnings.simplefilter("ignore")  # tornado deprecates it
+        warnings.simplefilter("ignore")  # tornado deprecates its policy
         restore_policies()
         from tornado.platform.asyncio import AnyThreadEventLoopPolicy
 
@@ -331,7 +331,7 @@ def test_uvloops_policy_works_where_uvloop_still_has_it():
 
 
 class TestWithoutAnEmulation:
-    """The same by hand, on every Python: asyncio is made to look as if it had no policies, and put back."""
+    """The same tests on every Python: asyncio is changed to look as if it had no policies, and restored."""
 
     @pytest.fixture(autouse=True)
     def no_policies(self, monkeypatch):
@@ -346,14 +346,14 @@ class TestWithoutAnEmulation:
             def force(self, policy):
                 self.now = self.default if policy is None else policy
 
-            def own(self):
+            def asyncio_policy(self):
                 return self.asyncios
 
         host = Host()
         for module in (asyncio, events):
             for name in (*NAMES, "BaseDefaultEventLoopPolicy"):
                 monkeypatch.delitem(vars(module), name, raising=False)
-        monkeypatch.delitem(vars(asyncio), "__getattr__", raising=False)  # it warns on 3.14 and 3.15
+        monkeypatch.delitem(vars(asyncio), "__getattr__", raising=False)  # this function warns on 3.14 and 3.15
         monkeypatch.setattr(compat, "host", host)
         return host
 
@@ -362,7 +362,7 @@ class TestWithoutAnEmulation:
             assert all(hasattr(asyncio, name) and hasattr(events, name) for name in NAMES)
             default = asyncio.get_event_loop_policy()
             assert type(default) is asyncio.DefaultEventLoopPolicy
-            assert default._local is no_policies.own()._local
+            assert default._local is no_policies.asyncio_policy()._local
             policy = asyncio.DefaultEventLoopPolicy()
             asyncio.set_event_loop_policy(policy)
             assert asyncio.get_event_loop_policy() is policy
@@ -380,16 +380,16 @@ class TestWithoutAnEmulation:
     def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies, monkeypatch):
         standing = [ctxpolicy.ContextPolicy()]
         monkeypatch.setattr(compat, "installed", lambda: list(standing))
-        no_policies.now = former = standing[0]
+        no_policies.now = previous = standing[0]
         restoration = restore_policies()
-        assert asyncio.get_event_loop_policy() is former
+        assert asyncio.get_event_loop_policy() is previous
         standing.append(ctxpolicy.ContextPolicy())
-        with pytest.raises(InstallationError, match="uninstall that one first"):
+        with pytest.raises(InstallationError, match="Uninstall that policy first"):
             restoration.undo()
         standing.pop()
-        no_policies.now = ctxpolicy.ContextPolicy()  # set by a library: not installed, and so in nobody's way
+        no_policies.now = ctxpolicy.ContextPolicy()  # set by a library, not installed: it does not prevent the undo
         restoration.undo()
-        assert no_policies.now is former
+        assert no_policies.now is previous
 
     def test_a_policy_that_was_uninstalled_since_does_not_come_back(self, no_policies, monkeypatch):
         standing = [ctxpolicy.ContextPolicy()]
@@ -414,7 +414,7 @@ class TestWithoutAnEmulation:
     def test_kept_functions_go_on_after_it_was_undone(self, no_policies):
         with restore_policies():
             from asyncio import get_event_loop_policy, set_event_loop_policy
-        assert get_event_loop_policy() is no_policies.own()
+        assert get_event_loop_policy() is no_policies.asyncio_policy()
         set_event_loop_policy(policy := compat.DefaultEventLoopPolicy())
         assert get_event_loop_policy() is policy
         set_event_loop_policy(None)
@@ -432,7 +432,7 @@ class TestWithoutAnEmulation:
     def test_in_a_forked_child_a_policy_that_was_set_forgets_the_parents_loops_and_ours_sees_to_it_itself(
         self, no_policies, monkeypatch
     ):
-        monkeypatch.setattr(events, "on_fork", None, raising=False)  # on 3.10 and 3.11 asyncio forgets nothing
+        monkeypatch.setattr(events, "on_fork", None, raising=False)  # on 3.10 and 3.11 asyncio forgets no loops
         policy = compat.DefaultEventLoopPolicy()
         local = policy._local
         no_policies.now = policy

@@ -1,4 +1,4 @@
-"""The one door to the dependency: what ctxpolicy counts on in it, and that there is no other door."""
+"""The module that imports contextvars-extras: what ctxpolicy relies on, and that no other module imports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error tree: one root, and each class also of the type that asyncio's callers expect."""
+"""The exception classes: one root, and each class is also of the type that callers of asyncio expect."""
 
 from __future__ import annotations
 

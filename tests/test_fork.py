@@ -1,4 +1,4 @@
-"""What a forked child does anew, and in which order."""
+"""Which objects are renewed in a forked child, and in which order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform h
 
 
 class Renewed:
-    """Notes in a list that it was renewed; equal to all others and not hashable, as an author's resolver may be."""
+    """Records its renewal in a list. It equals all others and is not hashable, as a resolver may be."""
 
     __hash__ = None
 
@@ -155,7 +155,7 @@ def test_the_loop_that_was_made_unasked_in_the_parent_is_not_handed_out_in_a_for
 
 @needs_fork
 def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked_child():
-    """It shares kernel objects with the parent's; asyncio has only the policy in force forget it."""
+    """It shares kernel objects with the parent's loop. asyncio makes only the policy in force forget it."""
     program = """
         import asyncio, gc, os
         import ctxpolicy
@@ -203,10 +203,10 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
     program = """
         import os, signal, threading
         import ctxpolicy
-        from ctxpolicy._policy import install
+        from ctxpolicy._policy.install import installations
 
         def hold():
-            with install._state.change():
+            with installations.change():
                 held.set()
                 forked.wait()
 
@@ -216,7 +216,7 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
         held.wait()
         child = os.fork()
         if child == 0:
-            signal.alarm(60)  # where it would wait for ever
+            signal.alarm(60)  # ends the process if it would wait forever
             ctxpolicy.install("thread").uninstall()
             print("done", flush=True)
             os._exit(0)
@@ -224,4 +224,6 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
         forked.set()
         thread.join()
     """
-    assert run_program(textwrap.dedent(program), flags=("-W", "ignore")) == "done"  # 3.12 warns of threads at a fork
+    assert (
+        run_program(textwrap.dedent(program), flags=("-W", "ignore")) == "done"
+    )  # 3.12 warns about a fork in a process with threads

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pickle
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
 
 import ctxpolicy
-from tests.support.programs import run_program
+from ctxpolicy import errors
+from tests.support.programs import ROOT, output_of, run_program
 
 # Importing these needs an optional package, or runs the command line.
 OPTIONAL = ("ctxpolicy.__main__", "ctxpolicy.integrations.", "ctxpolicy.pytest_plugin", "ctxpolicy.testing")
@@ -31,14 +34,44 @@ def test_the_public_names_are_sorted_and_each_is_there_once():
     assert ctxpolicy.__all__ == sorted(set(ctxpolicy.__all__))
 
 
-def test_everything_that_the_package_takes_from_its_modules_is_public():
-    imported = {
-        alias.asname or alias.name
-        for each in ast.walk(ast.parse(Path(ctxpolicy.__file__).read_text()))
+def imported_for_type_checkers() -> dict[str, str]:
+    """Return the names that the package imports under ``if TYPE_CHECKING``, with the modules they come from."""
+    return {
+        alias.asname or alias.name: (each.module or "").removeprefix("ctxpolicy.")
+        for each in ast.walk(ast.parse(Path(ctxpolicy.__file__).read_text(encoding="utf-8")))
         if isinstance(each, ast.ImportFrom) and (each.module or "").startswith("ctxpolicy.")
         for alias in each.names
     }
-    assert imported == set(ctxpolicy.__all__)
+
+
+def in_the_reference() -> list[str]:
+    """Return the names that the reference pages document as names of the package."""
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    directive = re.compile(r"^\.\. auto\w+:: ctxpolicy\.([A-Za-z]\w*)$", re.MULTILINE)
+    documented = [name for page in pages for name in directive.findall(page.read_text(encoding="utf-8"))]
+    return [name for name in documented if name not in ("compat", "errors")]  # modules
+
+
+def test_the_list_of_public_names_is_what_type_checkers_see():
+    assert imported_for_type_checkers() == ctxpolicy._MODULE_OF
+
+
+def test_the_list_of_public_names_is_all_that_a_star_import_gives():
+    assert sorted(ctxpolicy._MODULE_OF) == ctxpolicy.__all__
+    assert (
+        run_program(
+            "from ctxpolicy import *\n"
+            "names = set(globals())\n"
+            "import ctxpolicy\n"
+            "more = [name for name in names - set(ctxpolicy.__all__) if not name.startswith('__')]\n"
+            "print(set(ctxpolicy.__all__) - names, more)"
+        )
+        == "set() []"
+    )
+
+
+def test_the_reference_documents_every_public_name_once():
+    assert sorted(in_the_reference()) == sorted(set(ctxpolicy.__all__) - {"__version__"})
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
@@ -88,15 +121,69 @@ def test_what_a_module_names_exists(name):
         assert hasattr(module, public), public
 
 
-def test_importing_ctxpolicy_imports_nothing_optional_and_nothing_dear():
-    # What is there before is Python's, or is there to measure coverage.
+def test_importing_ctxpolicy_imports_no_other_module():
+    # -S: without the site module, which imports modules itself where coverage is measured.
+    assert (
+        run_program(
+            f"import sys; sys.path.insert(0, {str(Path(ctxpolicy.__file__).parents[1])!r})\n"
+            "before = set(sys.modules); import ctxpolicy; print(*sys.modules.keys() - before)",
+            flags=("-S", "-W", "error"),
+        )
+        == "ctxpolicy"
+    )
+
+
+def test_using_the_common_names_imports_nothing_optional_and_nothing_dear():
     imported = run_program(
-        "import sys; before = set(sys.modules); import ctxpolicy; print(*sys.modules.keys() - before)"
+        "import sys; before = set(sys.modules)\n"
+        "from ctxpolicy import install, run, ContextPolicy\n"
+        "print(*sys.modules.keys() - before)"
     ).split()
     tops = {name.partition(".")[0] for name in imported}
     assert "ctxpolicy" in tops
     assert tops.isdisjoint({"uvloop", "greenlet", "trio", "anyio", "sniffio", "pytest", "hypothesis", "argparse"})
     assert "importlib.metadata" not in imported
+
+
+# --- lazy names are like others ---------------------------------------------------------------------------------------
+
+
+def test_help_shows_every_public_name():
+    text = run_program("import ctxpolicy, pydoc; print(pydoc.plain(pydoc.render_doc(ctxpolicy)))")
+    shown = set(ctxpolicy.__all__) - {"__version__"}  # help() has a section for the version, without its name
+    assert [name for name in sorted(shown) if not re.search(rf"\b{name}\b", text)] == []
+    assert ctxpolicy.__version__ in text
+    assert "Put a policy in force for the whole process." in text
+
+
+@pytest.mark.parametrize("name", sorted(set(ctxpolicy.__all__) - {"__version__"}))
+def test_every_public_class_and_function_can_be_pickled(name):
+    thing = getattr(ctxpolicy, name)
+    assert pickle.loads(pickle.dumps(thing)) is thing
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_exception_can_be_pickled(name):
+    error = getattr(ctxpolicy, name)("what went wrong")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert copy.args == error.args
+
+
+def test_what_was_pickled_can_be_read_by_a_program_that_has_not_imported_ctxpolicy():
+    things = [ctxpolicy.install, ctxpolicy.ContextPolicy, ctxpolicy.explain(), ctxpolicy.OptionError("wrong")]
+    program = "import pickle, sys; print(*(type(each).__name__ for each in pickle.loads(bytes.fromhex(sys.argv[1]))))"
+    assert run_program(program, pickle.dumps(things).hex()) == "function type Explanation OptionError"
+
+
+@pytest.mark.parametrize("name", ["signal", "selectors", "asyncio", "typing"])
+@pytest.mark.parametrize("folder", ["", "folder/"])
+def test_a_module_beside_a_program_does_not_replace_a_standard_one_for_the_command_line(tmp_path, name, folder):
+    """Also where the program's folder is the present one: ``python -m`` puts that first on ``sys.path``."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / f"{folder}{name}.py").write_text("raise SystemExit('imported in place of the standard library')")
+    (tmp_path / f"{folder}program.py").write_text("print('it ran')")
+    assert output_of("-m", "ctxpolicy", "run", f"{folder}program.py", cwd=tmp_path) == "it ran\n"
 
 
 def test_importing_ctxpolicy_changes_nothing_in_asyncio():

@@ -1,12 +1,16 @@
-"""How messages call a thread."""
+"""The present thread: whether it is the main thread, and how messages call it."""
 
 from __future__ import annotations
 
 import _thread
 import threading
 
-from ctxpolicy._threads import thread_name
+import pytest
+
+from ctxpolicy import TaskResolver
+from ctxpolicy._threads import is_main_thread, thread_and_context, thread_name
 from ctxpolicy.testing import in_new_thread
+from tests.support.policies import in_thread
 
 
 def test_a_thread_is_called_by_its_name():
@@ -28,7 +32,7 @@ def test_a_thread_that_has_ended_is_called_by_its_ident():
 
 
 def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy():
-    """current_thread() would make one, in a finalizer at a thread's end too (Python 3.10 to 3.13)."""
+    """current_thread() would create one, also in a finalizer at the end of a thread (Python 3.10 to 3.13)."""
     known, told, done = threading.enumerate(), [], _thread.allocate_lock()
     done.acquire()
 
@@ -41,3 +45,32 @@ def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy():
     ((name, ident),) = told
     assert name == f"with ident {ident}"
     assert set(threading.enumerate()) <= set(known)
+
+
+def test_the_main_thread_is_told_from_others_without_making_a_dummy():
+    known, told, done = threading.enumerate(), [is_main_thread()], _thread.allocate_lock()
+    done.acquire()
+
+    def work():
+        told.append(is_main_thread())
+        done.release()
+
+    _thread.start_new_thread(work, ())
+    done.acquire()
+    assert told == [threading.current_thread() is threading.main_thread(), False]
+    assert set(threading.enumerate()) <= set(known)
+
+
+class Lost(TaskResolver):
+    def describe(self):
+        raise LookupError("nowhere")
+
+
+def test_thread_and_context_are_named():
+    said = "in thread 'tenant-7', for thread 'tenant-7', outside any task"
+    assert in_thread(lambda: thread_and_context(TaskResolver()), name="tenant-7") == said
+
+
+@pytest.mark.parametrize("resolver", [Lost(), None])
+def test_the_thread_alone_where_there_is_no_telling_the_context(resolver):
+    assert in_thread(lambda: thread_and_context(resolver), name="tenant-7") == "in thread 'tenant-7'"

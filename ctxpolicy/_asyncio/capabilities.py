@@ -1,9 +1,10 @@
-"""What the asyncio of this Python has: policies, child watchers, a default kind of loop."""
+"""What the asyncio of this Python has: policies, child watchers, implicit creation, a default kind of loop."""
 
 from __future__ import annotations
 
 import sys
 from asyncio import AbstractEventLoop, coroutines, events
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ __all__ = [
     "PolicyBase",
     "Runner",
     "debug_mode",
+    "default_loop_factory",
     "platform_loop",
 ]
 
@@ -37,7 +39,7 @@ def _platform() -> ModuleType:
 
 
 def _default_policy_class() -> type | None:
-    # From 3.14 on the public name warns, and the same class lives under a private one.
+    # From 3.14 on the public name warns, and a private name refers to the same class.
     module = _platform()
     found: type | None = getattr(module, "_DefaultEventLoopPolicy", None) or getattr(
         module, "DefaultEventLoopPolicy", None
@@ -51,15 +53,15 @@ _DefaultPolicy: Final = _default_policy_class()
 HAS_POLICIES: Final = _DefaultPolicy is not None and hasattr(events, "_event_loop_policy")
 
 
-# Does asyncio's default policy make a loop where none was ever set, in the main thread (up to 3.13)?
+# Whether asyncio's default policy creates a loop in the main thread if none was ever set (up to 3.13).
 CREATES_IMPLICITLY: Final[bool] = hasattr(getattr(_DefaultPolicy, "_Local", None), "_set_called")
 
 
-# Does a policy that makes one warn?
+# Whether a policy warns when it creates a loop implicitly.
 CREATION_WARNS: Final[bool] = sys.version_info >= (3, 12)
 
 
-# Child watchers (up to 3.13): set_event_loop() in the main thread attaches the one in use.
+# Whether there are child watchers (up to 3.13): set_event_loop() in the main thread attaches the watcher to the loop.
 HAS_CHILD_WATCHERS: Final[bool] = hasattr(_DefaultPolicy, "_init_watcher")
 
 
@@ -75,13 +77,13 @@ if TYPE_CHECKING:
         _Base = events.BaseDefaultEventLoopPolicy
 
     class PolicyBase(_Base):
-        """What our policies derive from: asyncio's default policy class, or where there is none, one like it.
+        """The base class of our policies: asyncio's default policy class, or a copy where asyncio has none.
 
-        So asyncio.set_event_loop_policy(), and whatever else is declared to take a policy, takes ours.
+        This class makes asyncio.set_event_loop_policy(), and every other function that takes a policy, accept ours.
         """
 
         _watcher: Any
-        get_child_watcher: Any  # a method, which an instance may have for itself
+        get_child_watcher: Any  # a method, which an instance may replace
 
         def _loop_factory(self) -> AbstractEventLoop: ...
         def set_child_watcher(self, watcher: Any) -> None: ...
@@ -93,12 +95,17 @@ else:
     PolicyBase = DefaultEventLoopPolicy
 
 
+def default_loop_factory() -> Callable[[], AbstractEventLoop]:
+    """Return the class of this platform's default loops (``asyncio.SelectorEventLoop`` on Unix)."""
+    factory: Any = PolicyBase._loop_factory
+    return factory  # type: ignore[no-any-return]  # typeshed declares a method
+
+
 def platform_loop() -> AbstractEventLoop:
-    """Make a loop of this platform's default kind."""
-    loop: AbstractEventLoop = PolicyBase._loop_factory()  # type: ignore[call-arg]  # a class, in truth
-    return loop
+    """Return a new loop of this platform's default kind."""
+    return default_loop_factory()()
 
 
 def debug_mode() -> bool:
-    """Tell whether asyncio's debug mode is asked for: by ``PYTHONASYNCIODEBUG`` or ``-X dev``."""
-    return coroutines._is_debug_mode()  # type: ignore[attr-defined, no-any-return]
+    """Return whether asyncio's debug mode is on, by ``PYTHONASYNCIODEBUG`` or ``-X dev``."""
+    return coroutines._is_debug_mode()  # type: ignore[attr-defined, no-any-return]  # private

@@ -1,10 +1,11 @@
-"""The loops that a forked child inherits: made harmless to the parent, whose kernel objects they share.
+"""Makes the loops that a forked child inherits harmless to the parent, whose kernel objects they share.
 
-A selector loop's epoll object and self-pipe are shared with the child. Closing the loop there, which dropping it does
-too (``BaseEventLoop.__del__``), unregisters the parent's self-pipe from the epoll object: the parent then misses what
-other threads tell it. So each loop that a policy of ours has made gets an epoll object and a self-pipe of its own in
-the child, where it may then be closed, dropped or even run on. asyncio itself has this fault; of its own loops, the one
-that runs in the thread that forks is treated likewise.
+The epoll object and the self-pipe of a selector loop are shared with a forked child. Closing the loop in the child, or
+letting it be garbage-collected there (``BaseEventLoop.__del__`` closes it), unregisters the parent's self-pipe from the
+epoll object. After this the parent misses calls from other threads. Therefore each loop that one of our policies made
+gets an epoll object and a self-pipe of its own in the child, where it may then be closed, dropped, or even run on.
+asyncio itself has this fault. Of the loops that asyncio made itself, the one that runs in the forking thread is treated
+likewise.
 """
 
 from __future__ import annotations
@@ -17,72 +18,73 @@ from typing import Final
 from ctxpolicy._asyncio.loop_internals import detach
 from ctxpolicy._asyncio.running import running_loop
 
-__all__ = ["is_kept", "keep_inherited", "watch", "watched"]
+__all__ = ["is_kept_alive", "keep_alive", "track", "tracked"]
 
 
-class _Watched(weakref.ref[AbstractEventLoop]):
-    """A reference that stands for itself: a loop may compare equal to another, or not be hashable."""
+class _Tracked(weakref.ref[AbstractEventLoop]):
+    """A weak reference with an identity of its own: a loop may compare equal to another one, or not be hashable."""
 
     __slots__ = ()
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
 
-# A set that keeps its order, and forgets without a line of Python: a WeakValueDictionary took 3 % of an asyncio.run().
-_watched: Final[dict[_Watched, None]] = {}
-_drop: Final = _watched.pop
-# Filled before the fork: the child's first act, before any hook, is to drop what the parent's other threads held.
+# An ordered set from which an entry is removed without running Python code: a WeakValueDictionary took 3 % of an
+# asyncio.run().
+_tracked: Final[dict[_Tracked, None]] = {}
+_drop: Final = _tracked.pop
+# Filled before the fork: before any hook runs in the child, the child drops what the parent's other threads held.
 _held: Final[list[AbstractEventLoop]] = []
 _running: Final[list[AbstractEventLoop | None]] = []
 _inherited: Final[list[object]] = []
 
 
-def watch(loop: AbstractEventLoop) -> None:
+def track(loop: AbstractEventLoop) -> None:
     """Have ``loop`` made harmless in every forked child."""
     try:
-        _watched[_Watched(loop, _drop)] = None
+        _tracked[_Tracked(loop, _drop)] = None
     except TypeError:
-        pass  # cannot be weakly referenced; to keep it alive for this would be worse
+        pass  # the loop cannot be weakly referenced, and a strong reference would keep it alive
 
 
-def watched() -> list[AbstractEventLoop]:
-    """Return the loops given to :func:`watch` that are alive, in the order in which they were."""
-    return [loop for loop in (reference() for reference in list(_watched)) if loop is not None]
+def tracked() -> list[AbstractEventLoop]:
+    """Return the loops that :func:`track` was given and that are alive, in the order of the calls."""
+    return [loop for loop in (reference() for reference in list(_tracked)) if loop is not None]
 
 
-def is_kept(thing: object) -> bool:
-    """Tell whether ``thing`` was given to :func:`keep_inherited`: a loop that could not be detached was."""
+def is_kept_alive(thing: object) -> bool:
+    """Return whether :func:`keep_alive` was given ``thing``; it is given each loop that could not be detached."""
     return any(thing is kept for kept in _inherited)
 
 
-def keep_inherited(thing: object) -> None:
-    """Keep alive what belongs to the parent process, to the end of this one."""
+def keep_alive(thing: object) -> None:
+    """Keep an object that belongs to the parent process alive until this process ends."""
     _inherited.append(thing)
 
 
 def _before_fork() -> None:
     running = running_loop()
     _running.append(running)
-    _held.extend(loop for loop in watched() if loop is not running)
+    _held.extend(loop for loop in tracked() if loop is not running)
     if running is not None:
         _held.append(running)
 
 
-def _let_go() -> None:
+def _release() -> None:
     _held.clear()
     _running.clear()
 
 
 def _in_child() -> None:
     for loop in _held:
-        # What cannot be detached (a uvloop) is kept instead: it is then never closed here.
+        # A loop that cannot be detached (a uvloop) is kept alive instead. It is then never closed in this process.
         if not detach(loop, runs_here=loop is _running[0]):
-            keep_inherited(loop)
-    _let_go()
+            keep_alive(loop)
+    _release()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows lacks it, which has no fork
+if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only, which has no fork
     # pyright does not understand hasattr() of a module.
     os.register_at_fork(  # pyright: ignore[reportAttributeAccessIssue]
-        before=_before_fork, after_in_parent=_let_go, after_in_child=_in_child
+        before=_before_fork, after_in_parent=_release, after_in_child=_in_child
     )

@@ -1,10 +1,10 @@
 """The host: how a policy is put in force in the asyncio of this Python.
 
-The host is chosen by what asyncio offers, not by the version alone:
+The host is chosen by what asyncio offers, not by the version of Python alone:
 
-* asyncio has policies (Python 3.10 to 3.15): a policy is set as asyncio's own, without the warnings of 3.14.
-* asyncio has none (3.16): the policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
-* asyncio has neither: nothing can be installed, and an error says so.
+* asyncio has policies (Python 3.10 to 3.15): our policy becomes asyncio's policy, without the warnings of 3.14.
+* asyncio has none (3.16): our policy stands behind ``asyncio.events._local`` and ``new_event_loop``.
+* asyncio has neither: nothing can be installed, and the error says why.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from asyncio import AbstractEventLoop, events
 from typing import Final, Protocol
 
 from ctxpolicy._asyncio.capabilities import HAS_POLICIES, PolicyBase
-from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy._asyncio.host_316 import Host316
 from ctxpolicy.errors import InstallationError
 
 __all__ = ["Host", "Policy", "host"]
 
 
 class Policy(Protocol):
-    """What asyncio asks for loops."""
+    """The methods of a policy that asyncio calls."""
 
     def get_event_loop(self) -> AbstractEventLoop: ...
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
@@ -29,42 +29,49 @@ class Policy(Protocol):
 
 
 class Host(Protocol):
-    """Puts a policy in force, process-wide."""
+    """Puts a policy in force for the whole process.
+
+    Attributes:
+        name: names the mechanism, for ``explain``.
+        default: what ``force(None)`` puts in force; ``None``: asyncio's own default.
+    """
 
     name: str
-    # What force(None) puts in force: None for what asyncio does by itself.
     default: Policy | None
 
     def in_force(self) -> Policy | None:
-        """Return the policy in force; ``None``: asyncio's default, which may not be made yet."""
+        """Return the policy in force; ``None``: asyncio's default policy, which may not exist yet."""
 
     def force(self, policy: Policy | None) -> None:
-        """Put ``policy`` in force; ``None``: asyncio's default."""
+        """Put ``policy`` in force; ``None``: the default."""
 
-    # Returns asyncio's default policy, made now if need be.
-    def own(self) -> Policy: ...
+    # Returns asyncio's default policy, and creates it if necessary.
+    def asyncio_policy(self) -> Policy: ...
 
     def after_fork(self) -> None:
-        """Be in force again in a forked child."""
+        """Put the policy in force again; called in a forked child."""
 
 
 class _PolicyHost:
-    """Python 3.10 to 3.15. Not by asyncio's own functions: from 3.14 on they warn, and they make what is not there."""
+    """Python 3.10 to 3.15: the policy is asyncio's policy.
+
+    asyncio's public functions are not used: from 3.14 on they warn, and the getter creates a default policy.
+    """
 
     name = "asyncio's policy system"
     default: Policy | None = None
 
     def in_force(self) -> Policy | None:
-        policy: Policy | None = events._event_loop_policy  # type: ignore[attr-defined]
+        policy: Policy | None = events._event_loop_policy  # type: ignore[attr-defined]  # private
         return policy
 
     def force(self, policy: Policy | None) -> None:
-        events._event_loop_policy = policy  # type: ignore[attr-defined]
+        events._event_loop_policy = policy  # type: ignore[attr-defined]  # private
 
-    def own(self) -> Policy:
-        if events._event_loop_policy is None:  # type: ignore[attr-defined]
-            events._init_event_loop_policy()  # type: ignore[attr-defined]
-        policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]
+    def asyncio_policy(self) -> Policy:
+        if events._event_loop_policy is None:  # type: ignore[attr-defined]  # private
+            events._init_event_loop_policy()  # type: ignore[attr-defined]  # private
+        policy: Policy = events._event_loop_policy  # type: ignore[attr-defined]  # private
         return policy
 
     def after_fork(self) -> None:
@@ -72,7 +79,7 @@ class _PolicyHost:
 
 
 class _NoHost:
-    """An asyncio that offers neither: programs that only import ctxpolicy go on."""
+    """An asyncio that offers neither. A program that only imports ctxpolicy keeps working."""
 
     name = "none"
     default: Policy | None = None
@@ -86,7 +93,7 @@ class _NoHost:
             "this version of ctxpolicy cannot be installed on it. Look for a newer ctxpolicy."
         )
 
-    def own(self) -> Policy:
+    def asyncio_policy(self) -> Policy:
         return PolicyBase()
 
     def after_fork(self) -> None:
@@ -97,7 +104,7 @@ def _find_host() -> Host:
     if HAS_POLICIES:
         return _PolicyHost()
     if hasattr(events, "_local") and hasattr(events, "_get_event_loop"):
-        return SeamHost()
+        return Host316()
     return _NoHost()
 
 

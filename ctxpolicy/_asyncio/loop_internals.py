@@ -1,4 +1,4 @@
-"""What is inside a loop of asyncio's, behind its private names."""
+"""The inside of asyncio's loops and tasks, behind private names."""
 
 from __future__ import annotations
 
@@ -9,52 +9,64 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
-__all__ = ["default_executor", "detach", "holds_nothing", "leftovers", "settle"]
+__all__ = [
+    "default_executor",
+    "detach",
+    "ident_of_running_thread",
+    "is_idle",
+    "pending_work",
+    "run_ready_callbacks",
+    "silence_destroyed",
+    "source_traceback",
+]
 
 
 def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
-    """Give a selector loop inherited by a forked child a selector and a self-pipe of its own.
+    """Give a selector loop that a forked child inherited a selector and a self-pipe of its own.
 
-    Whatever else it watched is the parent's alone from then on.
+    Every other file descriptor that the loop watched belongs to the parent alone from then on.
 
     Args:
-        runs_here: the fork was made inside the loop. From 3.14 on the child then cannot come out of the task that it is
-            in, as asyncio has cleared the running marker: the loop is stopped, where it would wait for ever otherwise.
+        loop: the loop.
+        runs_here: whether the fork happened inside the running loop. From 3.14 on the child then cannot leave its
+            current task, because asyncio has unset the running loop. Therefore the loop is stopped; it would wait
+            forever otherwise.
 
     Returns:
-        whether it could be done: not with loops of other kinds.
+        whether this was possible. It is not for loops of other kinds.
     """
     if not isinstance(loop, selector_events.BaseSelectorEventLoop):
         return False
     if loop.is_closed():
         return True
-    shared: Any = loop._selector  # type: ignore[attr-defined]
+    inside: Any = loop
+    shared: Any = inside._selector
     kernel_object: Any = getattr(shared, "_selector", None)
     if hasattr(kernel_object, "close"):
-        kernel_object.close()  # this process's descriptor of it only, before anything is unregistered
+        kernel_object.close()  # closes this process's descriptor only; before anything is unregistered
     shared._fd_to_key.clear()
-    loop._selector = type(shared)()  # type: ignore[attr-defined]
-    for end in (loop._ssock, loop._csock):  # type: ignore[attr-defined]
+    inside._selector = type(shared)()
+    for end in (inside._ssock, inside._csock):
         end.close()
-    loop._internal_fds -= 1  # type: ignore[attr-defined]
-    loop._make_self_pipe()  # type: ignore[attr-defined]
+    inside._internal_fds -= 1
+    inside._make_self_pipe()
     if not runs_here:
-        loop._thread_id = None  # type: ignore[attr-defined]  # the thread that ran it is not there
+        inside._thread_id = None  # the thread that ran the loop is not in this process
     elif sys.version_info >= (3, 14):
         loop.stop()
     return True
 
 
-def settle(loop: AbstractEventLoop) -> None:
-    """Have a loop of asyncio's, which is not running, do what is ready."""
-    if loop._ready:  # type: ignore[attr-defined]
+def run_ready_callbacks(loop: Any) -> None:
+    """Run the ready callbacks of one of asyncio's loops, which must not be running."""
+    if loop._ready:
         loop.call_soon(loop.stop)
         loop.run_forever()
 
 
-def holds_nothing(loop: Any) -> bool:
-    """Tell whether nothing is in a selector loop of asyncio's but its self-pipe."""
-    # The sets in the weak ones, as len() of those is Python's, and slow.
+def is_idle(loop: Any) -> bool:
+    """Return whether one of asyncio's selector loops contains nothing but its self-pipe."""
+    # WeakSet.data: len() of a WeakSet is written in Python, and slow.
     return not (
         loop._ready
         or loop._scheduled
@@ -72,53 +84,62 @@ if sys.version_info >= (3, 14):
 else:
 
     def _tasks_of(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
-        # As all_tasks() does it, but not by the weak set's own iterator: where there is no task at all that takes 2 us
-        # of the 22 that it takes to make a loop and close it.
+        # As all_tasks() does it, but without the iterator of the WeakSet. Without any task, that iterator takes 2 us of
+        # the 22 us that creating and closing a loop takes.
         kept: Any = getattr(tasks, "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks")
         living: list[Any] = [*getattr(tasks, "_eager_tasks", ()), *(reference() for reference in list(kept.data))]
         return {task for task in living if task is not None and task.get_loop() is loop and not task.done()}
 
 
-class Leftover(NamedTuple):
-    """What would be lost with a loop. In words only when these are asked for: whatever it is, its repr() may raise."""
+class PendingItem(NamedTuple):
+    """One item of the pending work of a loop.
 
-    words: str
+    Attributes:
+        template: a format string that describes the item. It is formatted on demand, because ``repr()`` of an unknown
+            object may raise.
+        thing: the object.
+    """
+
+    template: str
     thing: object
 
     def __str__(self) -> str:
-        return self.words.format(self.thing)
+        return self.template.format(self.thing)
 
 
-def leftovers(loop: AbstractEventLoop, unknown: bool = False) -> list[Leftover]:
-    """Return what of ``loop`` would be lost if it were only closed.
+def pending_work(loop: AbstractEventLoop, unknown: bool = False) -> list[PendingItem]:
+    """Return what would be lost if ``loop`` were closed now.
 
-    That is: tasks, asynchronous generators, the default executor, and what the loop would call: timers, callbacks that
-    are ready, readers and writers.
+    That is: tasks, asynchronous generators, the default executor, and what the loop would call: timers, ready
+    callbacks, readers and writers.
 
     Args:
-        unknown: whether to count what a loop that is not asyncio's own does not tell.
+        loop: the loop.
+        unknown: whether to add an item for work that a loop of another kind than asyncio's cannot be asked about.
     """
     known = _tasks_of(loop)
-    found = [Leftover("{!r}", task) for task in known]
+    found = [PendingItem("{!r}", task) for task in known]
     if not isinstance(loop, base_events.BaseEventLoop):
         if unknown:
-            found.append(Leftover("asynchronous generators, callbacks and a default executor of {!r}, perhaps", loop))
+            hidden = "asynchronous generators, callbacks and a default executor of {!r}, perhaps"
+            found.append(PendingItem(hidden, loop))
         return found
-    found += [Leftover("{!r}", thing) for thing in _calls_of(loop, known)]
-    found += _watched_by(loop)
-    if loop._asyncgens.data:  # type: ignore[attr-defined]
-        found += [Leftover("{!r}", agen) for agen in loop._asyncgens]  # type: ignore[attr-defined]
+    found += [PendingItem("{!r}", thing) for thing in _calls_of(loop, known)]
+    found += _watched_descriptors(loop)
+    agens: Any = loop._asyncgens  # type: ignore[attr-defined]  # private
+    if agens.data:
+        found += [PendingItem("{!r}", agen) for agen in agens]
     executor = default_executor(loop)
     if executor is not None:
-        found.append(Leftover("the default executor {!r}", executor))
+        found.append(PendingItem("the default executor {!r}", executor))
     return found
 
 
 def _calls_of(loop: Any, known: set[asyncio.Task[Any]]) -> Iterator[object]:
-    """Return what ``loop`` will call: the tasks that wait for that and are not ``known``, else the handle.
+    """Return what ``loop`` will call: for each handle the waiting tasks that are not ``known``, else the handle itself.
 
-    A loop and its tasks that are garbage together are still bound to each other. Not so by the weak references by which
-    asyncio knows its tasks up to Python 3.13: the collector clears these first.
+    When a loop and its tasks are garbage together, they still refer to each other. The weak references by which asyncio
+    knows its tasks up to Python 3.13 are of no use then, because the collector clears them first.
     """
     seen = set(known)
     for handle in (*loop._ready, *loop._scheduled):
@@ -129,11 +150,12 @@ def _calls_of(loop: Any, known: set[asyncio.Task[Any]]) -> Iterator[object]:
 
 
 def _waiting_for(handle: Any) -> set[asyncio.Task[Any]]:
+    """Return the tasks that ``handle`` wakes up, directly or through other futures."""
     ahead: list[Any] = [_owner(handle._callback), *handle._args]
     futures: set[asyncio.Future[Any]] = set()
     while ahead:
         one = ahead.pop()
-        # By its type, as isinstance() asks a proxy, which may raise.
+        # type(), not isinstance(): the latter asks a proxy for its __class__, and this may raise.
         if issubclass(type(one), asyncio.Future) and one not in futures:
             futures.add(one)
             ahead += [_owner(callback) for callback, _ in one._callbacks or ()]
@@ -144,16 +166,34 @@ def _owner(callback: Any) -> Any:
     return getattr(callback, "__self__", None)  # a task's callbacks are its methods
 
 
-def _watched_by(loop: Any) -> Iterator[Leftover]:
+def _watched_descriptors(loop: Any) -> Iterator[PendingItem]:
     if isinstance(loop, selector_events.BaseSelectorEventLoop):
-        watched = loop._selector.get_map()  # type: ignore[attr-defined]
-        if len(watched) > 1:  # its self-pipe is one
+        inside: Any = loop
+        watched = inside._selector.get_map()
+        if len(watched) > 1:  # the self-pipe is one
             for key in watched.values():
-                if key.fd != loop._ssock.fileno():  # type: ignore[attr-defined]
-                    yield Leftover("file descriptor {0.fd}, watched for {0.data!r}", key)
+                if key.fd != inside._ssock.fileno():
+                    yield PendingItem("file descriptor {0.fd}, watched for {0.data!r}", key)
 
 
 def default_executor(loop: AbstractEventLoop) -> Executor | None:
-    """Return the default executor of ``loop`` where it has one; ``None`` also where a loop of another kind hides it."""
+    """Return the default executor of ``loop``; ``None`` if it has none, or if a loop of another kind hides it."""
     executor: Executor | None = getattr(loop, "_default_executor", None)
     return executor
+
+
+def ident_of_running_thread(loop: AbstractEventLoop) -> int | None:
+    """Return the ident of the thread that runs ``loop``; ``None`` if none does, or for a loop of another kind."""
+    ident: int | None = getattr(loop, "_thread_id", None)
+    return ident
+
+
+def silence_destroyed(task: asyncio.Task[Any]) -> None:
+    """Prevent the log message "Task was destroyed but it is pending!" for ``task``."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # private
+
+
+def source_traceback(task: object) -> list[Any] | None:
+    """Return the stack at which ``task`` was created, which asyncio records in debug mode; else ``None``."""
+    found: list[Any] | None = getattr(task, "_source_traceback", None)
+    return found

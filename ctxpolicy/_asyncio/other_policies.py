@@ -1,57 +1,70 @@
-"""What can be told of a policy that is not ours: asyncio's own, uvloop's, a framework's."""
+"""Questions about a policy that is not ours: asyncio's default policy, uvloop's, a framework's."""
 
 from __future__ import annotations
 
-import threading
 from asyncio import AbstractEventLoop, events
+from collections.abc import Callable
 from typing import Any, Final
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, HAS_POLICIES, PolicyBase
-from ctxpolicy._asyncio.policy_classes import NativeLocal, OwnWay
+from ctxpolicy._asyncio.policy_classes import NativeThreadLocal, NoPolicyDefault
+from ctxpolicy._threads import is_main_thread
 
 __all__ = [
-    "decides_as_asyncio",
+    "child_watcher_of",
+    "current_loop_getter",
+    "current_loop_of",
+    "decides_like_asyncio",
     "forget_after_fork",
-    "is_asyncios_own",
-    "is_own_way",
-    "kept_loop",
+    "handles_missing_like_asyncio",
+    "is_asyncio_default",
+    "note_loop_set",
+    "share_thread_local",
+    "was_loop_set",
     "would_create",
 ]
 
 
-_OwnWay: Final = PolicyBase if HAS_POLICIES else OwnWay
+# The class that does what asyncio of this Python does without any policy of ours.
+_AsyncioDefault: Final = PolicyBase if HAS_POLICIES else NoPolicyDefault
 
 
-def is_asyncios_own(policy: object) -> bool:
-    """Tell whether ``policy`` is asyncio's default one (``None``: not made yet) or compat's, no subclass of it."""
-    return policy is None or type(policy) in (PolicyBase, _OwnWay)
+# --- what kind of policy it is ---
 
 
-def is_own_way(policy: object) -> bool:
-    """Tell whether ``policy`` does about a missing loop what asyncio of this Python does by itself."""
-    return type(policy) is _OwnWay or (HAS_POLICIES and _inherits_from_asyncio(policy))
+def is_asyncio_default(policy: object) -> bool:
+    """Return whether ``policy`` is asyncio's default policy, or the one that ``compat`` restores.
 
-
-def forget_after_fork(policy: Any) -> object:
-    """Have ``policy`` forget the loops of the parent, as asyncio has the policy in force do in a forked child (3.12).
-
-    Returns:
-        where it kept them.
+    Args:
+        policy: a policy (an instance of a subclass does not count); ``None``: the default policy does not exist yet.
     """
-    kept: object = getattr(policy, "_local", None)
-    if isinstance(kept, NativeLocal):
-        return None  # which asyncio has made anew
-    if kept is not None and hasattr(events, "on_fork"):
-        policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
-    return kept
+    return policy is None or type(policy) in (PolicyBase, _AsyncioDefault)
 
 
-def decides_as_asyncio(policy: Any) -> bool:
-    """Tell whether ``policy`` answers ``get_event_loop`` as asyncio's default one (``None``: not made yet) does.
+def handles_missing_like_asyncio(policy: object) -> bool:
+    """Return whether ``policy`` handles a missing loop as asyncio of this Python does."""
+    return type(policy) is _AsyncioDefault or (HAS_POLICIES and _inherits_from_asyncio(policy))
 
-    uvloop's does from 0.22 on: it has a copy of what asyncio 3.14 does.
+
+def decides_like_asyncio(policy: Any) -> bool:
+    """Return whether ``get_event_loop`` of ``policy`` does what asyncio's default policy does.
+
+    uvloop's does from version 0.22 on: it contains a copy of the code of asyncio 3.14.
+
+    Args:
+        policy: a policy; ``None``: asyncio's default policy, which does not exist yet.
     """
     return policy is None or _inherits_from_asyncio(policy) or _getter(policy).__module__ == "uvloop"
+
+
+def would_create(policy: Any) -> bool:
+    """Return whether ``policy``, which decides like asyncio, would create a loop if this thread has none."""
+    # Where asyncio has no policies, an inherited get_event_loop() is that of Python 3.13.
+    creates = (
+        CREATES_IMPLICITLY if policy is None or handles_missing_like_asyncio(policy) else _inherits_from_asyncio(policy)
+    )
+    called = getattr(getattr(policy, "_local", None), "_set_called", False)
+    return creates and not called and is_main_thread()
 
 
 def _inherits_from_asyncio(policy: Any) -> bool:
@@ -62,16 +75,71 @@ def _getter(policy: Any) -> Any:
     return getattr(policy.get_event_loop, "__func__", policy.get_event_loop)
 
 
-def kept_loop(policy: Any) -> AbstractEventLoop | None:
-    """Return the loop that such a policy keeps for this thread; other policies mostly keep it in the same place."""
+# --- what it keeps for this thread ---
+
+
+def current_loop_of(policy: Any) -> AbstractEventLoop | None:
+    """Return the current loop of this thread under ``policy``, without creating one.
+
+    asyncio has no method for this question. The loop is read from the place where asyncio's default policy and most
+    others keep it.
+
+    Args:
+        policy: a policy that is not ours; ``None``: asyncio's default policy, which does not exist yet.
+    """
     local = getattr(events if policy is None else policy, "_local", None)
     loop: AbstractEventLoop | None = getattr(local, "_loop", None)
     return loop
 
 
-def would_create(policy: Any) -> bool:
-    """Tell whether such a policy would make a loop if it keeps none for this thread."""
-    # Where asyncio has no policies, what is inherited is that of 3.13.
-    creates = CREATES_IMPLICITLY if policy is None or is_own_way(policy) else _inherits_from_asyncio(policy)
-    called = getattr(getattr(policy, "_local", None), "_set_called", False)
-    return creates and not called and threading.get_ident() == threading.main_thread().ident
+def current_loop_getter(policy: Any, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+    """Return a function that returns the current loop of this thread under asyncio's default policy, fast.
+
+    Args:
+        policy: asyncio's default policy, or an instance of a subclass.
+        miss: called where this thread has no loop; its result is returned.
+    """
+
+    def get_event_loop() -> AbstractEventLoop:
+        loop: AbstractEventLoop | None = (
+            policy._local._loop
+        )  # looked up each time: asyncio replaces _local after a fork
+        return miss() if loop is None else loop
+
+    return get_event_loop
+
+
+def note_loop_set(policy: Any) -> None:
+    """Note under asyncio's default policy that a loop was set in this thread."""
+    policy._local._set_called = True
+
+
+def was_loop_set(policy: Any) -> bool:
+    """Return whether a loop was ever set in this thread under asyncio's default policy (from 3.14 on: true)."""
+    return bool(getattr(policy._local, "_set_called", True))
+
+
+def child_watcher_of(policy: Any) -> Any:
+    """Return the child watcher of ``policy``, ``None`` where it has none."""
+    return getattr(policy, "_watcher", None)
+
+
+def share_thread_local(policy: Any, other: Any) -> None:
+    """Have ``policy`` keep its loops where ``other`` keeps them."""
+    policy._local = other._local
+
+
+def forget_after_fork(policy: Any) -> object:
+    """Have ``policy`` forget the loops of the parent process; called in a forked child.
+
+    asyncio does this from Python 3.12 on, but only to the policy in force.
+
+    Returns:
+        the object in which the policy kept them, for :func:`~ctxpolicy._asyncio.forked_loops.keep_alive`.
+    """
+    kept: object = getattr(policy, "_local", None)
+    if isinstance(kept, NativeThreadLocal):
+        return None  # asyncio has replaced the thread-local behind it
+    if kept is not None and hasattr(events, "on_fork"):
+        policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
+    return kept

@@ -1,6 +1,6 @@
-"""The policy classes that asyncio had up to 3.15, and what stands for its thread-local.
+"""The policy classes that asyncio had up to Python 3.15, and stand-ins for its thread-local.
 
-Our policies derive from them where asyncio has none, and :mod:`ctxpolicy.compat` puts them back.
+Where asyncio has no policy classes, our policies derive from these, and :mod:`ctxpolicy.compat` adds these to asyncio.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ctxpolicy._callsite import caller
+from ctxpolicy._threads import is_main_thread
 
 __all__ = [
     "AbstractEventLoopPolicy",
     "BaseDefaultEventLoopPolicy",
     "CurrentLoop",
     "DefaultEventLoopPolicy",
-    "NativeLocal",
-    "OwnWay",
+    "NativeThreadLocal",
+    "NoPolicyDefault",
+    "policy_class",
 ]
 
 
@@ -28,20 +30,20 @@ class AbstractEventLoopPolicy:
     """Abstract policy for accessing the event loop (CPython 3.13, without child watchers)."""
 
     def get_event_loop(self) -> AbstractEventLoop:
-        """Return the loop of the present context, or raise."""
+        """Return the event loop of the present context, or raise."""
         raise NotImplementedError
 
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
-        """Make ``loop`` the loop of the present context."""
+        """Set the event loop of the present context to ``loop``."""
         raise NotImplementedError
 
     def new_event_loop(self) -> AbstractEventLoop:
-        """Return a new loop, by this policy's rules."""
+        """Create and return a new event loop according to this policy's rules."""
         raise NotImplementedError
 
 
 class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
-    """A loop for each thread, made unasked for in the main thread only (CPython 3.13)."""
+    """One event loop per thread; only the main thread gets one implicitly (CPython 3.13)."""
 
     _loop_factory: Any = None
 
@@ -53,10 +55,12 @@ class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
         self._local: Any = self._Local()
 
     def get_event_loop(self) -> AbstractEventLoop:
-        """Return the loop of this thread; in the main thread one is made, with a warning, if none was ever set.
+        """Return the event loop of this thread.
+
+        In the main thread a loop is created, with a ``DeprecationWarning``, if none was ever set.
 
         Raises:
-            RuntimeError: there is none.
+            RuntimeError: this thread has no loop.
         """
         if self._may_create():
             _, level = caller()
@@ -68,10 +72,10 @@ class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
         return loop
 
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
-        """Make ``loop`` the loop of this thread.
+        """Set the event loop of this thread.
 
         Raises:
-            TypeError: it is neither an event loop nor ``None``.
+            TypeError: ``loop`` is neither an event loop nor ``None``.
         """
         self._local._set_called = True
         if loop is not None and not isinstance(loop, AbstractEventLoop):
@@ -79,15 +83,15 @@ class BaseDefaultEventLoopPolicy(AbstractEventLoopPolicy):
         self._local._loop = loop
 
     def new_event_loop(self) -> AbstractEventLoop:
-        """Return a new loop."""
+        """Create and return a new event loop."""
         loop: AbstractEventLoop = self._loop_factory()
         return loop
 
     def _may_create(self) -> bool:
         return (
             self._local._loop is None
-            and not getattr(self._local, "_set_called", False)  # asyncio 3.16's own _local has no such mark
-            and threading.current_thread() is threading.main_thread()
+            and not getattr(self._local, "_set_called", False)  # _local of asyncio 3.16 has no such attribute
+            and is_main_thread()
         )
 
 
@@ -97,22 +101,27 @@ class DefaultEventLoopPolicy(BaseDefaultEventLoopPolicy):
     _loop_factory = getattr(asyncio, "EventLoop", None)
 
 
-class OwnWay(DefaultEventLoopPolicy):
-    """What asyncio 3.16 does by itself, as a policy: nothing is made unasked for."""
+class NoPolicyDefault(DefaultEventLoopPolicy):
+    """The behaviour of asyncio 3.16, which has no policies, as a policy: no loop is created implicitly."""
 
     def _may_create(self) -> bool:
         return False
 
 
-class CurrentLoop:
-    """Looks like asyncio's thread-local ``_Local``, and stands over a policy.
+def policy_class(name: str, loop_class: Any) -> type[BaseDefaultEventLoopPolicy]:
+    """Return a new policy class called ``name`` whose loops are instances of ``loop_class``."""
+    return type(name, (BaseDefaultEventLoopPolicy,), {"_loop_factory": loop_class})
 
-    asyncio 3.16 reads and writes ``asyncio.events._local._loop``; on earlier versions libraries peek at
+
+class CurrentLoop:
+    """Looks like asyncio's thread-local, and passes reads and writes of the loop on to a policy.
+
+    asyncio 3.16 reads and writes ``asyncio.events._local._loop``. On earlier versions some libraries read
     ``policy._local._loop``.
 
     Args:
         read: returns the current loop.
-        write: sets it.
+        write: sets the current loop.
     """
 
     __slots__ = ("_read", "_write")
@@ -132,20 +141,22 @@ class CurrentLoop:
         self._write(loop)
 
 
-class NativeLocal:
-    """asyncio's own thread-local, also where a policy stands in front of it, and the fresh one of a forked child.
+class NativeThreadLocal:
+    """Passes every attribute access on to asyncio's own thread-local.
+
+    It finds asyncio's own also while a policy stands in for it, and in a forked child, where asyncio makes a new one.
 
     Args:
-        present: returns it.
+        find: returns asyncio's own thread-local.
     """
 
-    __slots__ = ("_present",)
+    __slots__ = ("_find",)
 
-    def __init__(self, present: Callable[[], Any]) -> None:
-        object.__setattr__(self, "_present", present)
+    def __init__(self, find: Callable[[], Any]) -> None:
+        object.__setattr__(self, "_find", find)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "_present")(), name)
+        return getattr(object.__getattribute__(self, "_find")(), name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        setattr(object.__getattribute__(self, "_present")(), name, value)
+        setattr(object.__getattribute__(self, "_find")(), name, value)

@@ -1,15 +1,16 @@
-"""asyncio.Runner for Python 3.10, after CPython 3.11's ``Lib/asyncio/runners.py``."""
+"""asyncio.Runner for Python 3.10, adapted from CPython 3.11's ``Lib/asyncio/runners.py``."""
 
 from __future__ import annotations
 
 import contextvars
 import functools
 import signal
-import threading
 from asyncio import AbstractEventLoop, coroutines, events, exceptions, runners
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType, TracebackType
 from typing import Any, TypeVar, final
+
+from ctxpolicy._threads import is_main_thread
 
 __all__ = ["Runner"]
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Control a loop's life: made at first need, shut down at the end of the ``with`` block."""
+    """Owns a loop: creates it when it is first needed, and shuts it down at the end of the ``with`` block."""
 
     def __init__(
         self, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = None
@@ -39,12 +40,12 @@ class Runner:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is left, shut the loop down and close it."""
+        """Cancel the remaining tasks, shut the loop down and close it."""
         loop = self._loop
         if loop is None:
             return
         try:
-            runners._cancel_all_tasks(loop)  # type: ignore[attr-defined]
+            runners._cancel_all_tasks(loop)  # type: ignore[attr-defined]  # private
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
@@ -55,7 +56,7 @@ class Runner:
             self._closed = True
 
     def get_loop(self) -> AbstractEventLoop:
-        """Return the loop, made now if need be."""
+        """Return the loop, and create it if necessary."""
         if self._closed:
             raise RuntimeError("Runner is closed")
         if self._loop is None:
@@ -94,7 +95,7 @@ class Runner:
         return loop
 
     def _handle_sigint(self, task: Any) -> Callable[[int, FrameType | None], Any] | None:
-        if threading.current_thread() is not threading.main_thread():
+        if not is_main_thread():
             return None
         if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             return None
@@ -117,7 +118,7 @@ class Runner:
 
 @final
 class _InContext(Coroutine[Any, Any, T]):
-    """A coroutine of which every step runs in a given contextvars context: 3.10's create_task() cannot be told one."""
+    """Runs each step of a coroutine in a given contextvars context: create_task() of 3.10 takes no ``context``."""
 
     def __init__(self, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> None:
         self._coro = coro
@@ -133,8 +134,8 @@ class _InContext(Coroutine[Any, Any, T]):
         self._run(self._coro.close)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        me: Any = self  # an iterator will do
-        return me  # type: ignore[no-any-return]
+        me: Any = self
+        return me  # type: ignore[no-any-return]  # an iterator, which is all that await needs
 
     def __next__(self) -> Any:
         return self.send(None)

@@ -1,48 +1,64 @@
-"""The running loop and the current task of a thread, and how both are put aside for another loop."""
+"""The running loop and the current task of a thread, and how another loop can run in the thread meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-import threading
 from asyncio import AbstractEventLoop, events, tasks
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Running", "current_task", "enter_running", "leave_running", "running_loop", "stepped_out"]
+from ctxpolicy._threads import is_main_thread
+
+__all__ = [
+    "Running",
+    "current_task",
+    "restore_running_loop",
+    "running_loop",
+    "suspended_running_loop",
+    "unset_running_loop",
+]
 
 
 def current_task() -> asyncio.Task[Any] | None:
-    """Return the task that runs in this thread, ``None`` outside any."""
+    """Return the current task of this thread, ``None`` outside any task."""
     loop = running_loop()
     return None if loop is None else tasks.current_task(loop)
 
 
 def running_loop() -> AbstractEventLoop | None:
-    """Return the loop that runs in this thread, ``None`` where none does."""
+    """Return the running loop of this thread, ``None`` where no loop runs."""
     return events._get_running_loop()
 
 
-# What leave_running() takes off.
+# The running loop and the current task, as unset_running_loop() returns them.
 Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
 
 
-def leave_running() -> Running | None:
-    """Make this thread look as if no loop ran in it; return what :func:`enter_running` needs to undo that."""
+def unset_running_loop() -> Running | None:
+    """Make this thread have no running loop and no current task, although a loop may run.
+
+    Returns:
+        the argument for :func:`restore_running_loop`.
+    """
     loop = running_loop()
     if loop is None:
         return None
     task = tasks.current_task(loop)
-    # In this order: from 3.14 on the current task belongs to the thread, and is left only while its loop runs.
+    # In this order: from 3.14 on the current task belongs to the thread, and can be left only while its loop runs.
     if task is not None:
         tasks._leave_task(loop, task)
     events._set_running_loop(None)
     return loop, task
 
 
-def enter_running(state: Running | None) -> None:
-    """Undo :func:`leave_running`."""
+def restore_running_loop(state: Running | None) -> None:
+    """Undo :func:`unset_running_loop`.
+
+    Args:
+        state: what that call returned.
+    """
     if state is not None:
         loop, task = state
         events._set_running_loop(loop)
@@ -51,21 +67,21 @@ def enter_running(state: Running | None) -> None:
 
 
 @contextlib.contextmanager
-def stepped_out() -> Iterator[None]:
-    """Let another loop run in this thread for the block: the running loop and its task are left, and entered again."""
+def suspended_running_loop() -> Iterator[None]:
+    """Unset the running loop and the current task for the block, so that another loop can run in this thread."""
     wakeup_fd = _wakeup_fd()
-    state = leave_running()
+    state = unset_running_loop()
     try:
         yield
     finally:
-        enter_running(state)
+        restore_running_loop(state)
         if wakeup_fd != _wakeup_fd():
-            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop takes it away at its end
+            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)  # a uvloop removes it when it stops
 
 
 def _wakeup_fd() -> int:
-    """Return the file descriptor that signals are written to, -1 for none and where it cannot be asked for."""
-    if threading.current_thread() is not threading.main_thread():
+    """Return the wakeup file descriptor for signals; -1 if there is none, and outside the main thread."""
+    if not is_main_thread():
         return -1
     fd = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(fd, warn_on_full_buffer=False)

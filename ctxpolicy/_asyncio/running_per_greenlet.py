@@ -1,8 +1,8 @@
-"""Keep asyncio's running marker and current task per greenlet.
+"""Keeps asyncio's running loop and current task per greenlet.
 
-asyncio keeps both per thread. A greenlet that runs a loop and switches away from inside it (a sync facade over an async
-library) makes every other greenlet of the thread look as if a loop ran there. Here a trace hook takes the marker off at
-each switch, keeps it with the greenlet that is left, and puts on that of the one that is entered.
+asyncio keeps both per thread. When a greenlet runs a loop and switches away from inside the loop (a sync facade over an
+async library does), the loop seems to run in every other greenlet of the thread. Therefore a trace hook unsets both at
+each switch, stores them with the greenlet that is left, and restores those of the greenlet that is entered.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any, Final
 
 import greenlet
 
-from ctxpolicy._asyncio.running import enter_running, leave_running, running_loop
+from ctxpolicy._asyncio.running import restore_running_loop, running_loop, unset_running_loop
 
-__all__ = ["start", "stop", "watch"]
+__all__ = ["start", "stop", "track"]
 
 _ATTRIBUTE: Final = "_ctxpolicy_running"
-_STATE: Final = "_ctxpolicy_watch"
+_STATE: Final = "_ctxpolicy_thread"
 _Hook = Callable[[str, Any], object]
 
 
 class _Users:
-    """How many there are, in the whole process: they share one hook a thread, as two would undo each other's work."""
+    """The number of users in the process. They share one hook per thread, because two hooks would undo each other."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -39,87 +39,94 @@ class _Users:
 
 
 class _Thread:
-    """A thread's hook that was there before ours, and those of its greenlets that are away from a running loop."""
+    """What is known about one thread.
 
-    __slots__ = ("away", "former", "watched")
+    Attributes:
+        hooked: whether our hook is installed in the thread.
+        previous: the hook that was installed before ours.
+        away: the greenlets that have switched away from a running loop. Held weakly, because PyPy drops such greenlets
+            without a switch.
+    """
+
+    __slots__ = ("away", "hooked", "previous")
 
     def __init__(self) -> None:
-        self.watched = False
-        self.former: Any = None
-        self.away: weakref.WeakSet[Any] = weakref.WeakSet()  # PyPy drops such greenlets without a switch
+        self.hooked = False
+        self.previous: Any = None
+        self.away: weakref.WeakSet[Any] = weakref.WeakSet()
 
     @staticmethod
     def present() -> _Thread:
-        """Return that of the present thread, kept with its main greenlet.
+        """Return the object of the present thread, which is stored with the thread's main greenlet.
 
-        Not a threading.local: gevent makes that one a greenlet's own, and the hook and the marker are the thread's.
+        Not in a ``threading.local``: gevent makes these per greenlet, but the hook and the running loop are per thread.
         """
         main = greenlet.getcurrent()
         while main.parent is not None:
             main = main.parent
-        kept: _Thread | None = vars(main).get(_STATE)
-        if kept is None:
-            kept = vars(main)[_STATE] = _Thread()
-        return kept
+        thread: _Thread | None = vars(main).get(_STATE)
+        if thread is None:
+            thread = vars(main)[_STATE] = _Thread()
+        return thread
 
 
 _users: Final = _Users()
 
 
 def start() -> None:
-    """Begin to keep the marker per greenlet: in this thread now, in each other one at its first :func:`watch`.
+    """Start to keep the running loop per greenlet: in this thread now, in another thread at its first :func:`track`.
 
-    A marker that stands here and is another greenlet's is taken off, and kept with that one.
+    If the running loop of this thread belongs to another greenlet, it is unset here and stored with that greenlet.
     """
     _users.change(+1)
-    watch()
-    _give_back_marker()
+    track()
+    _return_running_loop()
 
 
 def stop() -> None:
-    """Undo one :func:`start`; the last one puts the hook back that was there: here at once, elsewhere at a switch.
+    """Undo one :func:`start`.
 
-    Greenlets that are away from a running loop are served until they are back in it: without its marker the loop that
-    they are in could not go on.
+    The last call restores the previous hook: in this thread at once, in another thread at its next switch. A greenlet
+    that is away from a running loop is served until it is back, because the loop cannot continue while it is unset.
     """
     _users.change(-1)
-    _unwatch_if_idle(_Thread.present())
+    _unhook_if_unused(_Thread.present())
 
 
-def watch() -> None:
-    """Watch this thread too, if there are users; the hook that was there goes on being called."""
+def track() -> None:
+    """Install the hook in this thread, if there are users. The hook calls the previous hook."""
     hook = greenlet.gettrace()
     if not _users.number or hook is _on_switch:
         return
     thread = _Thread.present()
-    # No hook at all: greenlet removes one that raises, and somebody may have put None.
-    if not thread.watched or hook is None:
-        thread.former = greenlet.settrace(_on_switch)
-        thread.watched = True
+    # There may be no hook although ours was installed: greenlet removes a hook that raises, and anyone may set None.
+    if not thread.hooked or hook is None:
+        thread.previous = greenlet.settrace(_on_switch)
+        thread.hooked = True
 
 
-def _unwatch_if_idle(thread: _Thread) -> None:
-    # Where somebody has put a hook on top of ours since, ours stays beneath it and only passes on.
+def _unhook_if_unused(thread: _Thread) -> None:
+    # If another hook was installed over ours, ours stays below it and only calls the previous hook.
     if not _users.number and not thread.away and greenlet.gettrace() is _on_switch:
-        greenlet.settrace(thread.former)
-        thread.watched, thread.former = False, None
+        greenlet.settrace(thread.previous)
+        thread.hooked, thread.previous = False, None
 
 
 def _on_switch(event: str, args: Any) -> None:
     thread = _Thread.present()
-    former = thread.former
+    previous = thread.previous
     if event in ("switch", "throw"):
         origin, target = args
-        if _users.number or thread.away or _ATTRIBUTE in vars(target):  # one that is dropped is in no weak set
+        if _users.number or thread.away or _ATTRIBUTE in vars(target):  # a dropped greenlet is in no weak set
             _leave(thread, origin)
             _enter(thread, target)
-    _unwatch_if_idle(thread)
-    if former is not None:
-        former(event, args)
+    _unhook_if_unused(thread)
+    if previous is not None:
+        previous(event, args)
 
 
 def _leave(thread: _Thread, left: Any) -> None:
-    state = leave_running()
+    state = unset_running_loop()
     if state is not None:
         setattr(left, _ATTRIBUTE, state)
         thread.away.add(left)
@@ -129,10 +136,10 @@ def _enter(thread: _Thread, entered: Any) -> None:
     state = vars(entered).pop(_ATTRIBUTE, None)
     if state is not None:
         thread.away.discard(entered)
-        enter_running(state)
+        restore_running_loop(state)
 
 
-def _give_back_marker() -> None:
+def _return_running_loop() -> None:
     loop = running_loop()
     if loop is None:
         return
@@ -142,14 +149,14 @@ def _give_back_marker() -> None:
 
 
 def _others() -> list[Any]:
-    # type(), not isinstance(): that would ask every proxy object alive for its __class__.
+    # type(), not isinstance(): the latter asks every proxy object in the process for its __class__.
     return [thing for thing in gc.get_objects() if issubclass(type(thing), greenlet.greenlet) and thing.gr_frame]
 
 
 def _is_inside(frame: FrameType | None, loop: AbstractEventLoop) -> bool:
-    """Tell whether the suspended ``frame``, or one that has called it, runs ``loop``."""
+    """Return whether the suspended ``frame``, or a caller of it, runs ``loop``."""
     seen: set[FrameType] = set()
-    while frame is not None and frame not in seen:  # on PyPy the frames of a suspended greenlet go round in a circle
+    while frame is not None and frame not in seen:  # on PyPy the frames of a suspended greenlet form a circle
         seen.add(frame)
         if frame.f_code.co_name == "run_forever" and frame.f_locals.get("self") is loop:
             return True

@@ -1,1 +1,1 @@
-"""Where synchronous code, threads and loops meet."""
+"""Where sync code, threads and event loops meet: block_on(), isolate() and the thread pool."""

@@ -1,24 +1,24 @@
-"""Run a coroutine from sync code, whatever the state of this thread."""
+"""Run a coroutine from sync code, whether or not a loop runs in this thread."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
+import functools
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, Literal, TypeVar
 
-from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import current_loop_of
 from ctxpolicy._asyncio.running import running_loop
+from ctxpolicy._bridge.coroutines import as_coroutine, call_or_close
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._bridge.run_nested import run_nested
-from ctxpolicy._bridge.run_on_other_thread import hand_over
+from ctxpolicy._bridge.run_on_other_thread import run_on_other_thread
 from ctxpolicy._lifetime.fresh_loop import fresh_loop
-from ctxpolicy._loops.creation import note_origin, origin
-from ctxpolicy._loops.factories import LoopFactory
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._loops.creation import creation_site
+from ctxpolicy._policy.in_force import leased_factory_in_force
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError, OptionError
@@ -26,112 +26,91 @@ from ctxpolicy.errors import BlockingError, OptionError
 __all__ = ["block_on"]
 
 T = TypeVar("T")
-L = TypeVar("L", bound=AbstractEventLoop | None)
+# Runs a coroutine, with a timeout in seconds or None.
+_Run = Callable[[Coroutine[Any, Any, Any], float | None], Any]
 
 
 def block_on(coro: Awaitable[T], *, nested: Literal["error", "isolated"] = "error", timeout: float | None = None) -> T:
     """Run ``coro`` from sync code and return its result.
 
-    Where no loop runs in this thread, it runs on the present context's loop: here (leased to the context if there is
-    none), or, if that loop runs in another thread, there, in a copy of this contextvars context.
+    If no loop runs in this thread, ``coro`` runs on the loop of the current context. If that loop runs in another
+    thread, ``coro`` runs there, in a copy of this contextvars context. If the context has no loop, a loop is leased to
+    it.
 
     Args:
-        coro: a coroutine that has not been started, or another awaitable. It is closed where it is refused.
-        nested: what to do where a loop runs in this very thread. ``"error"``: raise. ``"isolated"``: run ``coro`` on a
-            fresh loop, while the running one stands still with all its tasks; nothing of it can be awaited inside. Give
-            a ``timeout`` where that may happen: a wait for a lock that is held out there, or ``asyncio.wait()`` for a
-            task, is not always told of, and then never ends.
-        timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
+        coro: a coroutine that has not been started, or another awaitable. A coroutine that is refused is closed.
+        nested: what to do if a loop runs in this thread. ``"error"``: raise. ``"isolated"``: run ``coro`` on a fresh
+            loop. The running loop and all its tasks are blocked meanwhile, and ``coro`` can await nothing that belongs
+            to the running loop. asyncio does not detect every such wait: a wait for a lock that a blocked task holds,
+            or ``asyncio.wait()`` for a blocked task, may never end. Give a ``timeout`` where that can happen.
+        timeout: seconds after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
-        BlockingError: a loop runs in this thread; or the context's loop is closed, stopped meanwhile, or waits for this
-            very thread.
-        ForeignFutureError: with ``"isolated"``, something of the loop that stands still was awaited.
-        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
+        BlockingError: a loop runs in this thread; or the loop of the context is closed, is stopped during the wait, or
+            is blocked until the work of this thread ends.
+        ForeignFutureError: with ``"isolated"``, ``coro`` awaited something that belongs to the blocked loop.
+        TimeoutError: ``coro`` was not done after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
-    main = _coroutine(coro)
+    main = as_coroutine(coro)
+    run = call_or_close(main, lambda: _choose_run(nested))
+    result: T = run(main, timeout)
+    return result
+
+
+def _choose_run(nested: str) -> _Run:
     if nested not in ("error", "isolated"):
-        main.close()
         raise OptionError(f"nested must be 'error' or 'isolated', not {nested!r}")
     running = running_loop()
     if running is None:
-        return _on_context_loop(main, timeout)
+        return _choose_run_on_context_loop()
     if nested == "isolated":
-        return run_nested(main, _factory(), timeout)
-    main.close()
+        return functools.partial(run_nested, leased_factory_in_force())
     raise BlockingError(
-        f"{running!r}, made at {origin(running)}, is running in this thread ({thread_name()}), and block_on() would "
-        "stop it. In a coroutine, await the coroutine. In sync code that a coroutine calls, call it by "
-        'await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
+        f"{running!r}, made at {creation_site(running)}, is running in this thread ({thread_name()}), and "
+        "block_on() would block it. In a coroutine, await the coroutine. In sync code that a coroutine calls, have the "
+        'coroutine call the sync code by await asyncio.to_thread(...), or use block_on(..., nested="isolated").'
     )
 
 
-def _coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
-    if not inspect.isawaitable(awaitable):
-        raise OptionError(f"block_on() takes a coroutine or another awaitable, not {awaitable!r}")
-    if not asyncio.iscoroutine(awaitable):
-        return _awaiting(awaitable)
-    if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
-        raise BlockingError(f"{awaitable!r} was awaited or started before, and cannot be run again: make a new one")
-    return awaitable
-
-
-async def _awaiting(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
-def _found_for(coro: Coroutine[Any, Any, object], find: Callable[[], L]) -> L:
-    """Return the loop that ``find`` does; where it fails, ``coro`` will not run, and is closed."""
-    try:
-        return find()
-    except BaseException:
-        coro.close()
-        raise
-
-
-def _on_context_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
-    loop = _found_for(coro, _context_loop)
+def _choose_run_on_context_loop() -> _Run:
+    loop = _context_loop()
     if loop is None:
-        with ExitStack() as scope:
-            loop = _found_for(coro, lambda: scope.enter_context(fresh_loop()))
-            return run_until_done(loop, coro, timeout)
+        return _run_on_fresh_loop
     if loop.is_running():
-        return hand_over(loop, coro, timeout)
+        return functools.partial(run_on_other_thread, loop)
     if loop.is_closed():
-        coro.close()
         raise BlockingError(
-            f"the loop of this context is closed: {loop!r}, made at {origin(loop)} (thread {thread_name()}). Unbind it "
-            "with asyncio.set_event_loop(None), or do not close a loop that is still bound."
+            f"the loop of this context is closed: {loop!r}, made at {creation_site(loop)} (thread {thread_name()}). "
+            "Unbind it with asyncio.set_event_loop(None), or do not close a loop that is still bound."
         )
-    return run_until_done(loop, coro, timeout)
+    return functools.partial(run_until_done, loop)
+
+
+def _run_on_fresh_loop(coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    with ExitStack() as block:
+        loop = call_or_close(coro, lambda: block.enter_context(fresh_loop()))
+        return run_until_done(loop, coro, timeout)
 
 
 def _context_loop() -> AbstractEventLoop | None:
-    """Return the present context's loop, one that runs in another thread included; leased if there is none.
+    """Return the loop of the current context, even if the loop runs in another thread.
 
-    ``None`` where no policy of ours is in force to lease one.
+    If the context has no loop, one is leased to it. If no policy of ours is in force, none can be leased.
+
+    Returns:
+        the loop; ``None`` if there is none and none could be leased.
     """
     policy: Any = host.in_force()
     if policy is None:
-        policy = host.own()
-    if isinstance(policy, DispatchPolicy) and policy.resolver is policy.own_resolver:
-        policy = policy.former  # other contexts' using() is nothing to this one
+        policy = host.asyncio_policy()
+    if isinstance(policy, PassThroughPolicy) and policy.resolver is policy.own_resolver:
+        policy = policy.previous  # the using() blocks of other contexts do not concern this context
     if not isinstance(policy, ContextPolicy):
-        loop: AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
-        return loop
+        return current_loop_of(policy)
     loop = policy.resolver.get()
     if loop is not None:
         return loop
-    elsewhere = policy.resolver.binding()
-    if elsewhere is not None and elsewhere.loop is not None and elsewhere.loop.is_running():
-        return elsewhere.loop
-    return policy.resolver.lease(policy.leased_factory())
-
-
-def _factory() -> LoopFactory:
-    """Return what makes the loop of a nested run: as the policy in force does."""
-    policy = host.in_force()
-    if isinstance(policy, ContextPolicy):
-        return policy.leased_factory()
-    make = platform_loop if policy is None else policy.new_event_loop
-    return lambda: note_origin(make())
+    binding = policy.resolver.binding()  # also what is bound in another thread
+    if binding is not None and binding.loop is not None and binding.loop.is_running():
+        return binding.loop
+    return policy.resolver.bindings.lease(policy.leased_factory())

@@ -1,4 +1,4 @@
-"""End a forked child in the thread that forked it, which was one among others in the parent."""
+"""End a forked child in the thread that forked it, which was a worker thread in the parent."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["end_child"]
 def end_child(error: BaseException | None) -> NoReturn:
     """Do what the interpreter does at the end of the main thread, and end this process.
 
-    A thread that only returns would leave the child alive as long as it has other threads, and would lose the status
-    that ``sys.exit()`` asks for.
+    If the thread only returned, the child would live on as long as it has other threads, and the exit status that
+    ``sys.exit()`` asks for would be lost.
 
     Args:
-        error: what the child's work has ended with.
+        error: the exception that ended the child's work, if any.
     """
     status = 1
     try:
@@ -28,7 +28,7 @@ def end_child(error: BaseException | None) -> NoReturn:
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
         atexit._run_exitfuncs()
-    finally:  # pragma: no cover - measuring ends with the exit functions
+    finally:  # pragma: no cover - the exit functions end the measurement of coverage
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
@@ -43,5 +43,5 @@ def _status(error: BaseException | None) -> int:
         return 1
     if error.code is None or isinstance(error.code, int):
         return (error.code or 0) & 0xFF
-    print(error.code, file=sys.stderr)  # noqa: T201 - sys.exit("words") is for this
+    print(error.code, file=sys.stderr)  # noqa: T201 - this is what sys.exit("words") does
     return 1

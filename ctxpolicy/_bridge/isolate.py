@@ -1,23 +1,23 @@
-"""Run a function on a loop of its own in another thread, and await it here."""
+"""Run a function with a loop of its own in another thread, and await the result."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from ctxpolicy._asyncio.capabilities import platform_loop
-from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.capabilities import default_loop_factory, platform_loop
 from ctxpolicy._bridge.isolated_call import IsolatedCall
-from ctxpolicy._bridge.worker_threads import pool
-from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._bridge.worker_threads import thread_cache
+from ctxpolicy._loops.creation import record_creation
+from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
-from ctxpolicy._policy.policy import ContextPolicy
+from ctxpolicy._loops.pool import ReusableFactory, loop_pool
+from ctxpolicy._policy.in_force import factory_in_force
 from ctxpolicy.errors import OptionError
 
 __all__ = ["close_isolate_pool", "isolate"]
-
 
 T = TypeVar("T")
 
@@ -28,29 +28,33 @@ async def isolate(
     loop_factory: LoopFactory | str | None = None,
     timeout: float | None = None,
 ) -> T:
-    """Run ``func(*args)`` on a loop of its own in another thread, and return its result.
+    """Run ``func(*args)`` with a loop of its own in another thread, and return the result.
 
-    It runs in a copy of this contextvars context, and sync code finds the loop by ``asyncio.get_event_loop()`` (except
-    under a resolver whose context is shared by threads). It may block or starve its loop without this one feeling it.
-    What it leaves behind (tasks, timers, readers, ...) is cancelled and closed before this returns, as at the end of
-    ``asyncio.run()``, and is not there in the next call. Threads are used again, and so are asyncio's own loops where
-    they are provably as new.
+    ``func`` runs in a copy of the present contextvars context. Sync code in ``func`` gets the loop from
+    ``asyncio.get_event_loop()``, except under a resolver whose context is shared by threads. ``func`` may block or
+    starve its loop without any effect on the caller's loop. What ``func`` leaves behind (tasks, timers, readers, ...)
+    is cancelled and closed before this returns, as at the end of ``asyncio.run()``. The next call finds nothing of it.
 
-    If this is cancelled, ``func`` is cancelled there (once), and its end is waited for and is the outcome, as if it
-    were awaited here. A sync function cannot be cancelled; it too is waited for. A coroutine that is closed while it
-    waits can wait no more: ``func`` is cancelled, and an exception of it goes to this loop's exception handler.
+    The number of calls that run at once has no limit: each call takes an idle thread or starts a new one. Use an
+    ``asyncio.Semaphore`` to limit the number. A thread ends after ten seconds without a call. A loop of asyncio's own
+    kind is reused when it is in the state of a new loop and nothing else refers to it.
+
+    If the caller is cancelled, ``func`` is cancelled once, and its end is waited for and is the outcome, as if ``func``
+    were awaited here. A sync function cannot be cancelled, and its end is waited for too. A coroutine that is closed
+    while it waits cannot wait any longer: ``func`` is cancelled, and an exception that ``func`` raises goes to the
+    exception handler of the caller's loop.
 
     Args:
-        func: an async function, or a sync one.
+        func: an async function, or a sync function.
         args: its arguments.
-        loop_factory: makes the loop, a callable or a name; ``None``: what makes the loops of the policy in force.
-        timeout: seconds, after which ``func`` is cancelled; ``None``: no limit. A sync function, and one that blocks
-            its loop, is left to itself in its thread then.
+        loop_factory: a callable that creates the loop, or a name; ``None``: the loop factory of the policy in force.
+        timeout: seconds, after which ``func`` is cancelled; ``None``: no limit. A sync function, and a function that
+            blocks its loop, then goes on in its thread, and this does not wait for the end.
 
     Raises:
-        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
-        LoopFactoryError: no loop could be made.
-        RuntimeError: ``func`` stopped its loop before it was done.
+        TimeoutError: ``timeout`` has expired (``asyncio.TimeoutError`` on Python 3.10).
+        LoopFactoryError: no loop could be created.
+        RuntimeError: ``func`` stopped its loop before it was done, or no thread could be started.
         BaseException: what ``func`` raises, with its traceback.
     """
     if not callable(func):
@@ -60,7 +64,7 @@ async def isolate(
     call = IsolatedCall(func, args, _factory(loop_factory))
     timer = None if timeout is None else call.end_after(timeout)
     try:
-        pool.submit(call)
+        thread_cache.submit(call)
         try:
             await call.woken
         except asyncio.CancelledError:
@@ -76,23 +80,25 @@ async def isolate(
 
 
 def close_isolate_pool(wait: float | None = None) -> None:
-    """End the threads of :func:`isolate`: idle ones now, busy ones when they are done. Later calls make new ones.
+    """End the threads of :func:`isolate`: idle ones now, busy ones after their calls. Later calls start new threads.
 
-    May be called in any thread. At interpreter exit this is done unasked; a call that never ends does not hold it up.
+    The loops that are kept for reuse are closed too. May be called in any thread. This is done at interpreter exit. A
+    call that never ends does not delay the exit.
 
     Args:
         wait: seconds to wait for the end of each idle thread; ``None``: no limit.
     """
-    pool.close(wait)
+    thread_cache.close(wait)
+    loop_pool.close()
 
 
-def _factory(given: LoopFactory | str | None) -> LoopFactory | None:
-    """Return what makes the loop; ``None`` for asyncio's own kind, of which workers have one ready."""
-    if given is not None:
-        factory = named_loop_factory(given)
-    else:
-        policy = host.in_force()
-        if is_asyncios_own(policy):
-            return None
-        factory = policy.factory_in_use() if isinstance(policy, ContextPolicy) else policy.new_event_loop  # type: ignore[union-attr]
-    return None if factory is platform_loop or factory is asyncio.SelectorEventLoop else factory
+def _factory(given: LoopFactory | str | None) -> LoopFactory:
+    """Return the factory that creates the loop of a call: ``given``, or the one in force if that is ``None``."""
+    factory = factory_in_force() if given is None else named_loop_factory(given)
+    kind = default_loop_factory() if factory is platform_loop else factory
+    if kind is asyncio.SelectorEventLoop:
+        return _new_or_used_loop
+    return lambda: record_creation(make_loop(factory))
+
+
+_new_or_used_loop: Final = ReusableFactory(partial(make_loop, asyncio.SelectorEventLoop))

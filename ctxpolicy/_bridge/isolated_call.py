@@ -1,4 +1,4 @@
-"""One isolated call: what the caller's thread does with it, and what the worker's does."""
+"""One isolated call: its caller's side, and the side of the thread that runs it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-from asyncio import AbstractEventLoop
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from types import CoroutineType
+from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._bridge.deadlock import Wait, Work, doing, present_work
-from ctxpolicy._bridge.warm_loop import WarmLoop
-from ctxpolicy._bridge.worker_threads import Worker, pool
-from ctxpolicy._contextvars import ContextVarExt
+from ctxpolicy._asyncio.running import unset_running_loop
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
+from ctxpolicy._bridge.forked_worker import end_child
+from ctxpolicy._callsite import Place
 from ctxpolicy._fork import process
 from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._loops.lease import Lease
 from ctxpolicy._policy.policy import ContextPolicy
 
 __all__ = ["IsolatedCall"]
@@ -26,36 +27,37 @@ __all__ = ["IsolatedCall"]
 T = TypeVar("T")
 
 
-_GRACE: Final = 1.0  # seconds that a loop has to take note of a cancellation after a timeout
-
-
-# The worker whose job runs here. In a contextvars context, so that threads which the job starts are known to be its.
-_inside: Final[ContextVarExt[Worker | None]] = ContextVarExt("ctxpolicy.inside_isolate", default=None)
+_GRACE: Final = 1.0  # seconds that a loop has to deliver the cancellation after a timeout
 
 
 @final
 class IsolatedCall(Work):
-    """One isolated call; what the caller's thread touches and what the worker's touches is told apart below."""
+    """One isolated call.
 
-    # As attributes of the class, which need not be set for each call.
-    error: BaseException | None = None
+    Args:
+        func: the function to call.
+        args: its arguments.
+        factory: creates the loop that ``func`` runs on.
+    """
+
+    # The initial values are attributes of the class, which saves setting them for each call.
+    _error: BaseException | None = None
     _task: asyncio.Task[Any] | None = None
-    _cancelled = False  # func is to end: the caller was cancelled, or the time is up
-    _by_caller = False
-    _delivered = False  # func was told so
+    _cancelled = False  # func is to end, because the caller was cancelled or the time is up
+    _caller_cancelled = False
+    _delivered = False  # the task of func has received the cancellation
     _timed_out = False
-    _given_up = False
+    _given_up = False  # the caller does not wait any more
     _finished = False
     _value: Any = None
 
-    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory | None) -> None:
+    def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory) -> None:
         self._caller = asyncio.get_running_loop()
-        super().__init__(Wait(self._caller, present_work(), stands_still=False))
-        self.factory = factory
-        self.parent = _inside.get_raw()
+        super().__init__(Waiter(self._caller, current_work(), blocked=False))
         self.woken: asyncio.Future[None] = self._caller.create_future()
         self._func = func
         self._args = args
+        self._factory = factory
         self._context = contextvars.copy_context()
         self._process = process.id
 
@@ -66,46 +68,39 @@ class IsolatedCall(Work):
         return self._caller.call_later(seconds, self._time_out)
 
     async def end(self) -> None:
-        """Cancel ``func`` and wait for its end, because the caller was cancelled."""
-        self._by_caller = True
+        """Cancel ``func`` because the caller was cancelled, and wait for the end of ``func``."""
+        self._caller_cancelled = True
         self._cancel()
-        # In a child that was forked meanwhile the thread of the call is not there, and would be waited for for ever.
+        # In a child that was forked meanwhile, the thread of the call does not exist, and the wait would never end.
         while not (self._finished or self._given_up) and self._process == process.id:
             self.woken = self._caller.create_future()
-            with contextlib.suppress(asyncio.CancelledError):  # once is enough
+            with contextlib.suppress(asyncio.CancelledError):  # func is cancelled once only
                 await self.woken
 
     def leave(self) -> None:
-        """Cancel ``func``, for whose end nobody waits. Takes no lock: a finalizer closes coroutines too."""
-        self._given_up = self._cancelled = True
-        self._cancel_there()
+        """Cancel ``func`` without waiting for its end. A finalizer may call this, because no lock is taken."""
+        self._given_up = True
+        self._cancel()
 
     def outcome(self, timeout: float | None) -> Any:
-        """Return what ``func`` returned, or raise what it raised."""
-        error, self.error = self.error, None
+        """Return what ``func`` returned, or raise what ``func`` raised."""
+        error, self._error = self._error, None
         try:
             late = self._given_up or (self._timed_out and isinstance(error, asyncio.CancelledError))
-            if late and not self._by_caller:
+            if late and not self._caller_cancelled:
                 raise asyncio.TimeoutError(f"{self._func!r} was not done after {timeout} seconds") from None
             if error is not None:
                 raise error
-            if self._given_up or (self._by_caller and not self._delivered):
+            if self._given_up or (self._caller_cancelled and not self._delivered):
                 raise asyncio.CancelledError
             return self._value
         finally:
-            del error  # its traceback refers to this frame
+            del error  # The traceback of the error refers to this frame.
 
     def _cancel(self) -> None:
-        self._cancelled = True
-        if pool.withdraw(self):
-            self.error = asyncio.CancelledError()
-            self._wake_finished()
-        else:
-            self._cancel_there()
-
-    def _cancel_there(self) -> None:
+        self._cancelled = True  # A thread that has not begun sees this, and does not call func.
         if (task := self._task) is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the task has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # The loop is closed: the task has ended meanwhile.
                 task.get_loop().call_soon_threadsafe(self._cancel_task, task)
 
     def _time_out(self) -> None:
@@ -121,56 +116,66 @@ class IsolatedCall(Work):
     def _wake_finished(self) -> None:
         self._finished = True
         self._wake()
-        if self._given_up and self.error is not None and not isinstance(self.error, asyncio.CancelledError):
+        if self._given_up and self._error is not None and not isinstance(self._error, asyncio.CancelledError):
             message = f"{self._func!r}, which isolate() had given up, raised an exception"
-            self._caller.call_exception_handler({"message": message, "exception": self.error})
+            self._caller.call_exception_handler({"message": message, "exception": self._error})
 
     def _wake(self) -> None:
         if not self.woken.done():
             self.woken.set_result(None)
 
-    # The worker's side.
+    # The side of the thread that runs the call.
 
-    def run(self, warm: WarmLoop, worker: Worker) -> None:
-        """Run ``func`` on the warm loop, and keep the outcome."""
-        with doing(self):
-            self._context.run(self._run_here, warm, worker)
-
-    def fail(self, error: BaseException) -> None:
-        """Keep ``error`` as the outcome, unless ``func`` has failed."""
-        if self.error is None:
-            self.error = error
+    def run(self) -> None:
+        """Call ``func`` with a loop of its own, and keep the outcome. Nothing is raised."""
+        try:
+            lease = Lease("a call of isolate()", _place_of(self._func))
+            lease.open(self._factory)
+            with working_on(self):
+                self._context.run(self._call_func, lease)
+            if process.id != self._process:
+                end_child(self._error)
+            _reset_thread()
+            lease.give_back()
+        except BaseException as error:  # noqa: BLE001 - the caller receives it, and the thread must go on
+            self._fail(error)
 
     def finish(self) -> None:
         """Wake the caller."""
         try:
             self._caller.call_soon_threadsafe(self._wake_finished)
         except RuntimeError:
-            pass  # the caller's loop was closed meanwhile
+            pass  # The caller's loop was closed meanwhile.
 
-    def _run_here(self, warm: WarmLoop, worker: Worker) -> None:
+    def _fail(self, error: BaseException) -> None:
+        """Keep ``error`` as the outcome, unless ``func`` itself has failed."""
+        if self._error is None:
+            self._error = error
+
+    def _call_func(self, lease: Lease) -> None:
         if self._cancelled:
-            self.error = asyncio.CancelledError()
+            self._error = asyncio.CancelledError()
             return
-        _inside.set(worker)
         try:
-            unbind = _bind(warm)
+            unbind = _bind(lease)
             try:
                 result: Any = self._func(*self._args)
-                if type(result) is CoroutineType:  # the two questions below take longer, in Python
-                    self._run_task(warm.loop, result)
+                if type(result) is CoroutineType:  # isawaitable() and iscoroutine() are slower, being in Python
+                    self._run_task(lease, result)
                 elif inspect.isawaitable(result):
-                    self._run_task(warm.loop, result if asyncio.iscoroutine(result) else _awaiting(result))
+                    self._run_task(lease, result if asyncio.iscoroutine(result) else _awaiting(result))
                 else:
                     self._value = result
             finally:
                 unbind()
-        except BaseException as error:  # noqa: BLE001 - it is the caller's
-            self.error = error
+        except BaseException as error:  # noqa: BLE001 - the caller receives it
+            self._error = error
 
-    def _run_task(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any]) -> None:
-        # Nothing is raised here, nor by run_until_complete(): the traceback would refer to the loop, which then is not
-        # as new.
+    def _run_task(self, lease: Lease, coro: Coroutine[Any, Any, Any]) -> None:
+        # This is not run_until_complete(), which raises. The traceback would refer to a frame that refers to the loop,
+        # and the loop could not be reused.
+        loop = lease.loop
+        assert loop is not None
         task = self._task = loop.create_task(coro)
         task.add_done_callback(_stop)
         if self._cancelled:
@@ -178,20 +183,26 @@ class IsolatedCall(Work):
         try:
             loop.run_forever()
         except BaseException as error:  # noqa: BLE001 - SystemExit or KeyboardInterrupt, of this task or of another
-            self.error = error
+            self._error = error
         self._task = None
         if not task.done():
-            self.fail(RuntimeError(f"{self._func!r} stopped its loop before it was done"))
+            self._fail(RuntimeError(f"{self._func!r} stopped its loop before it was done"))
         elif task.cancelled():
-            self.error = asyncio.CancelledError()
+            self._error = asyncio.CancelledError()
         elif (raised := task.exception()) is not None:
-            self.error = raised
+            self._error = raised
         else:
             self._value = task.result()
 
     def _cancel_task(self, task: asyncio.Task[Any]) -> None:
         if not self._delivered:
             self._delivered = task.cancel()
+
+
+def _place_of(func: Callable[..., Any]) -> Place | None:
+    """Return where ``func`` is defined. The stack of the thread shows only the code that started the thread."""
+    code = getattr(func, "__code__", None)
+    return (code, code.co_firstlineno) if isinstance(code, CodeType) else None
 
 
 async def _awaiting(awaitable: Awaitable[T]) -> T:
@@ -202,18 +213,27 @@ def _stop(task: asyncio.Task[Any]) -> None:
     task.get_loop().stop()
 
 
-def _bind(warm: WarmLoop) -> Callable[[], object]:
-    """Bind the warm loop, and return what unbinds it."""
+def _bind(lease: Lease) -> Callable[[], object]:
+    """Bind the loop of ``lease`` to the present context, and return a function that restores the previous binding.
+
+    Under a resolver whose context is shared by threads, nothing is bound: every other thread would see the loop.
+    """
     policy = host.in_force()
     if not isinstance(policy, ContextPolicy):
-        asyncio.set_event_loop(warm.loop)
+        asyncio.set_event_loop(lease.loop)
         return lambda: asyncio.set_event_loop(None)
     resolver = policy.resolver
-    if not resolver.private():
-        return _nothing
-    former = resolver.enter(warm.lease)
-    return lambda: resolver.leave(former)
+    if not resolver.bindings.is_thread_exclusive():
+        return _do_nothing
+    previous = resolver.bindings.enter_scope(lease)
+    return lambda: resolver.bindings.leave_scope(previous)
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
+
+
+def _reset_thread() -> None:
+    """Remove from this thread what a loop that is not asyncio's own may leave in it."""
+    unset_running_loop()
+    sys.set_asyncgen_hooks(None, None)

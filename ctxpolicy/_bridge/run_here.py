@@ -1,4 +1,4 @@
-"""Run a loop of this thread until a coroutine is done, and see Ctrl-C through."""
+"""Run a loop in this thread until a coroutine is done, and handle Ctrl-C as ``asyncio.run()`` does."""
 
 from __future__ import annotations
 
@@ -6,81 +6,91 @@ import asyncio
 import functools
 import signal
 import sys
-import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final, TypeVar, final
 
+from ctxpolicy._threads import is_main_thread
+
 __all__ = ["run_until_done"]
 
 T = TypeVar("T")
-# The functions in C. Those of the module signal look each handler up in an enum, which is not there and so put into
-# words, and with asyncio's handler its task: together 0.3 of a nested run.
+# Call `_signal` directly: signal.getsignal() looks the handler up in an enum, does not find it there, and formats its
+# repr, for asyncio's handler with the repr of its task. In total that takes 30 % of a nested run.
 _signals: Final[Any] = sys.modules.get("_signal", signal)
 
 
 def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-    """Return the result of ``coro``, run on ``loop`` here; the loop stays open.
+    """Run ``coro`` on ``loop`` in this thread and return the result. The loop stays open.
 
-    Ctrl-C in the main thread cancels it, and raises ``KeyboardInterrupt`` after its end, as ``asyncio.run()`` does.
-    Under an ``asyncio.run()`` that stands still it cancels both, this one first.
+    Ctrl-C in the main thread cancels ``coro``, and raises ``KeyboardInterrupt`` when ``coro`` has ended, as
+    ``asyncio.run()`` does. If ``loop`` runs under an ``asyncio.run()``, whose loop is blocked meanwhile, Ctrl-C cancels
+    ``coro`` first and then what that ``asyncio.run()`` runs.
 
     Args:
-        loop: the loop, which does not run.
+        loop: a loop that does not run.
         coro: the coroutine.
-        timeout: seconds, after which it is cancelled; ``None``: no limit.
+        timeout: seconds after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
-        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
+        TimeoutError: ``coro`` was not done after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
     try:
         return _run(loop, loop.create_task(coro if timeout is None else asyncio.wait_for(coro, timeout)))
     except (KeyboardInterrupt, SystemExit):
-        # These stop the loop before it has told anybody of the task's end: the task would say, whenever it is dropped,
-        # that its exception was never retrieved. asyncio.run() goes on to run the loop at this point.
+        # These stop the loop before it has run the task's done callbacks. Without one more run of the loop, the task
+        # would log, when it is garbage-collected, that its exception was never retrieved. asyncio.run() runs the loop
+        # again at this point too.
         loop.call_soon(loop.stop)
         loop.run_forever()
         raise
 
 
 def _run(loop: AbstractEventLoop, task: asyncio.Task[T]) -> T:
-    ctrl_c = _CtrlC(task)
-    heeded = ctrl_c.heed()
+    handler = _SigintHandler(task)
+    installed = handler.install()
     try:
         return loop.run_until_complete(task)
     except asyncio.CancelledError:
-        if ctrl_c.meant():
+        if handler.caused_cancellation():
             raise KeyboardInterrupt from None
         raise
     finally:
-        if heeded:
-            ctrl_c.heed_no_more()
+        if installed:
+            handler.uninstall()
 
 
 @final
-class _CtrlC:
-    """The handler of SIGINT that ``asyncio.Runner`` has.
+class _SigintHandler:
+    """A handler of SIGINT that cancels a task, as the handler of ``asyncio.Runner`` does.
 
-    Also in front of that one, or of another of these, where their loop stands still under this one: they can only
-    cancel what cannot run. They are told too, so that theirs is cancelled when it goes on, and it is theirs to raise
-    ``KeyboardInterrupt``, after the end of it or at the second Ctrl-C. Not in front of any other handler, which is the
-    program's own: it may mean to stop later, when this is done.
+    It replaces Python's default handler. In a nested run it also replaces the handler of the ``asyncio.Runner``, or the
+    handler of this class, that belongs to the blocked outer loop: such a handler alone could only cancel a task that
+    cannot run. The replaced handler is then called too. It cancels the outer task, which ends when its loop runs again,
+    and it raises ``KeyboardInterrupt``: after the end of that task, or at once at the second Ctrl-C.
+
+    No other handler is replaced. Such a handler is the program's own, which may mean to stop the program later, for
+    example after the current request.
     """
 
-    __slots__ = ("_count", "_former", "_task")
+    __slots__ = ("_count", "_previous", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
         self._count = 0
-        self._former: Any = None
+        self._previous: Any = None
 
-    def heed(self) -> bool:
-        """Take the place of the present handler, in the main thread; return whether that could be done."""
-        if threading.get_ident() != threading.main_thread().ident:
+    def install(self) -> bool:
+        """Replace the current handler if this is the main thread and the handler may be replaced.
+
+        Returns:
+            whether the handler was replaced.
+        """
+        if not is_main_thread():
             return False
-        self._former = _signals.getsignal(signal.SIGINT)
-        if not (self._former is signal.default_int_handler or _cancels_a_task(self._former)):
+        self._previous = _signals.getsignal(signal.SIGINT)
+        if not (self._previous is signal.default_int_handler or _cancels_task(self._previous)):
             return False
         try:
             _signals.signal(signal.SIGINT, self)
@@ -88,14 +98,14 @@ class _CtrlC:
             return False
         return True
 
-    def heed_no_more(self) -> None:
-        """Put the former handler back."""
+    def uninstall(self) -> None:
+        """Put the previous handler back, unless the handler was changed meanwhile."""
         if _signals.getsignal(signal.SIGINT) is self:
-            _signals.signal(signal.SIGINT, self._former)
+            _signals.signal(signal.SIGINT, self._previous)
 
-    def meant(self) -> bool:
-        """Tell whether it was Ctrl-C, and nothing else, that has cancelled the task, and nobody else says so."""
-        if self._former is not signal.default_int_handler:
+    def caused_cancellation(self) -> bool:
+        """Return whether Ctrl-C alone cancelled the task, and no outer handler will raise ``KeyboardInterrupt``."""
+        if self._previous is not signal.default_int_handler:
             return False
         uncancel = getattr(self._task, "uncancel", None)  # from 3.11 on
         return self._count > 0 and (uncancel is None or uncancel() == 0)
@@ -104,15 +114,18 @@ class _CtrlC:
         self._count += 1
         if self._count == 1 and not self._task.done():
             self._task.cancel()
-            # Wakes the loop if it is blocked in select() with a long timeout.
+            # This wakes the loop if it is blocked in select() with a long timeout.
             self._task.get_loop().call_soon_threadsafe(lambda: None)
-            if self._former is signal.default_int_handler:
+            if self._previous is signal.default_int_handler:
                 return
-        self._former(signum, frame)
+        self._previous(signum, frame)
 
 
-def _cancels_a_task(handler: Any) -> bool:
-    """Tell whether ``handler`` is one of these, or ``asyncio.Runner``'s, which is known by the task bound to it."""
+def _cancels_task(handler: Any) -> bool:
+    """Return whether ``handler`` is a handler of this class or of ``asyncio.Runner``.
+
+    The handler of ``asyncio.Runner`` is recognized by the task that is bound to it.
+    """
     if isinstance(handler, functools.partial):
         return any(asyncio.isfuture(value) for value in handler.keywords.values())
-    return isinstance(handler, _CtrlC)
+    return isinstance(handler, _SigintHandler)

@@ -1,15 +1,17 @@
-"""Run a coroutine on a fresh loop under the one that runs in this thread."""
+"""Run a coroutine on a fresh loop in a thread in which another loop already runs."""
 
 from __future__ import annotations
 
+import functools
 from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from ctxpolicy._asyncio.running import running_loop, stepped_out
-from ctxpolicy._bridge import deadlock as waits
+from ctxpolicy._asyncio.running import running_loop, suspended_running_loop
+from ctxpolicy._bridge.coroutines import call_or_close
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.run_here import run_until_done
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy.errors import ForeignFutureError
@@ -17,38 +19,35 @@ from ctxpolicy.errors import ForeignFutureError
 __all__ = ["run_nested"]
 
 T = TypeVar("T")
-# asyncio has no class of its own for these: the words of Task.__step(), of ensure_future(), and of locks and queues.
-_FOREIGN: Final = (
+# asyncio has no exception class for these errors. The texts are those of Task.__step(), of ensure_future(), and of
+# locks and queues.
+_FOREIGN_LOOP_TEXTS: Final = (
     "attached to a different loop",
     "belongs to a different loop",
     "bound to a different event loop",
 )
 
 
-def run_nested(coro: Coroutine[Any, Any, T], factory: LoopFactory, timeout: float | None) -> T:
-    """Run ``coro`` on a loop of its own while the loop of this thread stands still, and return its result.
+def run_nested(factory: LoopFactory, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    """Run ``coro`` on a loop of its own while the running loop of this thread is blocked, and return the result.
 
     Args:
-        coro: the coroutine.
         factory: makes the loop.
-        timeout: seconds, after which ``coro`` is cancelled; ``None``: no limit.
+        coro: the coroutine. It is closed if no loop can be made.
+        timeout: seconds after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
-        ForeignFutureError: something that belongs to the loop that stands still was awaited, as far as asyncio tells.
-        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
+        ForeignFutureError: ``coro`` awaited something that belongs to the blocked loop, and asyncio detected that.
+        TimeoutError: ``coro`` was not done after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
     outer = running_loop()
     assert outer is not None
-    # Nothing here has a variable for the loop: who refers to it tells whether it may be used again. To make and close
-    # one for each run takes 0.5 of what all of that takes by hand.
+    # No variable here may refer to the inner loop: a loop is reused only if nothing else refers to it. A nested run
+    # with a reused loop takes half the time of making, running and closing a loop by hand.
     lease = Lease("a nested run of block_on()")
-    try:
-        lease.open(factory)
-    except BaseException:
-        coro.close()
-        raise
-    work = waits.Work(waits.Wait(outer, waits.present_work(), stands_still=True))
-    with waits.doing(work), stepped_out():
+    call_or_close(coro, functools.partial(lease.open, factory))
+    work = Work(Waiter(outer, current_work(), blocked=True))
+    with working_on(work), suspended_running_loop():
         try:
             return _run(lease, coro, outer, timeout)
         finally:
@@ -60,10 +59,10 @@ def _run(lease: Lease, coro: Coroutine[Any, Any, T], outer: AbstractEventLoop, t
     try:
         return run_until_done(lease.loop, coro, timeout)
     except (RuntimeError, ValueError) as error:
-        if not any(words in str(error) for words in _FOREIGN):
+        if not any(text in str(error) for text in _FOREIGN_LOOP_TEXTS):
             raise
         raise ForeignFutureError(
-            f"{error} - here runs {lease.loop!r}, made at {origin(lease.loop)}, while {outer!r}, made at "
-            f"{origin(outer)}, stands still: what belongs to one of them cannot be awaited in the other. Make it "
-            "inside the coroutine, or await it before and pass the result in."
+            f"{error} - {lease.loop!r}, made at {creation_site(lease.loop)}, runs here, while {outer!r}, made at "
+            f"{creation_site(outer)}, is blocked. What belongs to one of the two loops cannot be awaited in the other. "
+            "Make the awaited object inside the coroutine, or await it before the call and pass the result in."
         ) from error

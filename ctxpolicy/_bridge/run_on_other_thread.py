@@ -1,4 +1,4 @@
-"""Have a loop of another thread run a coroutine, and wait for it here."""
+"""Run a coroutine on a loop that runs in another thread, and wait for the result in this thread."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar, final
 
-from ctxpolicy._bridge import deadlock as waits
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._bridge.coroutines import call_or_close
+from ctxpolicy._bridge.deadlock import waiting_for_loop
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
-__all__ = ["hand_over"]
+__all__ = ["run_on_other_thread"]
 
 T = TypeVar("T")
-_LOOK_EVERY: Final = 0.25  # seconds between looks at the loop that is waited for
-_WARN_AFTER: Final = 5.0  # seconds without a sign of life
-_GRACE: Final = 1.0  # seconds for a blocked loop to take note of a cancellation
+_PROBE_INTERVAL: Final = 0.25  # seconds between two probes of the loop that this thread waits for
+_WARN_AFTER: Final = 5.0  # seconds without a response from the loop
+_GRACE: Final = 1.0  # seconds that a blocked loop has to respond after a cancellation
 
 
-def hand_over(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
-    """Run ``coro`` on ``loop``, which runs in another thread, and return its result.
+def run_on_other_thread(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    """Submit ``coro`` to ``loop``, which runs in another thread, and return the result.
 
-    It runs in a copy of this thread's contextvars context. If the wait ends early (by ``timeout``, in seconds, or
-    ``KeyboardInterrupt``) it is cancelled there, and its end is waited for. What the loop's task factory raises is
-    raised here.
+    ``coro`` runs in a copy of this thread's contextvars context. If the wait ends early (because of the timeout, or of
+    ``KeyboardInterrupt``), ``coro`` is cancelled, and this thread waits for its end. What the loop's task factory
+    raises is raised here.
+
+    Args:
+        loop: the loop.
+        coro: the coroutine. It is closed if it cannot be started.
+        timeout: seconds after which ``coro`` is cancelled; ``None``: no limit.
 
     Raises:
-        BlockingError: the loop waits for this very thread, or it was stopped or closed meanwhile.
-        TimeoutError: after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
+        BlockingError: the loop is blocked until the work of this thread ends, or it was stopped or closed meanwhile.
+        TimeoutError: ``coro`` was not done after ``timeout`` (``asyncio.TimeoutError`` on Python 3.10).
     """
-    try:
-        waiting = contextlib.ExitStack()
-        waiting.enter_context(waits.handing_over(loop, limited=timeout is not None))
-    except BlockingError:
-        coro.close()
-        raise
-    with waiting:
+    with contextlib.ExitStack() as block:
+        call_or_close(coro, lambda: block.enter_context(waiting_for_loop(loop, limited=timeout is not None)))
         return _wait_for(_Call(loop, coro), timeout)
 
 
@@ -54,23 +55,25 @@ def _wait_for(call: _Call[T], timeout: float | None) -> T:
         call.cancel()
         raise
     call.cancel()
-    raise asyncio.TimeoutError(f"not done after {timeout} seconds on {_name(loop)}; it was cancelled there")
+    raise asyncio.TimeoutError(f"not done after {timeout} seconds on {_describe(loop)}; it was cancelled there")
 
 
 @final
 class _Call(Generic[T]):
+    """A coroutine that was submitted to a loop in another thread. ``start`` runs in that thread, the rest in this."""
+
     def __init__(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> None:
         self.loop = loop
         self._coro = coro
         self._task: asyncio.Task[T] | None = None
-        self._error: BaseException | None = None  # why there is no task
+        self._error: BaseException | None = None  # the reason why there is no task
         self._cancelled = False
         self._done = threading.Event()
-        self._alive = time.monotonic()
+        self._last_response = time.monotonic()
         self._warned = False
 
     def start(self) -> None:
-        """Start the task; runs in the loop, in a copy of the contextvars context of the thread that waits."""
+        """Start the task. The loop calls this in a copy of the contextvars context of the waiting thread."""
         if self._cancelled:
             self._coro.close()
             self._done.set()
@@ -78,7 +81,7 @@ class _Call(Generic[T]):
         try:
             self._task = self.loop.create_task(self._coro)
             self._task.add_done_callback(lambda _: self._done.set())
-        except BaseException as error:  # of the loop's task factory, or an interrupt
+        except BaseException as error:  # from the loop's task factory, or an interrupt
             self._error = error
             try:
                 self._coro.close()
@@ -88,19 +91,27 @@ class _Call(Generic[T]):
                 raise
 
     def wait(self, timeout: float | None) -> bool:
-        """Have the loop start the task, and wait for its end; return whether it came within ``timeout`` seconds."""
-        if not self._tell(self.start):
-            raise self._gone()
+        """Have the loop start the task, and wait for the end of the task.
+
+        Args:
+            timeout: seconds; ``None``: no limit.
+
+        Returns:
+            whether the task ended within ``timeout``.
+        """
+        if not self._call_in_loop(self.start):
+            raise self._loop_ended()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = _LOOK_EVERY if deadline is None else min(_LOOK_EVERY, deadline - time.monotonic())
+            left = _PROBE_INTERVAL if deadline is None else min(_PROBE_INTERVAL, deadline - time.monotonic())
             if self._done.wait(max(left, 0)):
                 return True
             if deadline is not None and time.monotonic() >= deadline:
                 return False
-            self._look()
+            self._probe()
 
     def result(self) -> T:
+        """Return the result of the task, or raise what the task, or the attempt to start it, raised."""
         error, self._error = self._error, None
         try:
             if error is not None:
@@ -108,48 +119,50 @@ class _Call(Generic[T]):
             assert self._task is not None
             return self._task.result()
         finally:
-            del error  # its traceback refers to this frame
+            del error  # the traceback of the error refers to this frame
 
     def cancel(self) -> None:
-        """Cancel the task and wait for its end, as long as its loop takes note."""
+        """Cancel the task, and wait for its end for as long as the loop responds."""
         self._cancelled = True
-        self._alive = time.monotonic()
-        awake = self._tell(lambda: self._task and self._task.cancel())
-        while awake and not self._done.wait(_LOOK_EVERY):
-            awake = time.monotonic() - self._alive <= _GRACE and self._tell(self._sign_of_life)
+        self._last_response = time.monotonic()
+        responds = self._call_in_loop(lambda: self._task and self._task.cancel())
+        while responds and not self._done.wait(_PROBE_INTERVAL):
+            in_time = time.monotonic() - self._last_response <= _GRACE
+            responds = in_time and self._call_in_loop(self._note_response)
         if self._task is None:
-            self._coro.close()  # never started; start() sees that it is cancelled, should it still be called
+            self._coro.close()  # never started: if the loop still calls start(), that finds the call cancelled
 
-    def _look(self) -> None:
-        if not self._tell(self._sign_of_life) and not self._done.is_set():
-            raise self._gone()
-        silence = time.monotonic() - self._alive
+    def _probe(self) -> None:
+        """Ask the loop for a response. Raise if the loop has ended, and warn if it has not responded for long."""
+        if not self._call_in_loop(self._note_response) and not self._done.is_set():
+            raise self._loop_ended()
+        silence = time.monotonic() - self._last_response
         if silence > _WARN_AFTER and not self._warned:
             self._warned = True
             warnings.warn(
-                f"thread {thread_name()} has waited {silence:.0f} seconds for {_name(self.loop)}, which gives no sign "
-                "of life: it is blocked, perhaps by code that waits for this very thread",
+                f"thread {thread_name()} has waited {silence:.0f} seconds for {_describe(self.loop)}, which does not "
+                "respond: it is blocked, perhaps by code that waits for this thread",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
-    def _gone(self) -> BlockingError:
+    def _loop_ended(self) -> BlockingError:
         state = "was closed" if self.loop.is_closed() else "was stopped"
-        return BlockingError(f"{_name(self.loop)} {state} before it was done with {self._coro!r}")
+        return BlockingError(f"{_describe(self.loop)} {state} before {self._coro!r} was done")
 
-    def _tell(self, callback: Callable[[], object]) -> bool:
-        """Have the loop call ``callback``; return whether it may."""
+    def _call_in_loop(self, callback: Callable[[], object]) -> bool:
+        """Have the loop call ``callback``; return ``False`` if the loop is not running."""
         if not self.loop.is_running():
             return False
         try:
             self.loop.call_soon_threadsafe(callback)
-        except RuntimeError:  # closed in this moment
+        except RuntimeError:  # the loop was closed after the check
             return False
         return True
 
-    def _sign_of_life(self) -> None:
-        self._alive = time.monotonic()
+    def _note_response(self) -> None:
+        self._last_response = time.monotonic()
 
 
-def _name(loop: AbstractEventLoop) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+def _describe(loop: AbstractEventLoop) -> str:
+    return f"{loop!r}, made at {creation_site(loop)},"

@@ -1,4 +1,4 @@
-"""A static check for what newer Pythons change in asyncio: it reads sources and never runs them."""
+"""Static check for the uses of asyncio that newer Python versions change; it reads source files and never runs them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which names asyncio had, where they lived, and since which Python they warn and are gone.
+"""The names that asyncio removed or added: where they lived, and which Python versions warn about them or lack them.
 
-Read off the asyncio of each Python from 3.8 to 3.15; for 3.16, which removes the policy system, from CPython's main
-branch. The tests compare these tables with the asyncio they run on.
+The tables were read off the asyncio of each Python from 3.8 to 3.15, and for 3.16, which removes the policy system, off
+CPython's main branch. The tests compare them with the asyncio that they run on.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from ctxpolicy._check import catalog as rules
+from ctxpolicy._check.catalog import GET_POLICY, LOOP_CLASS, RULES
 from ctxpolicy._check.report import Version
 
-POLICY = "<policy>"
-"""Stands for an instance of a policy in a dotted path: ``<policy>.get_child_watcher``."""
+POLICY_INSTANCE = "<policy>"
+"""Stands for a policy instance in a dotted path, as in ``<policy>.get_child_watcher``."""
 
 
 @final
 @dataclass(frozen=True)
-class Removed:
-    """A name that is gone, or will be.
+class RemovedName:
+    """A name that asyncio has removed or will remove.
 
     Attributes:
-        code: The rule that speaks of it.
-        warns: The first Python that warns of its use, ``None`` where none does.
-        fails: The first Python without it.
-        replacement: What to write in its place.
+        code: The code of the rule that reports the name.
+        warns: The first Python version that warns when the name is used; ``None`` if no version warns.
+        fails: The first Python version without the name.
+        replacement: The code to write instead.
     """
 
     code: str
@@ -34,22 +34,22 @@ class Removed:
     replacement: str
 
 
-def _removed(code: str, warns: Version | None, fails: Version, replacement: str | None = None) -> Removed:
-    return Removed(code, warns, fails, replacement or rules.RULES[code].replacement)
+def _entry(code: str, warns: Version | None, fails: Version, replacement: str | None = None) -> RemovedName:
+    return RemovedName(code, warns, fails, replacement or RULES[code].replacement)
 
 
 _3_12, _3_14, _3_16 = Version(3, 12), Version(3, 14), Version(3, 16)
 
 _POLICY_FUNCTIONS = {
-    "get_event_loop_policy": _removed("CTX101", _3_14, _3_16, rules.GET_POLICY),
-    "set_event_loop_policy": _removed("CTX101", _3_14, _3_16),
+    "get_event_loop_policy": _entry("CTX101", _3_14, _3_16, GET_POLICY),
+    "set_event_loop_policy": _entry("CTX101", _3_14, _3_16),
 }
 
 _POLICY_CLASSES = {
-    "AbstractEventLoopPolicy": rules.RULES["CTX102"].replacement,
-    "DefaultEventLoopPolicy": rules.LOOP_CLASS.format("new_event_loop", "new_event_loop"),
-    "WindowsSelectorEventLoopPolicy": rules.LOOP_CLASS.format("SelectorEventLoop", "SelectorEventLoop"),
-    "WindowsProactorEventLoopPolicy": rules.LOOP_CLASS.format("ProactorEventLoop", "ProactorEventLoop"),
+    "AbstractEventLoopPolicy": RULES["CTX102"].replacement,
+    "DefaultEventLoopPolicy": LOOP_CLASS.format("new_event_loop", "new_event_loop"),
+    "WindowsSelectorEventLoopPolicy": LOOP_CLASS.format("SelectorEventLoop", "SelectorEventLoop"),
+    "WindowsProactorEventLoopPolicy": LOOP_CLASS.format("ProactorEventLoop", "ProactorEventLoop"),
 }
 
 _PRIVATE_POLICY = {
@@ -66,38 +66,41 @@ _PRIVATE_POLICY = {
     "_set_event_loop_policy": _3_16,
 }
 
-_WATCHER_FUNCTIONS = {name: _removed("CTX201", _3_12, _3_14) for name in ("get_child_watcher", "set_child_watcher")}
+_WATCHER_FUNCTIONS = {name: _entry("CTX201", _3_12, _3_14) for name in ("get_child_watcher", "set_child_watcher")}
 
 _WATCHERS = {
     "AbstractChildWatcher": _3_12,
     "FastChildWatcher": _3_12,
     "MultiLoopChildWatcher": _3_12,
     "SafeChildWatcher": _3_12,
-    # These two were asyncio's own choice, and left without ever warning.
+    # asyncio used these two by default, and removed them without a warning.
     "PidfdChildWatcher": None,
     "ThreadedChildWatcher": None,
 }
 
-IN_ASYNCIO: dict[str, Removed] = {
+IN_ASYNCIO: dict[str, RemovedName] = {
     **_POLICY_FUNCTIONS,
-    **{name: _removed("CTX102", _3_14, _3_16, text) for name, text in _POLICY_CLASSES.items()},
+    **{name: _entry("CTX102", _3_14, _3_16, text) for name, text in _POLICY_CLASSES.items()},
     **_WATCHER_FUNCTIONS,
-    **{name: _removed("CTX202", warns, _3_14) for name, warns in _WATCHERS.items()},
+    **{name: _entry("CTX202", warns, _3_14) for name, warns in _WATCHERS.items()},
 }
-"""The names of the package ``asyncio`` itself."""
+"""The names in the package ``asyncio`` itself."""
 
-IN_SUBMODULES: dict[str, Removed] = {
+IN_SUBMODULES: dict[str, RemovedName] = {
     **IN_ASYNCIO,
-    # 3.14 and 3.15 keep the policy classes as attributes of the package only, under a module __getattr__.
-    **{name: _removed("CTX102", None, _3_14, text) for name, text in _POLICY_CLASSES.items()},
-    **{name: _removed("CTX103", None, fails) for name, fails in _PRIVATE_POLICY.items()},
-    "BaseChildWatcher": _removed("CTX202", None, _3_14),
+    # In 3.14 and 3.15 only the package has the policy classes, through its module-level __getattr__.
+    **{name: _entry("CTX102", None, _3_14, text) for name, text in _POLICY_CLASSES.items()},
+    **{name: _entry("CTX103", None, fails) for name, fails in _PRIVATE_POLICY.items()},
+    "BaseChildWatcher": _entry("CTX202", None, _3_14),
 }
-"""The names of ``asyncio.events``, ``asyncio.unix_events`` and the like; a star import sees the public ones so too."""
+"""The names in ``asyncio.events``, ``asyncio.unix_events`` and similar modules.
+
+A star import of asyncio finds the public names as these modules do.
+"""
 
 REMOVED_NAMES = frozenset(IN_SUBMODULES)
 
-LOOP_ARGUMENTS = frozenset(
+REFUSE_LOOP_ARGUMENT = frozenset(
     {
         *("BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"),
         *("LifoQueue", "PriorityQueue", "Queue"),
@@ -106,10 +109,10 @@ LOOP_ARGUMENTS = frozenset(
         *("open_connection", "open_unix_connection", "start_server", "start_unix_server"),
     }
 )
-"""What took ``loop=`` up to 3.9 and has refused it since 3.10."""
+"""The functions and classes that accepted ``loop=`` up to 3.9 and refuse it since 3.10."""
 
-DRIVES = frozenset(("run_until_complete", "run_forever"))
-"""The methods of a loop that run it."""
+RUN_METHODS = frozenset(("run_until_complete", "run_forever"))
+"""The event loop methods that run the loop."""
 
 ADDED: dict[str, Version] = {
     **dict.fromkeys(("all_tasks", "create_task", "current_task", "get_running_loop", "run"), Version(3, 7)),
@@ -118,7 +121,7 @@ ADDED: dict[str, Version] = {
     "eager_task_factory": Version(3, 12),
     **dict.fromkeys(("EventLoop", "QueueShutDown"), Version(3, 13)),
 }
-"""Since when asyncio has what programs look for with ``hasattr``."""
+"""The first version with each name that programs look up with ``hasattr``."""
 
 SUBMODULES = frozenset(
     {
@@ -133,21 +136,24 @@ SUBMODULES = frozenset(
 
 
 def asyncio_name(path: str) -> str | None:
-    """Give the last part of a dotted path into asyncio: ``Queue`` for ``asyncio.queues.Queue``; else ``None``."""
+    """Return the last part of a dotted path into asyncio; ``None`` for other paths.
+
+    For example, ``asyncio.queues.Queue`` gives ``Queue``.
+    """
     module, _, name = path.rpartition(".")
     top, *below = module.split(".")
     return name if top == "asyncio" and SUBMODULES.issuperset(below) else None
 
 
-def removed(path: str) -> Removed | None:
-    """Look up a dotted path among the removed names."""
+def find_removed(path: str) -> RemovedName | None:
+    """Return the removed name that a dotted path stands for, if any."""
     module, _, name = path.rpartition(".")
-    if module == POLICY:
+    if module == POLICY_INSTANCE:
         return _WATCHER_FUNCTIONS.get(name)
     names = IN_ASYNCIO if module == "asyncio" else IN_SUBMODULES
     return names.get(name) if asyncio_name(path) else None
 
 
-def star_removed(name: str) -> Removed | None:
-    """Look up a name that ``from asyncio import *`` gives, or gave."""
+def find_star_removed(name: str) -> RemovedName | None:
+    """Return the removed name that ``from asyncio import *`` binds, or used to bind, to this name."""
     return IN_SUBMODULES[name] if name in IN_ASYNCIO else None

@@ -1,4 +1,4 @@
-"""The rules: what each is about, since when it bites, and what to write instead."""
+"""The catalog of rules: what each rule finds, which Python versions warn and fail, and what to write instead."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Rule:
     """One kind of finding.
 
     Attributes:
-        code: How it is called in reports and in ``# ctxpolicy: ignore[...]``.
-        title: What it is about, in one line.
-        warns: The first Python that warns in the usual case, ``None`` where none does.
-        fails: The first Python that fails in the usual case, ``None`` where none does.
-        replacement: What to write in its place.
+        code: The name of the rule in reports and in ``# ctxpolicy: ignore[...]``.
+        title: One line that says what the rule finds.
+        warns: The first Python version that warns in the usual case; ``None`` if no version warns.
+        fails: The first Python version that fails in the usual case; ``None`` if no version fails.
+        replacement: The code to write instead.
     """
 
     code: str
@@ -43,57 +43,57 @@ RULES = {
             "Event loop policy function",
             Version(3, 14),
             Version(3, 16),
-            f"{LOOP_FACTORY}; ctxpolicy.install() where code you do not call asks for a loop",
+            f"{LOOP_FACTORY}; ctxpolicy.install() if code that you do not control asks for a loop",
         ),
         Rule(
             "CTX102",
             "Event loop policy class",
             Version(3, 14),
             Version(3, 16),
-            f"{LOOP_FACTORY}; a ctxpolicy.ContextResolver to say what a context is",
+            f"{LOOP_FACTORY}; a ctxpolicy.ContextResolver to define what a context is",
         ),
         Rule(
             "CTX103",
             "Private part of the event loop policy system",
             None,
             Version(3, 16),
-            f"{LOOP_FACTORY}; ctxpolicy.install() where code you do not call asks for a loop",
+            f"{LOOP_FACTORY}; ctxpolicy.install() if code that you do not control asks for a loop",
         ),
         Rule(
             "CTX201",
             "Child watcher function",
             Version(3, 12),
             Version(3, 14),
-            "no call at all: asyncio waits for subprocesses in any thread without being told how",
+            "nothing: asyncio waits for subprocesses in any thread without a child watcher",
         ),
         Rule(
             "CTX202",
             "Child watcher class",
             Version(3, 12),
             Version(3, 14),
-            "nothing: asyncio waits for subprocesses in any thread without being told how",
+            "nothing: asyncio waits for subprocesses in any thread without a child watcher",
         ),
         Rule(
             "CTX301",
             "get_event_loop() where no loop may be running",
             Version(3, 12),
             Version(3, 14),
-            "asyncio.get_running_loop() in what coroutines call, asyncio.run(main()) or asyncio.Runner() elsewhere; "
-            'ctxpolicy.install(missing="create") keeps such code working',
+            "asyncio.get_running_loop() in code that coroutines call, asyncio.run(main()) or asyncio.Runner() "
+            'elsewhere; ctxpolicy.install(missing="create") keeps such code working',
         ),
         Rule(
             "CTX302",
-            "set_event_loop() in what a worker runs",
+            "set_event_loop() in a worker's function",
             None,
             None,
-            "asyncio.run(main()) or asyncio.Runner() in the worker, or ctxpolicy.isolate()",
+            "asyncio.run(main()) or asyncio.Runner() in that function, or ctxpolicy.isolate()",
         ),
         Rule(
             "CTX401",
-            "loop= argument that asyncio has dropped",
+            "loop= argument that asyncio has removed",
             Version(3, 8),
             Version(3, 10),
-            "the call without loop=, made where that loop runs",
+            "the call without loop=, made while that loop runs",
         ),
     )
 }

@@ -1,63 +1,61 @@
-"""The check itself: every file under the paths given, every rule."""
+"""Check every Python file under the given paths against every rule."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from ctxpolicy._check.checked_module import Reading
+from ctxpolicy._check.checked_module import CheckedModule
 from ctxpolicy._check.files import python_files
 from ctxpolicy._check.report import DEFAULT_TARGET, Finding, Problem, Report, Version
-from ctxpolicy._check.rules import current_loop as loops
-from ctxpolicy._check.rules import loop_argument as arguments
-from ctxpolicy._check.rules import removed_names
-from ctxpolicy._check.source import Source, UnreadableError, read
+from ctxpolicy._check.rules import current_loop, loop_argument, removed_names
+from ctxpolicy._check.source import Source, UnreadableError, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_RULES = (removed_names.find, loops.find, arguments.find)
+_RULES = (removed_names.find, current_loop.find, loop_argument.find)
 
 
 def check_paths(paths: Iterable[str | os.PathLike[str]], *, target: str | Version = DEFAULT_TARGET) -> Report:
-    """Read Python sources and find what newer Pythons change or break in their use of asyncio.
+    """Read Python source files and find the uses of asyncio that newer Python versions change or break.
 
-    Nothing of the checked code is imported or run.
+    The checked code is neither imported nor run.
 
     Args:
         paths: Files and folders.
-        target: The Python that the code is to run on: what fails there is in the report's ``failing``.
+        target: The Python version that the code must run on. The report's ``failing`` lists what fails there.
 
     Returns:
-        The findings, and the problems: what could not be read does not end the check.
+        The findings, and a problem for each file that could not be checked. A problem does not end the check.
 
     Raises:
         ValueError: If the target is not a version of the form ``3.N``.
     """
     target = Version.parse(target) if isinstance(target, str) else target
-    outcomes = [_outcome(file) for file in python_files(os.fspath(path) for path in paths)]
-    checked = [outcome for outcome in outcomes if not isinstance(outcome, Problem)]
-    problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    results = [_check_file(file) for file in python_files(os.fspath(path) for path in paths)]
+    checked = [result for result in results if not isinstance(result, Problem)]
+    problems = [result for result in results if isinstance(result, Problem)]
     return Report(target, len(checked), [finding for findings in checked for finding in findings], problems)
 
 
-def _outcome(file: str | Problem) -> list[Finding] | Problem:
+def _check_file(file: str | Problem) -> list[Finding] | Problem:
     if isinstance(file, Problem):
         return file
     try:
-        return _check(read(file))
+        return _check_source(read_source(file))
     except UnreadableError as error:
         return error.problem
-    except Exception as error:  # a defect here: the other files are still to be checked  # noqa: BLE001
-        return Problem(file, f"cannot be checked, by a defect of ctxpolicy: {error!r}")
+    except Exception as error:  # noqa: BLE001  # a bug in the check must not keep the other files from being checked
+        return Problem(file, f"cannot be checked because of a bug in ctxpolicy: {error!r}")
 
 
-def _check(source: Source) -> list[Finding]:
+def _check_source(source: Source) -> list[Finding]:
     if "asyncio" not in source.text:
         return []
     try:
-        reading = Reading(source)
-        found = [finding for rule in _RULES for finding in rule(reading) if finding is not None]
+        module = CheckedModule(source)
+        found = [finding for rule in _RULES for finding in rule(module) if finding is not None]
     except RecursionError:
         raise UnreadableError(Problem(source.file, "is nested too deeply to be checked")) from None
     kept = (finding for finding in found if not source.ignores(finding.line, finding.code))

@@ -1,4 +1,4 @@
-"""One module, read: its sites, what its names mean, what guards its places, and the findings made of it."""
+"""One module under check: its nodes, the meaning of its names, its guards, and the findings made from rule matches."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from ctxpolicy._check.catalog import RULES
-from ctxpolicy._check.guards.conditions import Guards
-from ctxpolicy._check.guards.exception_handlers import Handlers
-from ctxpolicy._check.guards.import_attempts import Trials
+from ctxpolicy._check.guards.conditions import Conditions
+from ctxpolicy._check.guards.exception_handlers import ExceptionHandlers
+from ctxpolicy._check.guards.import_attempts import ImportAttempts
 from ctxpolicy._check.guards.version_limits import NEVER
 from ctxpolicy._check.report import Certainty, Finding, Version
-from ctxpolicy._check.syntax.collector import walk
-from ctxpolicy._check.syntax.name_resolution import Names
+from ctxpolicy._check.syntax.collector import collect
+from ctxpolicy._check.syntax.name_resolution import NameResolver
 
 if TYPE_CHECKING:
     from ctxpolicy._check.source import Source
-    from ctxpolicy._check.syntax.scopes import Place
+    from ctxpolicy._check.syntax.scopes import NodeContext
 
 Node = ast.expr | ast.alias | ast.keyword
 
 
 @final
 @dataclass(frozen=True)
-class Claim:
-    """What a rule says of a node, before what guards the node's place is looked at."""
+class RuleMatch:
+    """What a rule found at a node, before the guards around the node are taken into account."""
 
     code: str
     message: str
@@ -33,52 +33,56 @@ class Claim:
     warns: Version | None = None
     fails: Version | None = None
     replacement: str = ""
-    """The rule's own where there is none in particular."""
+    """Empty to use the replacement of the rule."""
 
-    def before(self, limit: Version | None) -> Claim:
-        """Give what is left of the claim where the node is only reached before some Python."""
-        return replace(self, warns=_before(self.warns, limit), fails=_before(self.fails, limit))
+    def limited_to(self, limit: Version | None) -> RuleMatch:
+        """Return the match without the versions that do not reach the node.
+
+        Args:
+            limit: The first Python version that does not reach the node; ``None`` if every version reaches it.
+        """
+        return replace(self, warns=_if_reached(self.warns, limit), fails=_if_reached(self.fails, limit))
 
 
-def _before(since: Version | None, limit: Version | None) -> Version | None:
-    return None if since is not None and limit is not None and since >= limit else since
+def _if_reached(version: Version | None, limit: Version | None) -> Version | None:
+    return None if version is not None and limit is not None and version >= limit else version
 
 
 @final
-class Reading:
-    """What the rules look at."""
+class CheckedModule:
+    """A parsed module and the analyses of it that the rules use."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.sites = walk(source.tree)
-        self.names = Names()
-        self.handlers = Handlers(self.names)
-        self.guards = Guards(self.names, Trials(self.names, self.handlers))
+        self.nodes = collect(source.tree)
+        self.names = NameResolver()
+        self.handlers = ExceptionHandlers(self.names)
+        self.conditions = Conditions(self.names, ImportAttempts(self.names, self.handlers))
 
-    def finding(self, node: Node, place: Place, claim: Claim, *, handled: bool = False) -> Finding | None:
-        """Make a finding of a claim, unless what guards the place leaves nothing of it.
+    def finding(self, node: Node, context: NodeContext, match: RuleMatch, *, handled: bool = False) -> Finding | None:
+        """Turn a match into a finding, or return ``None`` if the guards around the node leave nothing to report.
 
         Args:
-            node: What the finding points at.
-            place: Where that stands.
-            claim: What there is to say.
-            handled: Whether the program is ready for its failing.
+            node: The node that the finding points at.
+            context: The context of the node.
+            match: What the rule found.
+            handled: Whether the program handles the failure.
         """
-        limit = self.guards.limit(place)
-        left = claim.before(limit)
+        limit = self.conditions.limit(context)
+        remaining = match.limited_to(limit)
         if handled:
-            left = replace(left, fails=None)
-        spent = (claim.warns or claim.fails) and not (left.warns or left.fails)
-        if limit == NEVER or spent:
+            remaining = replace(remaining, fails=None)
+        nothing_remains = (match.warns or match.fails) and not (remaining.warns or remaining.fails)
+        if limit == NEVER or nothing_remains:
             return None
         return Finding(
             self.source.file,
             node.lineno,
             self.source.column(node.lineno, node.col_offset),
-            left.code,
-            left.message,
-            left.warns,
-            left.fails,
-            left.replacement or RULES[left.code].replacement,
-            left.certainty,
+            remaining.code,
+            remaining.message,
+            remaining.warns,
+            remaining.fails,
+            remaining.replacement or RULES[remaining.code].replacement,
+            remaining.certainty,
         )

@@ -1,4 +1,4 @@
-"""Which files there are to check under the paths given."""
+"""Find the Python files under the given paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctxpolicy._check.report import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Identity = tuple[int, int]
+_Identity = tuple[int, int]
 
 _SUFFIXES = (".py", ".pyw")
 
@@ -20,42 +20,42 @@ _SUFFIXES = (".py", ".pyw")
 @final
 class _Folder(NamedTuple):
     path: str
-    ancestors: tuple[Identity, ...]
+    ancestors: tuple[_Identity, ...]
 
 
 def python_files(paths: Iterable[str]) -> Iterator[str | Problem]:
-    """Walk paths in a settled order, each file once.
+    """Walk the paths in a fixed order and return each file once.
 
-    A file that is named is given whatever its suffix. In folders these are ``.py`` and ``.pyw`` files: stubs
-    (``.pyi``) never run. Folders whose name begins with a dot, ``__pycache__`` and virtual environments are left out,
-    unless they are named. Links are followed.
+    A path that names a file gives that file, whatever its suffix. A folder gives its ``.py`` and ``.pyw`` files, but no
+    stubs (``.pyi``), which never run. Folders whose name starts with a dot, ``__pycache__`` and virtual environments
+    are left out, unless the path names them. Links are followed.
 
     Returns:
-        The paths, and among them what cannot be walked.
+        The paths of the files, and a problem for each path that cannot be walked.
     """
-    return _Walk().files(paths)
+    return _FolderWalk().files(paths)
 
 
 @final
-class _Walk:
+class _FolderWalk:
     def __init__(self) -> None:
         self.files_seen: set[Path] = set()
-        self.folders_seen: set[Identity] = set()
+        self.folders_seen: set[_Identity] = set()
 
     def files(self, paths: Iterable[str]) -> Iterator[str | Problem]:
         for path in paths:
-            todo: list[str | Problem | _Folder] = [_named(path)]
-            while todo:
-                item = todo.pop()
+            pending: list[str | Problem | _Folder] = [_start_item(path)]
+            while pending:
+                item = pending.pop()
                 if isinstance(item, _Folder):
-                    todo.extend(reversed(self.folder(item, named=item.path == path)))
+                    pending.extend(reversed(self.folder(item, named=item.path == path)))
                 elif isinstance(item, Problem) or self.is_new(item):
                     yield item
 
     def is_new(self, file: str) -> bool:
-        place = Path(file).resolve()
-        new = place not in self.files_seen
-        self.files_seen.add(place)
+        resolved = Path(file).resolve()
+        new = resolved not in self.files_seen
+        self.files_seen.add(resolved)
         return new
 
     def folder(self, folder: _Folder, *, named: bool) -> list[str | Problem | _Folder]:
@@ -63,39 +63,39 @@ class _Walk:
             status = Path(folder.path).stat()
             identity = (status.st_dev, status.st_ino)
             if identity in folder.ancestors:
-                return [Problem(folder.path, "is a symlink loop: it leads back to a folder that it is in")]
+                return [Problem(folder.path, "is a symlink loop: it leads back to a folder that contains it")]
             if identity in self.folders_seen:
                 return []
             with os.scandir(folder.path) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            return [_unwalkable(folder.path, error)]
+            return [_read_problem(folder.path, error)]
         self.folders_seen.add(identity)
         if not named and any(entry.name == "pyvenv.cfg" for entry in entries):
             return []
-        return [item for entry in entries for item in _entry(entry, (*folder.ancestors, identity))]
+        return [item for entry in entries for item in _items_of_entry(entry, (*folder.ancestors, identity))]
 
 
-def _named(path: str) -> str | Problem | _Folder:
+def _start_item(path: str) -> str | Problem | _Folder:
     try:
         return _Folder(path, ()) if stat.S_ISDIR(Path(path).stat().st_mode) else path
-    except (OSError, ValueError) as error:  # ValueError: a null character
-        return _unwalkable(path, error)
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
+        return _read_problem(path, error)
 
 
-def _entry(entry: os.DirEntry[str], ancestors: tuple[Identity, ...]) -> list[str | Problem | _Folder]:
+def _items_of_entry(entry: os.DirEntry[str], ancestors: tuple[_Identity, ...]) -> list[str | Problem | _Folder]:
     try:
         if entry.is_dir():
-            left_out = entry.name.startswith(".") or entry.name == "__pycache__"
-            return [] if left_out else [_Folder(entry.path, ancestors)]
+            skipped = entry.name.startswith(".") or entry.name == "__pycache__"
+            return [] if skipped else [_Folder(entry.path, ancestors)]
         if not entry.name.endswith(_SUFFIXES):
             return []
         if entry.is_file():
             return [entry.path]
         return [Problem(entry.path, "is not a file, or is a link to nothing")]
     except OSError as error:
-        return [_unwalkable(entry.path, error)]
+        return [_read_problem(entry.path, error)]
 
 
-def _unwalkable(path: str, error: OSError | ValueError) -> Problem:
+def _read_problem(path: str, error: OSError | ValueError) -> Problem:
     return Problem(path, f"cannot be read: {getattr(error, 'strerror', None) or error}")

@@ -1,4 +1,4 @@
-"""What the check hands back: findings, problems and the report that holds them."""
+"""The data that the check returns: findings, problems, and the report that contains them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """Read a version written as in ``3.14``.
+        """Parse a version such as ``3.14``.
 
         Raises:
-            ValueError: If it is not of the form ``3.N``.
+            ValueError: If the text is not of the form ``3.N``.
         """
         if not re.fullmatch(r"3\.[0-9]{1,3}", text):
             raise ValueError(f"{text!r} is not a Python version of the form 3.N, such as 3.16")
@@ -46,15 +46,15 @@ class Finding:
     """One place in a source file that a newer Python changes or breaks.
 
     Attributes:
-        file: The path, as it was reached from the paths given.
-        line: Counted from 1.
-        column: Counted from 1, in characters.
-        code: The rule, such as ``CTX101``.
-        message: What was found.
-        warns: The first Python that warns here, ``None`` where none does.
-        fails: The first Python that fails here, ``None`` where none does.
-        replacement: What to write in its place.
-        certainty: How sure it is that this place fails (or warns) when it is reached.
+        file: The path of the file, which starts with one of the checked paths.
+        line: The line number, counted from 1.
+        column: The column in characters, counted from 1.
+        code: The code of the rule, such as ``CTX101``.
+        message: The description of what was found.
+        warns: The first Python version that warns here; ``None`` if no version warns.
+        fails: The first Python version that fails here; ``None`` if no version fails.
+        replacement: The code to write instead.
+        certainty: How certain it is that this place warns or fails when it is reached.
     """
 
     file: str
@@ -68,19 +68,19 @@ class Finding:
     certainty: Certainty
 
     def fails_on(self, target: Version) -> bool:
-        """Tell whether this place fails on a Python."""
+        """Return whether this place fails on the given Python version."""
         return self.fails is not None and self.fails <= target
 
 
 @final
 @dataclass(frozen=True)
 class Problem:
-    """A file or folder that could not be checked, and why.
+    """A file or folder that could not be checked.
 
     Attributes:
-        file: The path, as it was reached from the paths given.
-        message: What is wrong with it.
-        line: Where in the file, if that is known.
+        file: The path, which starts with one of the checked paths.
+        message: The reason.
+        line: The line number of the problem, if known.
     """
 
     file: str
@@ -91,12 +91,12 @@ class Problem:
 @final
 @dataclass(frozen=True)
 class Report:
-    """All that one check found.
+    """The result of one check.
 
     Attributes:
-        target: The Python that the checked code is to run on.
-        files: How many files were checked.
-        findings: Sorted by file and place.
+        target: The Python version that the checked code must run on.
+        files: The number of files that were checked.
+        findings: The findings, sorted by file and position.
         problems: What could not be checked.
     """
 
@@ -110,15 +110,15 @@ class Report:
         """The findings that fail on the target."""
         return [finding for finding in self.findings if finding.fails_on(self.target)]
 
-    def only(
+    def filtered(
         self, *, select: Collection[str] | None = None, ignore: Collection[str] = (), certainty: Certainty = "possible"
     ) -> Report:
-        """Keep some of the findings.
+        """Return a report that contains only some of the findings.
 
         Args:
-            select: The rules to keep, ``None`` for all.
-            ignore: The rules to leave out.
-            certainty: The least certain grade to keep.
+            select: The codes of the rules to keep; ``None`` keeps all.
+            ignore: The codes of the rules to leave out.
+            certainty: The lowest certainty to keep.
         """
         grades = CERTAINTIES[: CERTAINTIES.index(certainty) + 1]
         kept = [

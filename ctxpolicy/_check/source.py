@@ -1,4 +1,4 @@
-"""A source file, read and parsed but never run: its tree, its columns and its ignore comments."""
+"""A source file that is read and parsed but never run: its syntax tree, columns and ignore comments."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ctxpolicy._check.report import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST = 16 * 1024 * 1024
-"""Bytes; the tree of a file this large takes more than a gigabyte."""
+MAX_BYTES = 16 * 1024 * 1024
+"""The largest size of a checked file in bytes. The syntax tree of such a file takes more than a gigabyte."""
 
-_MARK = "ctxpolicy:"
+_COMMENT_PREFIX = "ctxpolicy:"
 _IGNORE = re.compile(r"#\s*ctxpolicy:\s*ignore\[([^\]]*)\]")
 _BETWEEN_STATEMENTS = {tokenize.NL, tokenize.COMMENT}
 _INDENTATION = " \t\x0c"
@@ -30,7 +30,7 @@ _THIS_PYTHON = f"read as Python {sys.version_info[0]}.{sys.version_info[1]}"
 
 @final
 class UnreadableError(Exception):
-    """A file that cannot be checked."""
+    """The file cannot be checked."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -39,31 +39,31 @@ class UnreadableError(Exception):
 
 @final
 class Source:
-    """One file's text and syntax tree."""
+    """The text and the syntax tree of one file."""
 
     def __init__(self, file: str, text: str, tree: ast.Module) -> None:
         self.file = file
         self.text = text
         self.tree = tree
         self._lines = text.split("\n")
-        self._ignored: dict[int, set[str]] | None = None
+        self._ignored_by_line: dict[int, set[str]] | None = None
 
     def column(self, line: int, offset: int) -> int:
-        """Turn an offset in UTF-8 bytes, as ``ast`` counts, into a column in characters, counted from 1."""
+        """Convert an offset in UTF-8 bytes, which ``ast`` uses, into a column in characters, counted from 1."""
         return len(self._lines[line - 1].encode()[:offset].decode(errors="replace")) + 1
 
     def ignores(self, line: int, code: str) -> bool:
-        """Tell whether a comment says to ignore a rule there."""
-        if self._ignored is None:
-            self._ignored = _ignored(self.text) if _MARK in self.text else {}
-        return code in self._ignored.get(line, ())
+        """Return whether a comment tells the check to ignore this rule on this line."""
+        if self._ignored_by_line is None:
+            self._ignored_by_line = _codes_by_line(self.text) if _COMMENT_PREFIX in self.text else {}
+        return code in self._ignored_by_line.get(line, ())
 
 
-def read(file: str) -> Source:
+def read_source(file: str) -> Source:
     """Read and parse a file.
 
     Raises:
-        UnreadableError: If that cannot be done.
+        UnreadableError: If the file cannot be read, decoded or parsed.
     """
     text = _text(file, _bytes(file))
     return Source(file, text, _tree(file, text))
@@ -72,18 +72,18 @@ def read(file: str) -> Source:
 def _bytes(file: str) -> bytes:
     try:
         with Path(file).open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UnreadableError(Problem(file, f"cannot be read: {error.strerror}")) from None
-    if len(data) > LARGEST:
-        raise UnreadableError(Problem(file, f"is larger than {LARGEST >> 20} MiB"))
+    if len(data) > MAX_BYTES:
+        raise UnreadableError(Problem(file, f"is larger than {MAX_BYTES >> 20} MiB"))
     if b"\0" in data:
         raise UnreadableError(Problem(file, "is not Python source: it has null bytes"))
     return data
 
 
 def _text(file: str, data: bytes) -> str:
-    """Decode as PEP 263 says, with the line ends that the parser counts."""
+    """Decode the file as PEP 263 requires, and convert line ends to those that the parser counts."""
     try:
         text = data.decode(_encoding(data))
     except (SyntaxError, UnicodeError, LookupError) as error:
@@ -92,21 +92,22 @@ def _text(file: str, data: bytes) -> str:
 
 
 def _encoding(data: bytes) -> str:
-    """Find what PEP 263 says of a file's encoding.
+    """Return the encoding that PEP 263 gives a file.
 
-    ``detect_encoding`` refuses a line with the declaration and other than UTF-8 text in it, which Python accepts: it
-    gets to see the ASCII of the two lines that count.
+    ``tokenize.detect_encoding`` refuses a declaration line that also contains text in another encoding than UTF-8.
+    Python accepts such a line. Therefore ``detect_encoding`` gets only the ASCII characters of the two lines that may
+    declare.
     """
-    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    lines = data[len(mark) :].splitlines(keepends=True)[:2]
-    head = mark + b"".join(lines).decode("ascii", "replace").replace("\ufffd", "?").encode()
+    bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    lines = data[len(bom) :].splitlines(keepends=True)[:2]
+    head = bom + b"".join(lines).decode("ascii", "replace").replace("\ufffd", "?").encode()
     return tokenize.detect_encoding(io.BytesIO(head).readline)[0]
 
 
 def _tree(file: str, text: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the checked code, such as of its invalid escapes
+            warnings.simplefilter("ignore")  # warnings about the checked code, such as those about invalid escapes
             return ast.parse(text)
     except SyntaxError as error:
         raise UnreadableError(
@@ -118,11 +119,11 @@ def _tree(file: str, text: str) -> ast.Module:
         raise UnreadableError(Problem(file, f"is nested too deeply to be parsed ({_THIS_PYTHON})")) from None
 
 
-def _ignored(text: str) -> dict[int, set[str]]:
-    """Give the rules to ignore per line.
+def _codes_by_line(text: str) -> dict[int, set[str]]:
+    """Return the codes of the ignored rules for each line.
 
-    A comment speaks for its own line, and one on the first or last line of a statement for all of the statement's
-    lines (of a compound statement: of its header).
+    A comment applies to its own line. A comment on the first or last line of a statement applies to all lines of the
+    statement, or of its header if it is a compound statement.
     """
     ignored: dict[int, set[str]] = defaultdict(set)
     codes: dict[int, set[str]] = {}
@@ -135,18 +136,19 @@ def _ignored(text: str) -> dict[int, set[str]]:
         if first is None and token.type not in _BETWEEN_STATEMENTS:
             first = line
         if first is not None and token.type == tokenize.NEWLINE:
-            spoken = codes.get(first, set()) | codes.get(line, set())
+            statement_codes = codes.get(first, set()) | codes.get(line, set())
             for each in range(first, line + 1):
-                ignored[each] |= spoken
+                ignored[each] |= statement_codes
             first = None
     return ignored
 
 
 def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
-    """Give the tokens of a text that can be parsed, with the lines that they are on.
+    """Return the tokens of a text that can be parsed, with correct line numbers.
 
-    ``tokenize`` refuses some such texts, each for one of two things that do not matter here and so are not shown to
-    it: the indentation, and the end of the file right after a continued line.
+    ``tokenize`` refuses some of these texts, either because of their indentation or because the file ends right after a
+    continued line. Neither matters for comments. Therefore ``tokenize`` gets the lines without indentation, and one
+    more line end.
     """
     lines = (line.lstrip(_INDENTATION) for line in io.StringIO(text + "\n"))
     return tokenize.generate_tokens(lambda: next(lines, ""))

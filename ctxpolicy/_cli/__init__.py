@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line, ``python -m ctxpolicy``: its subcommands and their options."""

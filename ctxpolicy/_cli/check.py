@@ -1,4 +1,4 @@
-"""The subcommand ``check``: its arguments, its output and its exit status."""
+"""The subcommand ``check``: its arguments, output and exit status."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DESCRIPTION = """\
-Find what newer Pythons change or break in the use of asyncio: event loop policies, child watchers, get_event_loop()
-where no loop runs, loop= arguments. Sources are only read, never imported. The exit status is 1 if something is
-found that fails on the target Python, 2 for bad arguments, else 0."""
+Find uses of asyncio that newer Python versions change or break: event loop policies, child watchers, get_event_loop()
+where no loop runs, loop= arguments. Source files are only read, never imported. The exit status is 1 if a finding
+fails on the target Python, 2 for bad arguments, else 0."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``check``."""
+    """Add the arguments of ``check`` to a parser."""
     parser.description = _DESCRIPTION
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a Python source file, or a folder of them")
     parser.add_argument(
-        "--target", type=_version, default=DEFAULT_TARGET, metavar="3.N", help="the Python to run on (default: 3.16)"
+        "--target",
+        type=_version,
+        default=DEFAULT_TARGET,
+        metavar="3.N",
+        help="the Python version that the code must run on (default: 3.16)",
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object instead of text")
-    parser.add_argument("--select", type=_codes, metavar="CODES", help="only these rules, such as CTX101,CTX102")
-    parser.add_argument("--ignore", type=_codes, default=(), metavar="CODES", help="all but these rules")
+    parser.add_argument("--select", type=_rule_codes, metavar="CODES", help="only these rules, such as CTX101,CTX102")
+    parser.add_argument("--ignore", type=_rule_codes, default=(), metavar="CODES", help="all rules except these")
     parser.add_argument(
-        "--certainty", choices=CERTAINTIES, default=CERTAINTIES[-1], help="only findings at least this certain"
+        "--certainty", choices=CERTAINTIES, default=CERTAINTIES[-1], help="only findings of at least this certainty"
     )
 
 
 def main(namespace: argparse.Namespace) -> int:
-    """Check what the arguments say and write what was found.
+    """Check the given paths and write the report.
 
     Args:
-        namespace: What a parser with ``add_arguments`` made of the command line.
+        namespace: The parsed arguments of a parser with :func:`add_arguments`.
 
     Returns:
         The exit status.
@@ -51,7 +55,7 @@ def main(namespace: argparse.Namespace) -> int:
         _write(sys.stderr, f"error: no such file or folder: {', '.join(missing)}\n")
         return 2
     report = check_paths(namespace.paths, target=namespace.target)
-    report = report.only(select=namespace.select, ignore=namespace.ignore, certainty=namespace.certainty)
+    report = report.filtered(select=namespace.select, ignore=namespace.ignore, certainty=namespace.certainty)
     if namespace.json:
         _write(sys.stdout, json.dumps(_as_json(report), indent=2) + "\n")
     else:
@@ -67,11 +71,11 @@ def _version(text: str) -> Version:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _codes(text: str) -> frozenset[str]:
+def _rule_codes(text: str) -> frozenset[str]:
     codes = frozenset(code.strip() for code in text.split(","))
     unknown = sorted(codes - RULES.keys())
     if unknown:
-        raise argparse.ArgumentTypeError(f"no such rule: {', '.join(unknown)} (there are {', '.join(RULES)})")
+        raise argparse.ArgumentTypeError(f"no such rule: {', '.join(unknown)} (the rules are {', '.join(RULES)})")
     return codes
 
 
@@ -87,9 +91,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _since(finding: Finding) -> str:
-    known = [("warns", finding.warns), ("fails", finding.fails)]
-    said = [f"{verb} since Python {version}" for verb, version in known if version is not None]
-    return ", ".join(said) or "no Python warns or fails"
+    versions = [("warns", finding.warns), ("fails", finding.fails)]
+    parts = [f"{verb} since Python {version}" for verb, version in versions if version is not None]
+    return ", ".join(parts) or "no Python warns or fails"
 
 
 def _problem_line(problem: Problem) -> str:
@@ -117,6 +121,6 @@ def _finding_as_json(finding: Finding, target: Version) -> dict[str, object]:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write text that may hold what the stream cannot encode, such as an undecodable file name."""
+    """Write text that the stream may be unable to encode, such as an undecodable file name."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,6 +1,7 @@
-"""Have the processes that ``multiprocessing`` starts anew (spawn, forkserver) come under the program's policy too.
+"""Install the program's policy in the processes that ``multiprocessing`` starts by spawn and forkserver.
 
-A forked one is under it anyway. A new one imports the program's main module before this takes effect.
+A forked process inherits the policy. A process that is started anew imports the program's main module first, and only
+then installs the policy.
 """
 
 from __future__ import annotations
@@ -10,38 +11,40 @@ from importlib.machinery import PathFinder
 from typing import Any, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import is_asyncios_own
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
 
-__all__ = ["carry_over"]
+__all__ = ["install_in_started_processes"]
 
 
-def carry_over(install: Callable[..., Any], *args: Any) -> None:
-    """Have ``install(*args)`` called in every process that is started anew, and in those that they start.
+def install_in_started_processes(install: Callable[..., Any], *args: Any) -> None:
+    """Call ``install(*args)`` in each process that ``multiprocessing`` starts anew from here, directly or indirectly.
 
     Args:
-        install: a function that can be pickled; not called where the program's main module has set a policy.
-        args: likewise.
+        install: A function that can be pickled. It is not called where the program's main module has set a policy.
+        args: Its arguments, which can be pickled too.
     """
     import multiprocessing.process
 
-    if PathFinder.find_spec("ctxpolicy") is not None:  # else a new process, which has sys.path from here, would fail
-        # The one thing that every process inherits from the one that starts it, once its sys.path is set.
-        this: Any = multiprocessing.process.current_process()
-        this._config["ctxpolicy"] = _Luggage(install, args)
+    # A started process gets this process's sys.path. If ctxpolicy cannot be imported from it, unpickling would fail.
+    if PathFinder.find_spec("ctxpolicy") is not None:
+        # Every process inherits `_config` from the process that starts it, and unpickles it after setting sys.path.
+        current: Any = multiprocessing.process.current_process()
+        current._config["ctxpolicy"] = _PolicyForChild(install, args)
 
 
 @final
-class _Luggage:
-    """What is pickled with a process object, and acts where that is unpickled."""
+class _PolicyForChild:
+    """Pickled with a process object; unpickling it in the started process installs the policy there."""
 
     def __init__(self, install: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._contents = install, args
+        self._install = install
+        self._args = args
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrive, self._contents
+        return _install_in_child, (self._install, self._args)
 
 
-def _arrive(install: Callable[..., Any], args: tuple[Any, ...]) -> _Luggage:
-    if is_asyncios_own(host.in_force()):
+def _install_in_child(install: Callable[..., Any], args: tuple[Any, ...]) -> _PolicyForChild:
+    if is_asyncio_default(host.in_force()):
         install(*args)
-    return _Luggage(install, args)
+    return _PolicyForChild(install, args)

@@ -1,4 +1,4 @@
-"""What there is to choose from: every resolver and loop factory, whether it can be used here, and what it is."""
+"""The resolvers and loop factories that can be given by name, with their origin, their options and any error."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ctxpolicy.errors import CtxPolicyError
 from ctxpolicy.resolvers._entry_points import Registration, registered_resolvers
 from ctxpolicy.resolvers._registry import get_resolver
 
-__all__ = ["Listed", "as_text", "listed_loop_factories", "listed_resolvers"]
+__all__ = ["ListEntry", "as_text", "listed_loop_factories", "listed_resolvers"]
 
 
-class Listed(NamedTuple):
-    """A resolver or loop factory that goes by a name.
+class ListEntry(NamedTuple):
+    """A resolver or loop factory that has a name.
 
     Attributes:
-        name: the name.
-        distribution: what it comes with, a distribution or the Python itself.
-        version: that one's version; empty where that is not known.
-        available: whether it can be used here.
-        error: why not, and how to mend it.
-        options: what it takes, those first that it needs.
-        summary: what its context is, or its loops are; empty where that cannot be told.
+        name: The name.
+        distribution: The distribution that contains it, or the implementation of Python.
+        version: The version of that distribution; empty if unknown.
+        available: Whether it can be used here.
+        error: Why it cannot be used, and what to do about it; ``None`` if it can be used.
+        options: Its options, required ones first.
+        summary: What its contexts or its loops are; empty if unknown.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Listed(NamedTuple):
         return self.error is None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same for ``json.dumps``."""
+        """Return the entry as a dictionary for ``json.dumps``."""
         return {**self._asdict(), "available": self.available}
 
 
-def listed_resolvers() -> Iterator[Listed]:
-    """Look at every registered resolver; one that needs no options is made, to see whether it can be."""
+def listed_resolvers() -> Iterator[ListEntry]:
+    """Return an entry for each registered resolver. A resolver without required options is made, to find its errors."""
     for registration in registered_resolvers().values():
-        error, options = _look_at(registration)
-        yield Listed(
+        error, options = _probe(registration)
+        yield ListEntry(
             registration.name,
             registration.distribution,
             registration.version,
@@ -60,14 +60,14 @@ def listed_resolvers() -> Iterator[Listed]:
         )
 
 
-def _look_at(registration: Registration) -> tuple[str | None, tuple[str, ...]]:
+def _probe(registration: Registration) -> tuple[str | None, tuple[str, ...]]:
     try:
         options = _options(registration)
         if all("=" in option for option in options):
             get_resolver(registration.name)
     except CtxPolicyError as error:
         return str(error), ()
-    except Exception as error:  # whatever a plugin raises  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # a plugin's factory may raise anything
         return f"{type(error).__name__}: {error}", ()
     return None, options
 
@@ -76,24 +76,24 @@ def _options(registration: Registration) -> tuple[str, ...]:
     factory = registration.load()
     try:
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(factory).parameters
-    except ValueError:  # some callables written in C do not tell
+    except ValueError:  # some callables written in C have no signature
         return ()
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return tuple(str(each.replace(annotation=each.empty)) for each in parameters.values() if each.kind in named)
 
 
-def listed_loop_factories() -> Iterator[Listed]:
-    """Look at every loop factory that goes by a name."""
+def listed_loop_factories() -> Iterator[ListEntry]:
+    """Return an entry for each named loop factory."""
     for factory in NAMED_FACTORIES.values():
         try:
             loop_factory(factory.name)
             error = None
-        except CtxPolicyError as trouble:
-            error = str(trouble)
-        yield Listed(factory.name, *_origin(factory), error, (), factory.summary)
+        except CtxPolicyError as unavailable:
+            error = str(unavailable)
+        yield ListEntry(factory.name, *_distribution_and_version(factory), error, (), factory.summary)
 
 
-def _origin(factory: NamedFactory) -> tuple[str, str]:
+def _distribution_and_version(factory: NamedFactory) -> tuple[str, str]:
     if factory.package is None:
         return platform.python_implementation(), platform.python_version()
     try:
@@ -102,14 +102,14 @@ def _origin(factory: NamedFactory) -> tuple[str, str]:
         return factory.package, ""
 
 
-def as_text(heading: str, listed: list[Listed]) -> str:
-    """Return a table for people, a line each."""
+def as_text(heading: str, listed: list[ListEntry]) -> str:
+    """Return a table with one line for each entry."""
     rows = [(each.name, f"{each.distribution} {each.version}".rstrip(), _state(each)) for each in listed]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join([heading, *(f"  {name:{widths[0]}}  {by:{widths[1]}}  {state}" for name, by, state in rows)])
 
 
-def _state(each: Listed) -> str:
+def _state(each: ListEntry) -> str:
     if each.error is not None:
         return f"not available: {' '.join(each.error.split())}"
     options = f" Options: {', '.join(each.options)}" if each.options else ""

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from ctxpolicy._cli.options import PolicyOptions, add_policy_options
-from ctxpolicy._cli.sys_path import ours_first, put_first
+from ctxpolicy._cli.sys_path import program_folder_last, set_program_folder
 from ctxpolicy._version import __version__
 from ctxpolicy.errors import CtxPolicyError
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "start"]
 
-_BAD_INPUT: Final = 2
-_READER_LEFT: Final = 128 + 13  # what a shell says of a program that SIGPIPE has ended
+_BAD_INPUT_STATUS: Final = 2
+_SIGPIPE_STATUS: Final = 128 + 13  # the status that a shell reports for a program that SIGPIPE ended
 
 
 class _BadInputError(Exception):
-    """What was asked for cannot be done; the message says why."""
+    """The command cannot be carried out; the message says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do what the command line asks for.
+    """Run a command.
 
     Args:
-        argv: the arguments, without the program's name; ``None``: those of this process.
+        argv: The arguments without the program's name; ``None`` stands for those of this process.
 
     Returns:
-        the exit status; 2 for bad input. What a program raises that is run passes through.
+        The exit status, which is 2 for bad input. An exception raised by a program under ``run`` propagates.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        if name == "run":  # what reads or does not read its output is a matter of the program's
+        if name == "run":  # a closed output is up to the program
             return _call(name, arguments)
-        with _reader_may_leave():
-            return _answer(name, arguments)
+        with _exit_if_output_is_closed():
+            return _run_command(name, arguments)
     except _BadInputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return _BAD_INPUT
+        return _BAD_INPUT_STATUS
 
 
 def start() -> None:
-    """Call :func:`main`, and exit with a status other than 0.
+    """Call :func:`main` and exit if the status is not 0.
 
-    Not with 0 too: ``python -i`` would show that as an error.
+    A status of 0 calls no ``sys.exit()``, because ``python -i`` would print the ``SystemExit`` as an error.
     """
     status = main()
     if status:
@@ -70,7 +70,7 @@ class _Command(NamedTuple):
     main: Callable[[Namespace], int]
 
 
-def _answer(name: str, arguments: list[str]) -> int:
+def _run_command(name: str, arguments: list[str]) -> int:
     if name in ("-h", "--help"):
         print(_help())
         return 0
@@ -81,45 +81,48 @@ def _answer(name: str, arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """End without a word, as other programs do, when nobody reads on what is written: ``ctxpolicy list | head -1``."""
+def _exit_if_output_is_closed() -> Iterator[None]:
+    """Exit without a message if the reader of the output has gone, as in ``ctxpolicy list | head -1``."""
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # it was closed from the start
+            if sys.stdout is not None:  # None if it was closed before python started
                 sys.stdout.flush()
     except BrokenPipeError:
         assert sys.stdout is not None
-        # Python flushes it once more at the end.
+        # Python flushes stdout once more at exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_READER_LEFT)
+        sys.exit(_SIGPIPE_STATUS)
 
 
 def _call(name: str, arguments: list[str]) -> int:
     command = _COMMANDS.get(name)
     if command is None:
-        raise _BadInputError(f"ctxpolicy: error: there is no command {name!r}, but {', '.join(_COMMANDS)}")
-    with ours_first():
+        raise _BadInputError(f"ctxpolicy: error: unknown command {name!r}; the commands are {', '.join(_COMMANDS)}")
+    with program_folder_last():
         parser = _Parser(prog=f"ctxpolicy {name}", description=command.summary, allow_abbrev=False)
         command.add_arguments(parser)
-        namespace = parser.parse_args(_parted(parser, arguments) if name == "run" else arguments)
+        namespace = parser.parse_args(_split_joined_option(parser, arguments) if name == "run" else arguments)
     return command.main(namespace)
 
 
-def _parted(parser: ArgumentParser, arguments: list[str]) -> list[str]:
-    """Part ``-mMODULE`` and ``-cCODE``: joined, argparse goes on to look for our options in what follows."""
+def _split_joined_option(parser: ArgumentParser, arguments: list[str]) -> list[str]:
+    """Split ``-mMODULE`` and ``-cCODE`` in two.
+
+    If they stayed joined, argparse would take arguments of the program that follow for options of ctxpolicy.
+    """
     at = next((at for at, each in enumerate(arguments) if each[:2] in ("-m", "-c") and each[2:]), None)
     if at is None or "--" in arguments[:at]:
         return arguments
     before = parser.parse_args(arguments[:at])
     if before.program or before.module is not None or before.code is not None:
-        return arguments  # it is the program's own
+        return arguments  # the joined option belongs to the program
     return [*arguments[:at], arguments[at][:2], arguments[at][2:], *arguments[at + 1 :]]
 
 
 @contextlib.contextmanager
-def _bad_input(command: str, *kinds: type[CtxPolicyError]) -> Iterator[None]:
+def _as_bad_input(command: str, *kinds: type[CtxPolicyError]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
@@ -130,9 +133,9 @@ def _help() -> str:
     commands = "\n".join(f"  {name:9}{command.summary}" for name, command in _COMMANDS.items())
     return (
         "usage: ctxpolicy COMMAND ...\n\n"
-        "An event loop policy for asyncio whose notion of a context is pluggable.\n\n"
-        f"commands (each takes --help):\n{commands}\n\n"
-        "options:\n  --version  show the version\n  --help     show this"
+        "An asyncio event loop policy with pluggable contexts.\n\n"
+        f"commands (each accepts --help):\n{commands}\n\n"
+        "options:\n  --version  show the version\n  --help     show this message"
     )
 
 
@@ -145,32 +148,32 @@ def _add_run_arguments(parser: ArgumentParser) -> None:
         "program",
         nargs=REMAINDER,
         metavar="SCRIPT",
-        help="a file, a folder or zip file with a __main__.py, or - for standard input, read to its end; what follows "
-        "it are the program's own arguments",
+        help="a file, a folder or zip file with a __main__.py, or - for standard input, which is read to its end; all "
+        "further arguments belong to the program",
     )
 
 
 def _run(namespace: Namespace) -> int:
-    with ours_first():
-        from ctxpolicy._cli.child_processes import carry_over
+    with program_folder_last():
+        from ctxpolicy._cli.child_processes import install_in_started_processes
         from ctxpolicy._cli.program import CannotRunError, run
 
-    options = PolicyOptions.of(namespace, os.environ)
-    with _bad_input("run", CtxPolicyError):
+    options = PolicyOptions.from_arguments(namespace, os.environ)
+    with _as_bad_input("run", CtxPolicyError):
         program, arguments = _program(namespace)
         program.enter(arguments)
-        options.install(program.even_if_safe)  # for the life of the process
-        with ours_first(even_if_safe=program.even_if_safe):
-            carry_over(PolicyOptions.install, options, program.even_if_safe)
-    with _bad_input("run", CannotRunError):
+        options.install(program.despite_safe_path)  # stays installed until the process ends
+        with program_folder_last(despite_safe_path=program.despite_safe_path):
+            install_in_started_processes(PolicyOptions.install, options, program.despite_safe_path)
+    with _as_bad_input("run", CannotRunError):
         run(program)
     return 0
 
 
 def _program(namespace: Namespace) -> tuple[Program, list[str]]:
-    from ctxpolicy._cli.program import CannotRunError, Code, Module, script
+    from ctxpolicy._cli.program import CannotRunError, Code, Module, script_program
 
-    kind: Callable[[str], Program] = script
+    kind: Callable[[str], Program] = script_program
     given = namespace.program
     if namespace.module is not None:
         kind, given = Module, [*namespace.module, *given]
@@ -179,13 +182,18 @@ def _program(namespace: Namespace) -> tuple[Program, list[str]]:
     elif given[:1] == ["--"]:
         given = given[1:]
     if not given:
-        raise CannotRunError("what is to be run? give a SCRIPT, -m MODULE, -c CODE, or - for standard input")
+        raise CannotRunError("no program given: give a SCRIPT, -m MODULE, -c CODE, or - for standard input")
     return kind(given[0]), given[1:]
 
 
 def _explain(namespace: Namespace) -> int:
-    put_first(os.getcwd())  # where the options' objects are looked for, as with python -m  # noqa: PTH109
-    with _bad_input("explain", CtxPolicyError), PolicyOptions.of(namespace, os.environ).install(), ours_first():
+    # Objects named by options are looked up in the working directory, as with python -m.
+    set_program_folder(os.getcwd())  # noqa: PTH109  # sys.path contains strings
+    with (
+        _as_bad_input("explain", CtxPolicyError),
+        PolicyOptions.from_arguments(namespace, os.environ).install(),
+        program_folder_last(),
+    ):
         from ctxpolicy._explain.explain import explain
 
         explanation = explain()
@@ -194,7 +202,7 @@ def _explain(namespace: Namespace) -> int:
 
 
 def _list(namespace: Namespace) -> int:
-    with ours_first():
+    with program_folder_last():
         from ctxpolicy._cli.listing import as_text, listed_loop_factories, listed_resolvers
 
         found = {"resolvers": list(listed_resolvers()), "loop factories": list(listed_loop_factories())}
@@ -215,14 +223,14 @@ def _add_explain_arguments(parser: ArgumentParser) -> None:
     _add_json(parser)
 
 
-_CHECK: Final = "ctxpolicy._cli.check"  # imported only where it is called
+_CHECK: Final = "ctxpolicy._cli.check"  # imported only when `check` is called
 
 _COMMANDS: Final = {
     "run": _Command("run an unmodified program under a resolver", _add_run_arguments, _run),
-    "list": _Command("show every resolver and loop factory that there is to choose from", _add_json, _list),
+    "list": _Command("list all resolvers and loop factories", _add_json, _list),
     "explain": _Command("show what asyncio would do under a resolver, and why", _add_explain_arguments, _explain),
     "check": _Command(
-        "find in Python sources what newer Pythons change in the use of asyncio",
+        "find uses of asyncio in Python source files that newer Python versions change",
         lambda parser: import_module(_CHECK).add_arguments(parser),
         lambda namespace: int(import_module(_CHECK).main(namespace)),
     ),

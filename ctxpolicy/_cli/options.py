@@ -1,4 +1,4 @@
-"""The policy that options of the command line ask for."""
+"""The command-line options that describe a policy."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple, get_args
 
-from ctxpolicy._cli.resolver_spec import SYNTAX, maker_of
-from ctxpolicy._cli.sys_path import ours_first
+from ctxpolicy._cli.resolver_spec import SYNTAX, resolver_factory
+from ctxpolicy._cli.sys_path import program_folder_last
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._policy.install import install
 from ctxpolicy._policy.policy import ContextPolicy, Missing
 from ctxpolicy.errors import CtxPolicyError, OptionError
 from ctxpolicy.resolvers._entry_points import import_object
 
-__all__ = ["VARIABLE", "PolicyOptions", "add_policy_options"]
+__all__ = ["ENVIRONMENT_VARIABLE", "PolicyOptions", "add_policy_options"]
 
-# The environment variable that --resolver defaults to; nothing but the command line reads it.
-VARIABLE = "CTXPOLICY"
+# The environment variable with the default of --resolver. Only the command line reads it.
+ENVIRONMENT_VARIABLE = "CTXPOLICY"
 
 
 def add_policy_options(parser: ArgumentParser) -> None:
-    """Declare the options that :meth:`PolicyOptions.of` reads."""
+    """Add the options that :meth:`PolicyOptions.from_arguments` reads to a parser."""
     parser.add_argument(
         "--resolver",
         metavar=SYNTAX,
-        help="what a context is: a registered name, or package.module:attribute of a factory; an option's value may be "
-        f"package.module:attribute of an object (default: ${VARIABLE}, else contextvar)",
+        help="the resolver, which defines what a context is: a registered name, or the package.module:attribute of a "
+        "factory; the value of an option may be the package.module:attribute of an object "
+        f"(default: ${ENVIRONMENT_VARIABLE}, else contextvar)",
     )
     parser.add_argument(
         "--missing",
@@ -36,24 +37,24 @@ def add_policy_options(parser: ArgumentParser) -> None:
         help="what get_event_loop() does in a context without a loop (default: asyncio)",
     )
     parser.add_argument(
-        "--loop", metavar="NAME", help="what makes loops: a name that `list` shows, or package.module:attribute"
+        "--loop", metavar="NAME", help="the loop factory: a name that `list` shows, or a package.module:attribute"
     )
     parser.add_argument(
         "--restore-policies",
         action="store_true",
-        help="put asyncio's policy API back first, on a Python that no longer has it (3.16)",
+        help="first restore asyncio's policy API on a Python without it (3.16)",
     )
 
 
 class PolicyOptions(NamedTuple):
-    """What was asked for; can be pickled.
+    """The policy that the command line describes. Instances can be pickled.
 
     Attributes:
-        resolver: name and options.
-        from_environment: whether that is from the environment variable.
-        missing: what ``--missing`` says.
-        loop: what ``--loop`` says.
-        restore_policies: whether asyncio's policy API is to be put back.
+        resolver: The resolver's name and options.
+        from_environment: Whether ``resolver`` comes from the environment variable.
+        missing: The value of ``--missing``.
+        loop: The value of ``--loop``.
+        restore_policies: Whether to restore asyncio's policy API.
     """
 
     resolver: str
@@ -63,9 +64,9 @@ class PolicyOptions(NamedTuple):
     restore_policies: bool
 
     @classmethod
-    def of(cls, namespace: Namespace, environment: Mapping[str, str]) -> PolicyOptions:
-        """Read the command line, and the environment where that says nothing."""
-        variable = environment.get(VARIABLE) if namespace.resolver is None else None
+    def from_arguments(cls, namespace: Namespace, environment: Mapping[str, str]) -> PolicyOptions:
+        """Create options from the parsed arguments, and from the environment if these name no resolver."""
+        variable = environment.get(ENVIRONMENT_VARIABLE) if namespace.resolver is None else None
         return cls(
             variable or namespace.resolver or "contextvar",
             bool(variable),
@@ -74,44 +75,45 @@ class PolicyOptions(NamedTuple):
             namespace.restore_policies,
         )
 
-    def install(self, even_if_safe: bool = False) -> AbstractContextManager[object]:
-        """Put the policy in force.
+    def install(self, despite_safe_path: bool = False) -> AbstractContextManager[object]:
+        """Install the policy.
 
-        What the options name by its place is looked for in the folder of the program first, all else there last.
+        Objects that the options name as ``package.module:attribute`` are looked up in the program's folder first; all
+        other imports look there last.
 
         Args:
-            even_if_safe: whether that folder stands first in ``sys.path`` under ``-P`` and ``-I`` too.
+            despite_safe_path: Whether the program's folder comes first on ``sys.path`` with ``-P`` and ``-I`` too.
 
         Returns:
-            what undoes it, at the end of a ``with`` block.
+            A context manager that undoes the installation when its block ends.
 
         Raises:
-            CtxPolicyError: it cannot be made.
+            CtxPolicyError: If the policy cannot be made.
         """
         with ExitStack() as undo:
             if self.restore_policies:
                 from ctxpolicy.compat import restore_policies
 
                 undo.enter_context(restore_policies())
-            with self._blamed():
-                make = maker_of(self.resolver)
+            with self._naming_the_variable():
+                make = resolver_factory(self.resolver)
             factory = self._loop_factory()
-            with ours_first(even_if_safe=even_if_safe):
-                with self._blamed():
+            with program_folder_last(despite_safe_path=despite_safe_path):
+                with self._naming_the_variable():
                     resolver = make()
                 policy = ContextPolicy(resolver, missing=self.missing, loop_factory=factory)
                 undo.enter_context(install(policy))
             return undo.pop_all()
 
     @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        """Say of what is wrong with the resolver where it was asked for, if that is out of sight."""
+    def _naming_the_variable(self) -> Iterator[None]:
+        """Add the name of the environment variable to an error about a resolver that the variable gave."""
         try:
             yield
         except CtxPolicyError as error:
             if not self.from_environment:
                 raise
-            raise OptionError(f"environment variable {VARIABLE}: {error}") from error
+            raise OptionError(f"environment variable {ENVIRONMENT_VARIABLE}: {error}") from error
 
     def _loop_factory(self) -> LoopFactory | str | None:
         if self.loop is None or ":" not in self.loop:

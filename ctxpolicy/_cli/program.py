@@ -1,10 +1,12 @@
-"""Run a program in this process as ``python`` itself would: as ``__main__``, with tracebacks of its own frames only.
+"""Run a program in this process as ``python`` itself would: as ``__main__``, with its own frames only in tracebacks.
 
-Each kind of program is found, and says what ``sys.argv[0]``, ``sys.path[0]`` and the attributes of ``__main__`` are, as
-CPython's ``Modules/main.c`` and ``runpy`` do it (runpy's public functions take ``__main__`` away again at the end, when
-the program's threads and exit handlers still need it). What stays different: the frames of ctxpolicy are on the
-stack below the program's, for whoever looks at the stack (the recursion limit does), and what ctxpolicy has imported
-is in ``sys.modules``.
+Each kind of program is found as CPython's ``Modules/main.c`` and ``runpy`` find it, and gets the same ``sys.argv[0]``,
+``sys.path[0]`` and attributes of ``__main__``. The public functions of runpy are not used, because they remove
+``__main__`` at the end, when threads and exit handlers of the program still need it.
+
+Two differences remain. The frames of ctxpolicy are on the stack below those of the program, where code that inspects
+the stack sees them, and where they count for the recursion limit. And the modules that ctxpolicy has imported are in
+``sys.modules``.
 """
 
 from __future__ import annotations
@@ -20,57 +22,59 @@ import sys
 import textwrap
 import warnings
 from abc import ABC, abstractmethod
-from importlib.abc import InspectLoader, PathEntryFinder
 from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from types import CodeType, TracebackType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from ctxpolicy._cli.sys_path import put_first
+from ctxpolicy._cli.sys_path import set_program_folder
 from ctxpolicy.errors import CtxPolicyError
 
-__all__ = ["CannotRunError", "Code", "Module", "Program", "run", "script"]
+if TYPE_CHECKING:  # not at run time: importlib.abc takes as long to import as the rest of this module
+    from importlib.abc import InspectLoader, PathEntryFinder
 
-# What __main__ has from the start, by Python.
+__all__ = ["CannotRunError", "Code", "Module", "Program", "run", "script_program"]
+
+# The Python versions whose __main__ starts with these attributes.
 _HAS_ANNOTATIONS: Final = sys.version_info < (3, 14)
 _HAS_CACHED: Final = sys.version_info < (3, 15)
-# What python -c does: shows the source in tracebacks, takes away common indentation.
-_SHOWS_COMMAND: Final = sys.version_info >= (3, 13)
-_DEDENTS_COMMAND: Final = sys.version_info >= (3, 14)
-# An encoding declared in one of the first two lines (PEP 263).
+# The Python versions whose -c shows the source in tracebacks, and removes common indentation.
+_SHOWS_SOURCE: Final = sys.version_info >= (3, 13)
+_DEDENTS_SOURCE: Final = sys.version_info >= (3, 14)
+# An encoding declaration in one of the first two lines (PEP 263).
 _DECLARATION: Final = re.compile(rb"(?:[ \t\f]*(?:#.*)?\r?\n)?[ \t\f]*#.*?coding[:=][ \t]*[-\w.]")
 
 
 class CannotRunError(CtxPolicyError):
-    """There is no such program."""
+    """The program does not exist or cannot be read."""
 
 
 class Program(ABC):
-    """A program that :func:`run` runs.
+    """A program that :func:`run` can run.
 
     Attributes:
-        argv0: what it finds in ``sys.argv[0]``.
-        even_if_safe: whether ``-P`` and ``-I`` too let it have its folder in ``sys.path``.
+        argv0: The program's ``sys.argv[0]``.
+        despite_safe_path: Whether the program's folder is on ``sys.path`` with ``-P`` and ``-I`` too.
     """
 
     argv0: str
-    even_if_safe = False
+    despite_safe_path = False
 
     @abstractmethod
     def folder(self) -> str:
-        """Return where the program is: what it finds in ``sys.path[0]``."""
+        """Return the program's ``sys.path[0]``."""
 
     @abstractmethod
     def load(self) -> tuple[CodeType, dict[str, Any]]:
-        """Return the program's code, and the attributes that its ``__main__`` has.
+        """Return the program's code and the attributes of its ``__main__``.
 
         Raises:
-            CannotRunError: there is none. Whatever else is raised, the program raises.
+            CannotRunError: If there is no code. Any other exception counts as raised by the program.
         """
 
     def enter(self, arguments: list[str]) -> None:
-        """Give the program its ``sys.argv`` and ``sys.path``."""
+        """Set ``sys.argv`` and ``sys.path`` for the program."""
         sys.argv[:] = [self.argv0, *arguments]
-        put_first(self.folder(), even_if_safe=self.even_if_safe)
+        set_program_folder(self.folder(), despite_safe_path=self.despite_safe_path)
 
 
 class _SourceFile(Program):
@@ -84,7 +88,7 @@ class _SourceFile(Program):
             raise CannotRunError(f"can't open file {path!r}: {error.strerror}") from error
 
     def folder(self) -> str:
-        return os.path.dirname(os.path.realpath(self._file))  # noqa: PTH120
+        return os.path.dirname(os.path.realpath(self._file))  # noqa: PTH120  # sys.path contains strings
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         loader: SourceFileLoader | SourcelessFileLoader
@@ -93,15 +97,15 @@ class _SourceFile(Program):
             code = cast("CodeType", loader.get_code("__main__"))
         else:
             loader = SourceFileLoader("__main__", self._file)
-            _refuse_unless_decodable(self._content, self._file)
+            _require_declared_encoding(self._content, self._file)
             code = _compiled(self._content, self._file)
-        return code, {"__loader__": loader, **_of_file(self._file)}
+        return code, {"__loader__": loader, **_file_attributes(self._file)}
 
 
-class _Bundle(Program):
-    """A folder or zip file with a ``__main__.py``."""
+class _FolderOrZip(Program):
+    """A folder or zip file that contains a ``__main__.py``."""
 
-    even_if_safe = True
+    despite_safe_path = True
 
     def __init__(self, path: str, folder: str, finder: PathEntryFinder) -> None:
         self.argv0 = path
@@ -115,7 +119,7 @@ class _Bundle(Program):
         spec = self._finder.find_spec("__main__")
         if spec is None:
             raise CannotRunError(f"can't find '__main__' module in {self._folder!r}")
-        return _code(spec), _of_spec(spec)
+        return _code_of(spec), _spec_attributes(spec)
 
 
 class _StandardInput(Program):
@@ -126,42 +130,43 @@ class _StandardInput(Program):
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         content = b"" if sys.stdin is None else sys.stdin.buffer.read()
-        return _compiled(content, "<stdin>"), _of_file("<stdin>")
+        return _compiled(content, "<stdin>"), _file_attributes("<stdin>")
 
 
-def script(path: str) -> Program:
-    """Return the program in the file ``path``, in the folder or zip file of that name, or in standard input (``-``).
+def script_program(path: str) -> Program:
+    """Return the program at ``path``: a file, a folder, a zip file, or ``-`` for standard input.
 
     Raises:
-        CannotRunError: the file cannot be read.
+        CannotRunError: If the file cannot be read.
     """
     if path == "-":
         return _StandardInput()
-    file = os.path.join(os.getcwd(), path)  # not abspath(): python too keeps "./" and "../"  # noqa: PTH109, PTH118
+    # Not abspath() or pathlib: python keeps "./" and "../" in __file__.
+    file = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
     finder = pkgutil.get_importer(file)
-    return _SourceFile(path, file) if finder is None else _Bundle(path, file, cast("PathEntryFinder", finder))
+    return _SourceFile(path, file) if finder is None else _FolderOrZip(path, file, cast("PathEntryFinder", finder))
 
 
 class Code(Program):
-    """The program text of ``-c``."""
+    """Program text given with ``-c``."""
 
     argv0 = "-c"
 
     def __init__(self, source: str) -> None:
-        self._source = textwrap.dedent(source) if _DEDENTS_COMMAND else source
+        self._source = textwrap.dedent(source) if _DEDENTS_SOURCE else source
 
     def folder(self) -> str:
         return ""
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
-        if _SHOWS_COMMAND:
+        if _SHOWS_SOURCE:
             lines = self._source.splitlines(keepends=True)
             linecache.cache["<string>"] = (len(self._source), None, lines, "<string>")
         return _compiled(self._source, "<string>"), {}
 
 
 class Module(Program):
-    """A module or package by name, for ``-m``."""
+    """A module or package given by name with ``-m``."""
 
     argv0 = "-m"
 
@@ -169,7 +174,7 @@ class Module(Program):
         self._name = name
 
     def folder(self) -> str:
-        return os.getcwd()  # noqa: PTH109
+        return os.getcwd()  # noqa: PTH109  # sys.path contains strings
 
     def load(self) -> tuple[CodeType, dict[str, Any]]:
         spec = _find(self._name)
@@ -178,35 +183,35 @@ class Module(Program):
                 spec = _find(f"{self._name}.__main__")
             except CannotRunError as error:
                 raise CannotRunError(f"{error}; {self._name!r} is a package and cannot be directly executed") from None
-        code = _code(spec)
+        code = _code_of(spec)
         sys.argv[0] = cast("str", spec.origin)
-        return code, _of_spec(spec)
+        return code, _spec_attributes(spec)
 
 
 def run(program: Program) -> None:
-    """Run ``program``, which was entered, as ``__main__``, to its end.
+    """Run an entered program as ``__main__`` until it ends.
 
-    Whatever it raises passes through, and the traceback that python prints of it then shows the program's frames only.
+    An exception of the program propagates. The traceback that python prints for it shows the program's frames only.
 
     Raises:
-        CannotRunError: there is no such program.
+        CannotRunError: If there is no such program.
     """
-    # The very module that is there: python -i goes on in it, and others may have a hold of it.
+    # Not a new module: python -i continues in the existing __main__, and other code may refer to it.
     namespace = vars(sys.modules["__main__"])
     namespace.clear()
-    namespace.update(_initial())
+    namespace.update(_initial_namespace())
     try:
         code, attributes = program.load()
         namespace.update(attributes)
-        exec(code, namespace)  # noqa: S102
+        exec(code, namespace)  # noqa: S102  # running the program is the purpose
     except (SystemExit, CannotRunError):
         raise
     except BaseException:
-        _hide_our_frames()
+        _hide_our_frames_from_excepthook()
         raise
 
 
-def _initial() -> dict[str, Any]:
+def _initial_namespace() -> dict[str, Any]:
     return {
         "__name__": "__main__",
         "__doc__": None,
@@ -218,11 +223,11 @@ def _initial() -> dict[str, Any]:
     }
 
 
-def _of_file(file: str) -> dict[str, Any]:
+def _file_attributes(file: str) -> dict[str, Any]:
     return {"__file__": file, **({"__cached__": None} if _HAS_CACHED else {})}
 
 
-def _of_spec(spec: ModuleSpec) -> dict[str, Any]:
+def _spec_attributes(spec: ModuleSpec) -> dict[str, Any]:
     return {
         "__loader__": spec.loader,
         "__package__": spec.parent,
@@ -236,8 +241,11 @@ def _compiled(source: bytes | str, file: str) -> CodeType:
     return compile(source, file, "exec", dont_inherit=True)
 
 
-def _refuse_unless_decodable(source: bytes, file: str) -> None:
-    """Raise what python does of a script, and compile() does not, which passes over such bytes in comments."""
+def _require_declared_encoding(source: bytes, file: str) -> None:
+    """Raise the SyntaxError that python raises for a script with undeclared non-UTF-8 text.
+
+    ``compile()`` does not raise it for such text in comments.
+    """
     try:
         source.decode()
     except UnicodeDecodeError as error:
@@ -249,7 +257,7 @@ def _refuse_unless_decodable(source: bytes, file: str) -> None:
             ) from None
 
 
-def _code(spec: ModuleSpec) -> CodeType:
+def _code_of(spec: ModuleSpec) -> CodeType:
     get_code = getattr(spec.loader, "get_code", None)
     code = None if get_code is None else cast("InspectLoader", spec.loader).get_code(spec.name)
     if code is None:
@@ -259,13 +267,13 @@ def _code(spec: ModuleSpec) -> CodeType:
 
 def _find(name: str) -> ModuleSpec:
     if not name or name.startswith("."):
-        raise CannotRunError(f"{name!r} is no absolute module name")
+        raise CannotRunError(f"{name!r} is not an absolute module name")
     loaded = name in sys.modules
     try:
         spec = getattr(sys.modules[name], "__spec__", None) if loaded else importlib.util.find_spec(name)
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
-            raise  # a package on the way imports what is not there
+            raise  # a parent package exists, and imports a module that does not
         spec = None
     if spec is None:
         raise CannotRunError(f"No module named {name}")
@@ -275,7 +283,7 @@ def _find(name: str) -> ModuleSpec:
 
 
 def _warn_of_second_import(name: str) -> None:
-    # What runpy says.
+    # The warning is runpy's.
     warnings.warn(
         f"{name!r} found in sys.modules after import of package {name.rpartition('.')[0]!r}, but prior to execution of "
         f"{name!r}; this may result in unpredictable behaviour",
@@ -284,28 +292,29 @@ def _warn_of_second_import(name: str) -> None:
     )
 
 
-def _hide_our_frames() -> None:
-    """Have the next call of ``sys.excepthook``, which is for the exception being handled, shown none of our frames.
+def _hide_our_frames_from_excepthook() -> None:
+    """Replace ``sys.excepthook`` for its next call, so that the traceback of the current exception lacks our frames.
 
-    They can be taken away no earlier: python adds the outermost ones while the exception passes through them.
+    The frames cannot be removed earlier, because python adds the outermost ones while the exception passes through
+    them.
     """
-    former = getattr(sys, "excepthook", sys.__excepthook__)
+    previous = getattr(sys, "excepthook", sys.__excepthook__)
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.excepthook = former
-        trace = sys.last_traceback = _frames_of_program(trace)
+        sys.excepthook = previous
+        trace = sys.last_traceback = _program_traceback(trace)
         error.with_traceback(trace)
         try:
-            former(kind, error, trace)
+            previous(kind, error, trace)
         except SystemExit:
             raise
-        except BaseException as failure:  # noqa: BLE001
+        except BaseException as failure:  # noqa: BLE001  # reported as python reports it
             _report_failed_hook(failure, error)
 
     sys.excepthook = excepthook
 
 
-def _frames_of_program(trace: TracebackType | None) -> TracebackType | None:
+def _program_traceback(trace: TracebackType | None) -> TracebackType | None:
     entry = trace
     while entry is not None and entry.tb_frame.f_code is not run.__code__:
         entry = entry.tb_next
@@ -315,12 +324,12 @@ def _frames_of_program(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_machinery(module: object) -> bool:
-    """Tell whether frames of ``module`` come before those of the program: ours, and what imports it."""
+    """Return whether frames of a module come before the program's: those of this module and of import machinery."""
     return module == __name__ or (isinstance(module, str) and module.partition(".")[0] in ("importlib", "zipimport"))
 
 
 def _report_failed_hook(failure: BaseException, error: BaseException) -> None:
-    """Print what python prints where a ``sys.excepthook`` raises."""
+    """Print what python prints if a ``sys.excepthook`` raises an exception."""
     trace = failure.__traceback__.tb_next if failure.__traceback__ is not None else None
     sys.stderr.write("Error in sys.excepthook:\n")
     sys.__excepthook__(type(failure), failure.with_traceback(trace), trace)

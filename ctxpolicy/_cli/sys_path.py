@@ -1,49 +1,60 @@
-"""What stands first in ``sys.path``, and when: the folder of the program, or where Python and its packages are."""
+"""The program's folder on ``sys.path``: first while the program runs, last while ctxpolicy imports for itself.
 
-from __future__ import annotations
+This module imports nothing but ``sys``. ``python -m ctxpolicy`` imports it while the working directory is still first
+on ``sys.path``, and a ``contextlib.py`` there must not be imported.
+"""
 
-import contextlib
 import sys
-from collections.abc import Iterator
 
-__all__ = ["ours_first", "put_first"]
+__all__ = ["program_folder_last", "set_program_folder"]
 
 
-def put_first(folder: str, *, even_if_safe: bool = False) -> None:
-    """Put ``folder`` where python puts the folder of the program: before all else in ``sys.path``.
+def set_program_folder(folder: str, *, despite_safe_path: bool = False) -> None:
+    """Put the folder of the program first on ``sys.path``, as python does.
 
     Args:
-        folder: it takes the place of what python has put there for ctxpolicy itself, if it has: ``-P`` and ``-I``
-            forbid it.
-        even_if_safe: put it there even so.
+        folder: The folder of the program. It replaces the folder that python has put there for ctxpolicy itself. With
+            ``-P`` or ``-I``, python has put none there, and ``sys.path`` stays as it is.
+        despite_safe_path: Add the folder with ``-P`` and ``-I`` too.
     """
-    if _puts_first():
+    if _has_program_folder():
         sys.path[0] = folder
-    elif even_if_safe:
+    elif despite_safe_path:
         sys.path.insert(0, folder)
 
 
-@contextlib.contextmanager
-def ours_first(*, even_if_safe: bool = False) -> Iterator[None]:
-    """Have what stands there stand last for the block.
+class _ProgramFolderLast:
+    """The context manager of :func:`program_folder_last`; a class, because ``contextlib`` must not be imported."""
 
-    So what ctxpolicy imports on its own account (and what that imports) is not looked for beside the program, which may
-    well have an ``email.py``; what is to be had only there is found all the same.
+    def __init__(self, *, has_folder: bool) -> None:
+        self._has_folder = has_folder
+        self._folder = ""
+
+    def __enter__(self) -> None:
+        if self._has_folder:
+            self._folder = sys.path.pop(0)
+            sys.path.append(self._folder)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._has_folder:
+            # Imports may have added entries after the folder.
+            last_position = len(sys.path) - 1 - sys.path[::-1].index(self._folder)
+            del sys.path[last_position]
+            sys.path.insert(0, self._folder)
+
+
+def program_folder_last(*, despite_safe_path: bool = False) -> _ProgramFolderLast:
+    """Move the program's folder from the start to the end of ``sys.path`` during a ``with`` block.
+
+    Therefore the imports of ctxpolicy, and the imports that these cause, find the standard library and the installed
+    packages first, even if an ``email.py`` or a ``signal.py`` lies beside the program. Modules that exist only beside
+    the program are still found.
 
     Args:
-        even_if_safe: as it was given to :func:`put_first`.
+        despite_safe_path: The value that :func:`set_program_folder` was given.
     """
-    if not (_puts_first() or even_if_safe):
-        yield
-        return
-    folder = sys.path.pop(0)
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]  # its last place, which need not be the end
-        sys.path.insert(0, folder)
+    return _ProgramFolderLast(has_folder=_has_program_folder() or despite_safe_path)
 
 
-def _puts_first() -> bool:
+def _has_program_folder() -> bool:
     return not getattr(sys.flags, "safe_path", sys.flags.isolated)  # Python 3.10 has no -P

@@ -1,1 +1,1 @@
-"""What asyncio would do here and now, and why."""
+"""What asyncio would do in the present thread and context, and why."""

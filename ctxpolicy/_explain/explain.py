@@ -1,4 +1,4 @@
-"""Say what asyncio would do here and now, and why."""
+"""Explain what asyncio would do in the present thread and context, and why."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["explain"]
 
 
 def explain() -> Explanation:
-    """Say what ``asyncio.get_event_loop()`` would do in the present thread and context, and why.
+    """Explain what ``asyncio.get_event_loop()`` would do in the present thread and context, and why.
 
-    It makes no loop, binds none, gives no warning, and leaves no trace.
+    The call makes no loop, binds none, gives no warning, and leaves no trace.
     """
-    # Here, because it is rare: a dataclass takes longer to make than most of our modules to import.
+    # Imported here, because few programs call explain().
     import platform
 
-    from ctxpolicy._explain import predict
+    from ctxpolicy._explain.predict import policy_view, running_answer
 
-    view = predict.view(host.in_force())
+    view = policy_view(host.in_force())
     running = running_loop()
     return Explanation(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         host=host.name,
         process=os.getpid(),
         thread=thread_name(),
-        answer=view.answer if running is None else predict.running(running),
+        answer=view.answer if running is None else running_answer(running),
         policy=view.policy,
         resolver=view.resolver,
         missing=view.missing,

@@ -1,161 +1,170 @@
-"""Foresee what ``get_event_loop()`` would do under the policy in force, without doing it."""
+"""Predict what ``get_event_loop()`` would do under a policy, without doing it."""
 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from dataclasses import replace
-from types import MethodType
 from typing import Any, Final, cast
 
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
-from ctxpolicy._asyncio.other_policies import decides_as_asyncio, is_asyncios_own, is_own_way, kept_loop, would_create
+from ctxpolicy._asyncio.other_policies import (
+    current_loop_of,
+    decides_like_asyncio,
+    handles_missing_like_asyncio,
+    is_asyncio_default,
+    would_create,
+)
+from ctxpolicy._explain.formatting import callable_name, class_name, formatted, formatted_error, formatted_repr
 from ctxpolicy._explain.report import Answer, BoundLoop, View
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._policy import override
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.chain import ChainResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
-__all__ = ["running", "view"]
+__all__ = ["policy_view", "running_answer"]
+
+_ASKED: Final = "no loop runs in this thread: asyncio asks the policy in force"
+_IMPLICIT: Final = "asyncio makes a loop in the main thread if none was ever set"
+_IMPLICIT_WARNING: Final = "DeprecationWarning" if CREATION_WARNS else None
+_NOT_IMPLICIT: Final = (
+    "asyncio makes a loop implicitly only in the main thread, and only if none was ever set"
+    if CREATES_IMPLICITLY
+    else "asyncio of this Python makes no loop implicitly"
+)
+# A resolver's getter returns this object if the present context has no loop.
+_NO_LOOP: Final = cast("AbstractEventLoop", object())
 
 
-def view(policy: Any) -> View:
-    """Look at ``policy`` from the present thread and context."""
-    if isinstance(policy, DispatchPolicy) and override.chosen() is None:
-        former = view(policy.former)
+def running_answer(loop: AbstractEventLoop) -> Answer:
+    """Return the answer in a thread in which ``loop`` runs."""
+    reason = f"this loop is running in thread {thread_name()}: asyncio answers with it and asks no policy"
+    return Answer("running", (reason,), formatted_repr(loop))
+
+
+def policy_view(policy: Any) -> View:
+    """Describe ``policy`` as it is in the present thread and context, with what its ``get_event_loop()`` would do.
+
+    Args:
+        policy: any policy; ``None``: asyncio's default policy, which has not been made yet.
+    """
+    if isinstance(policy, PassThroughPolicy) and override.overriding_resolver() is None:
+        previous, like_asyncio = policy_view(policy.previous), handles_missing_like_asyncio(policy.previous)
         return replace(
-            former,
-            policy=f"{former.policy}, which the one of using() blocks passes on to",
-            answer=_answer_of_ours(policy)[0] if is_own_way(policy.former) else former.answer,
+            previous,
+            policy=f"{previous.policy}, to which the policy of using() blocks passes on",
+            answer=_context_policy_answer(policy)[0] if like_asyncio else previous.answer,
         )
     if isinstance(policy, ContextPolicy):
-        return _view_of_ours(policy)
-    return _view_of_another(policy)
+        return _context_policy_view(policy)
+    return _other_policy_view(policy)
 
 
-def running(loop: AbstractEventLoop) -> Answer:
-    """Say what ``get_event_loop()`` returns where ``loop`` runs."""
-    reason = f"this loop is running in thread {thread_name()}: asyncio answers with it and asks no policy"
-    return Answer("running", (reason,), _text(loop))
+# --- asyncio's default policy, and policies of others ---
 
 
-def _view_of_another(policy: Any) -> View:
-    """Look at asyncio's own policy (``None``: not made yet), or one that others have written."""
-    loop = kept_loop(policy)
-    own, threads = is_asyncios_own(policy), decides_as_asyncio(policy)
+def _other_policy_view(policy: Any) -> View:
+    loop = current_loop_of(policy)
+    default, per_thread = is_asyncio_default(policy), decides_like_asyncio(policy)
     return View(
-        policy="asyncio's own" if own else _name(type(policy)),
-        context=f"thread {thread_name()}" if threads else "what that policy takes for one",
-        binding=None if loop is None else _bound(loop, handed_out=threads, thread=thread_name() if threads else None),
-        loop_factory="asyncio's own" if own else f"{_name(type(policy))}.new_event_loop",
-        answer=_answer_of_another(policy, loop),
+        policy="asyncio's own" if default else class_name(type(policy)),
+        context=f"thread {thread_name()}" if per_thread else "only that policy knows its contexts",
+        binding=None if loop is None else _bound(loop, per_thread, thread=thread_name() if per_thread else None),
+        loop_factory="asyncio's own" if default else f"{class_name(type(policy))}.new_event_loop",
+        answer=_other_policy_answer(policy, loop),
     )
 
 
-def _answer_of_another(policy: Any, loop: AbstractEventLoop | None) -> Answer:
-    if not decides_as_asyncio(policy):
-        return Answer("unknown", (_ASKED, f"{_name(type(policy))} has a get_event_loop() of its own"))
+def _other_policy_answer(policy: Any, loop: AbstractEventLoop | None) -> Answer:
+    if not decides_like_asyncio(policy):
+        return _unknown_answer(policy)
     here = f"thread {thread_name()}"
     if loop is not None:
-        return Answer("bound", (_ASKED, f"this loop was set in {here}"), _text(loop))
+        return Answer("bound", (_ASKED, f"this loop was set in {here}"), formatted_repr(loop))
     reasons = (_ASKED, f"no loop is set in {here}")
     if would_create(policy):
-        return Answer("made", (*reasons, _LEGACY), warning=_LEGACY_WARNING)
-    return Answer("error", (*reasons, _NO_LEGACY), error=f"RuntimeError: There is no current event loop in {here}.")
+        return Answer("made", (*reasons, _IMPLICIT), warning=_IMPLICIT_WARNING)
+    return Answer("error", (*reasons, _NOT_IMPLICIT), error=f"RuntimeError: There is no current event loop in {here}.")
 
 
-def _view_of_ours(policy: ContextPolicy) -> View:
-    resolver, answer, loop = policy.resolver, *_answer_of_ours(policy)
+def _unknown_answer(policy: Any) -> Answer:
+    return Answer("unknown", (_ASKED, f"{class_name(type(policy))} has a get_event_loop() of its own"))
+
+
+# --- ContextPolicy and its subclasses ---
+
+
+def _context_policy_view(policy: ContextPolicy) -> View:
+    resolver, answer, loop = policy.resolver, *_context_policy_answer(policy)
     return View(
-        policy="the one of using() blocks" if isinstance(policy, DispatchPolicy) else _name(type(policy)),
-        resolver=_told(lambda: _path(resolver)) + ("" if resolver is policy.own_resolver else ", chosen by using()"),
+        policy="the policy of using() blocks" if isinstance(policy, PassThroughPolicy) else class_name(type(policy)),
+        resolver=formatted(lambda: _path(resolver)) + ("" if resolver is policy.own_resolver else ", set by using()"),
         missing=policy.missing,
-        context=_told(resolver.describe),
+        context=formatted(resolver.describe),
         binding=_binding(resolver, loop),
-        loop_factory=_told(lambda: _name_of_callable(_factory(policy))),
+        loop_factory=formatted(lambda: callable_name(policy.factory_in_use())),
         answer=answer,
     )
 
 
-_NOTHING: Final = cast("AbstractEventLoop", object())
-
-
-def _answer_of_ours(policy: ContextPolicy) -> tuple[Answer, AbstractEventLoop | None]:
-    """Ask the resolver as the policy does; the second of what is returned is the loop that it hands out."""
+def _context_policy_answer(policy: ContextPolicy) -> tuple[Answer, AbstractEventLoop | None]:
+    """Ask the resolver as the policy does; return the answer, and the loop that the resolver hands out."""
     if type(policy).get_event_loop is not ContextPolicy.get_event_loop:
-        return Answer("unknown", (_ASKED, f"{_name(type(policy))} has a get_event_loop() of its own")), None
-    context = _told(policy.resolver.describe)
+        return _unknown_answer(policy), None
+    context = formatted(policy.resolver.describe)
     try:
-        loop = policy.resolver.getter(lambda: _NOTHING)()
-        if loop is _NOTHING:
-            return _answer_without(policy, context), None
-    except Exception as error:  # whatever a resolver raises, this is what shows it  # noqa: BLE001
-        return Answer("error", (_ASKED, "its resolver fails"), error=_error(error)), None
-    return Answer("bound", (_ASKED, f"its resolver has this loop for {context}"), _text(loop)), loop
+        loop = policy.resolver.getter(lambda: _NO_LOOP)()
+        if loop is _NO_LOOP:
+            return _missing_answer(policy, context), None
+    except Exception as error:  # noqa: BLE001 - whatever the resolver raises is the answer
+        return Answer("error", (_ASKED, "its resolver fails"), error=formatted_error(error)), None
+    return Answer("bound", (_ASKED, f"its resolver has this loop for {context}"), formatted_repr(loop)), loop
 
 
-def _answer_without(policy: ContextPolicy, context: str) -> Answer:
+def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
     reasons: tuple[str, ...] = (_ASKED, f"its resolver has no loop for {context}", f"missing is {policy.missing!r}")
-    remedy = policy.remedy()
-    if remedy == "error":
+    action = policy.missing_action()
+    if action == "error":
         if policy.missing == "asyncio":
-            reasons = (*reasons, _NO_LEGACY)
-        return Answer("error", reasons, error=_error(policy.nothing_here()))
-    if remedy == "lease":
-        if _is_nowhere(policy.resolver):
-            policy.resolver.lease(policy.new_event_loop)  # raises, before it would make one
-        return Answer("made", (*reasons, "one is leased to this context, and closed at its end"))
-    standing = policy.legacy_loop()
-    if standing is None:
-        return Answer("made", (*reasons, _LEGACY), warning=_LEGACY_WARNING)
-    return Answer("made", (*reasons, _LEGACY, "it was made before"), _text(standing))
-
-
-_ASKED: Final = "no loop runs in this thread: asyncio asks the policy in force"
-
-
-_LEGACY: Final = "asyncio makes a loop in the main thread where none was ever set"
-
-
-_LEGACY_WARNING: Final = "DeprecationWarning" if CREATION_WARNS else None
-
-
-_NO_LEGACY: Final = (
-    "asyncio makes a loop only in the main thread, and only where none was ever set"
-    if CREATES_IMPLICITLY
-    else "asyncio of this Python makes no loop unasked"
-)
+            reasons = (*reasons, _NOT_IMPLICIT)
+        return Answer("error", reasons, error=formatted_error(policy.no_loop_error()))
+    if action == "lease":
+        if _applies_nowhere(policy.resolver):
+            policy.resolver.bindings.lease(policy.new_event_loop)  # raises before it would make a loop
+        return Answer("made", (*reasons, "a new loop is leased to this context, and closed at its end"))
+    legacy = policy.legacy_loop()
+    if legacy is None:
+        return Answer("made", (*reasons, _IMPLICIT), warning=_IMPLICIT_WARNING)
+    return Answer("made", (*reasons, _IMPLICIT, "asyncio has made this loop before"), formatted_repr(legacy))
 
 
 def _path(resolver: ContextResolver) -> str:
-    """Name ``resolver`` and those that it passes calls on to in the present context."""
+    """Name ``resolver`` and the resolvers that it passes calls on to in the present context."""
     if not isinstance(resolver, DelegatingResolver):
-        return _name(type(resolver))
-    if _is_nowhere(resolver):
-        return f"{_name(type(resolver))}, none of whose resolvers applies here"
-    return f"{_name(type(resolver))} -> {_path(resolver.present())}"
+        return class_name(type(resolver))
+    if _applies_nowhere(resolver):
+        return f"{class_name(type(resolver))}, none of whose resolvers applies here"
+    return f"{class_name(type(resolver))} -> {_path(resolver.present())}"
 
 
-def _is_nowhere(resolver: ContextResolver) -> bool:
-    """Tell whether this comes to a chain none of whose resolvers applies here: no loop can be bound then."""
+def _applies_nowhere(resolver: ContextResolver) -> bool:
+    """Return whether calls end at a chain none of whose resolvers applies here, so that no loop can be bound."""
     if isinstance(resolver, ChainResolver):
-        return not resolver.applies() or _is_nowhere(resolver.present())
-    return isinstance(resolver, DelegatingResolver) and _is_nowhere(resolver.present())
+        return not resolver.applies() or _applies_nowhere(resolver.present())
+    return isinstance(resolver, DelegatingResolver) and _applies_nowhere(resolver.present())
 
 
-def _factory(policy: ContextPolicy) -> Callable[[], Any]:
-    overridden = type(policy).new_event_loop is not ContextPolicy.new_event_loop
-    return policy.new_event_loop if overridden else policy.factory_in_use()
+# --- what is bound ---
 
 
 def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> BoundLoop | None:
+    """Return the present context's binding, or ``loop`` alone if the resolver knows no bindings."""
     try:
         binding = resolver.binding()
-    except Exception:  # as get() did; the answer says so  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - get() has raised too, and the answer shows that error
         binding = None
     if binding is None or binding.loop is None:
         return None if loop is None else _bound(loop, handed_out=True)
@@ -169,33 +178,5 @@ def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> Bound
     )
 
 
-def _bound(loop: AbstractEventLoop, **facts: Any) -> BoundLoop:
-    return BoundLoop(_text(loop), made_at=origin(loop), **facts)
-
-
-def _name(kind: type) -> str:
-    ours = kind.__module__.partition(".")[0] == "ctxpolicy"
-    return kind.__qualname__ if ours else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _name_of_callable(function: Callable[..., Any]) -> str:
-    if isinstance(function, MethodType):
-        return f"{_name(type(function.__self__))}.{function.__name__}"
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    return f"{module}.{name}" if module and name else repr(function)
-
-
-def _text(thing: object) -> str:
-    return _told(lambda: repr(thing))
-
-
-def _error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _told(tell: Callable[[], str]) -> str:
-    """Return what ``tell()`` says, also where a plugin cannot say it."""
-    try:
-        return tell()
-    except Exception as error:  # noqa: BLE001
-        return f"(cannot be told: {error!r})"
+def _bound(loop: AbstractEventLoop, handed_out: bool, **facts: Any) -> BoundLoop:
+    return BoundLoop(formatted_repr(loop), handed_out, made_at=creation_site(loop), **facts)

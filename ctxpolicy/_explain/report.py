@@ -1,4 +1,4 @@
-"""What an explanation is made of, as data."""
+"""An explanation as data: frozen dataclasses, with their text form."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Answer:
     """What ``get_event_loop()`` would return or raise.
 
     Attributes:
-        kind: ``"running"``, ``"bound"``: returns ``loop``. ``"made"``: makes a loop and returns it. ``"error"``: raises
-            ``error``. ``"unknown"``: only calling it would tell.
-        because: what leads there, in order.
-        loop: the loop, as text; ``None`` where there is none yet.
-        error: the exception's class and message.
-        warning: the class of the warning that comes with it.
+        kind: ``"running"`` and ``"bound"``: it returns ``loop``. ``"made"``: it makes a loop and returns it.
+            ``"error"``: it raises ``error``. ``"unknown"``: only a call can show what it does.
+        because: the reasons, in order.
+        loop: the loop as text, ``None`` if there is no loop yet.
+        error: the class and the message of the exception.
+        warning: the class of the warning that the call gives.
     """
 
     kind: Literal["running", "bound", "made", "error", "unknown"]
@@ -31,7 +31,7 @@ class Answer:
         if self.kind == "error":
             return f"raises {self.error}"
         if self.kind == "unknown":
-            return "does what only calling it would tell"
+            return "does something that only a call can show"
         if self.loop is not None:
             return f"returns {self.loop}"
         return "makes a loop and returns it" + (f", with a {self.warning}" if self.warning else "")
@@ -42,14 +42,15 @@ class BoundLoop:
     """A loop that is bound to the present context, with its owner.
 
     Attributes:
-        loop: the loop, as text.
-        handed_out: whether it is handed out here: not, for most resolvers, in other threads than its owner.
-        made_at: ``file:line in function`` of the call that made it; recorded for loops that a policy of ours made.
-        thread: the thread that bound it; ``None`` where the resolver does not know.
-        process: the id of the process that bound it; likewise.
-        bound_at: as ``made_at``, of the call that bound it; recorded for leases, and in asyncio's debug mode
-            (``PYTHONASYNCIODEBUG=1``).
-        leased: whether ctxpolicy made it for this context, and closes it.
+        loop: the loop as text.
+        handed_out: whether the resolver hands the loop out here; most resolvers hand it out only in its owner thread.
+        made_at: ``file:line in function`` of the call that made the loop; recorded for loops that a ``ContextPolicy``
+            made.
+        thread: the thread that bound the loop, ``None`` if the resolver does not know the thread.
+        process: the id of the process that bound the loop, ``None`` if the resolver does not know the process.
+        bound_at: ``file:line in function`` of the call that bound the loop; recorded for leases, and in asyncio's debug
+            mode (``PYTHONASYNCIODEBUG=1``).
+        leased: whether ctxpolicy made the loop for this context and closes it.
     """
 
     loop: str
@@ -61,7 +62,7 @@ class BoundLoop:
     leased: bool = False
 
     def __str__(self) -> str:
-        owner = f"thread {self.thread}" if self.thread else "a thread that is not known"
+        owner = f"thread {self.thread}" if self.thread else "an unknown thread"
         place = f" at {self.bound_at}" if self.bound_at else ""
         facts = [
             f"bound in {owner}" + (f" of process {self.process}" if self.process else "") + place,
@@ -74,7 +75,7 @@ class BoundLoop:
 
 @dataclass(frozen=True)
 class View:
-    """What depends on the kind of the policy in force: fields of an ``Explanation``."""
+    """The fields of an :class:`Explanation` that depend on the policy; see there."""
 
     policy: str
     context: str
@@ -89,17 +90,18 @@ class View:
 class Explanation:
     """What asyncio would do in the present thread and context, and why; the result of :func:`explain`.
 
-    ``str()`` is for people, :meth:`as_dict` for programs. Nothing in it keeps a loop alive.
+    ``str()`` gives a text for people, :meth:`as_dict` the data for programs. An explanation keeps no loop alive.
 
     Attributes:
-        python: implementation and version.
+        python: the implementation and the version of Python.
         host: how a policy is hooked into this Python's asyncio.
-        process, thread: where this was asked.
+        process, thread: the process and the thread in which :func:`explain` was called.
         policy: the policy in force.
-        resolver: its resolver, and those that this one delegates to here; ``None`` for policies that are not ours.
-        missing: what it does in a context without a loop; likewise.
-        context: the present context, in the resolver's words.
-        binding: the loop that is bound to it, ``None`` where there is none.
+        resolver: the policy's resolver, and the resolvers to which it delegates here; ``None`` for a policy that is no
+            ``ContextPolicy``.
+        missing: what the policy does in a context without a loop; ``None`` for a policy that is no ``ContextPolicy``.
+        context: the present context, as the resolver describes it.
+        binding: the loop that is bound to the present context, ``None`` if no loop is.
         loop_factory: what makes new loops here.
         policy_answer: what the policy's own ``get_event_loop()`` would do.
         answer: what ``asyncio.get_event_loop()`` would do.
@@ -119,7 +121,7 @@ class Explanation:
     answer: Answer
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same as dictionaries, strings, numbers and so on, as ``json.dumps`` takes them."""
+        """Return the explanation as nested dictionaries that ``json.dumps`` accepts."""
         return asdict(self)
 
     def __str__(self) -> str:

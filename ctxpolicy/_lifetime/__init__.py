@@ -1,1 +1,1 @@
-"""Lifetimes of loops: scopes, resources of a loop, and where sync and async code meet."""
+"""The lifetimes of loops, and of the resources that belong to a loop."""

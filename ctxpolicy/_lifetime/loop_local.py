@@ -1,4 +1,4 @@
-"""One resource per loop, closed when its loop is shut down."""
+"""One resource per event loop, closed when the loop is shut down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast, final
 
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import LoopLocalError, NoCurrentLoopError
 
@@ -18,24 +18,29 @@ __all__ = ["LoopLocal"]
 
 T = TypeVar("T")
 _ATTRIBUTE: Final = "_ctxpolicy_loop_locals"
-_UNMADE: Final = object()
+_NOT_MADE: Final = object()
 
 
 @final
 class LoopLocal(Generic[T]):
-    """A resource of which each running loop has one: a client, a connection pool, a lock.
+    """A resource that each running loop has its own instance of: a client, a connection pool, a lock.
 
-    ``await local.get()`` makes it once for the loop that runs here, however many tasks ask at the same time. When that
-    loop is shut down (by ``asyncio.run``, ``Runner``, uvloop, anyio, uvicorn, pytest-asyncio, ...: all call
-    ``shutdown_asyncgens()``), the resources of it are closed, the last one made first, after its tasks were cancelled
-    and before it is closed itself. A loop that is only closed closes none: then a ``ResourceWarning`` names them. A
-    process that a signal ends (``SIGTERM``, which uvicorn raises again after serving) shuts no loop down: there await
-    :meth:`aclose` when the application shuts down.
+    The first ``await local.get()`` in a loop makes the resource, once, however many tasks ask at the same time. When
+    the loop is shut down, its resources are closed in reverse order of creation: after the tasks of the loop were
+    cancelled, and before the loop is closed. Every shutdown that calls ``shutdown_asyncgens()`` does this: that of
+    ``asyncio.run``, ``Runner``, uvloop, anyio, uvicorn, pytest-asyncio and others.
+
+    A loop that is closed without being shut down closes no resource. A ``ResourceWarning`` then names its resources. A
+    process that ends by a signal does not shut its loop down; uvicorn, for example, ends itself by ``SIGTERM`` after
+    serving. In such a program, await :meth:`aclose` when the application shuts down.
 
     Args:
-        factory: makes the resource; sync or async, called in the loop that it is for.
-        close: is called with the resource at the end; sync or async. What it raises goes to the loop's exception
-            handler, and the others are closed all the same, before ``SystemExit`` and ``KeyboardInterrupt`` come up.
+        factory: makes the resource. A sync or async callable, called in the loop that the resource is for.
+        close: closes the resource. A sync or async callable. What it raises goes to the loop's exception handler, and
+            the other resources are closed nevertheless. ``SystemExit`` and ``KeyboardInterrupt`` are raised after that.
+
+    Raises:
+        TypeError: ``factory`` or ``close`` is not callable.
     """
 
     def __init__(
@@ -44,32 +49,32 @@ class LoopLocal(Generic[T]):
         *,
         close: Callable[[T], Awaitable[object] | object] | None = None,
     ) -> None:
-        for what, name in ((factory, "factory"), (close, "close")):
-            if what is not None and not callable(what):
-                raise TypeError(f"{name} must be callable, not {what!r}")
+        for function, name in ((factory, "factory"), (close, "close")):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be callable, not {function!r}")
         self._factory: Final = factory
         self._close: Final = close
 
     async def get(self) -> T:
-        """Return this loop's resource, made now if need be.
+        """Return the resource of the running loop. Make it first if there is none.
 
         Raises:
-            LoopLocalError: the loop has been shut down, so nobody would close it.
+            LoopLocalError: the loop has been shut down, and nothing would close the resource.
         """
         loop = asyncio.get_running_loop()
-        keeper = _find(loop) or _attach(loop)
-        entry = keeper.entries.setdefault(self, _Entry())
-        if entry.value is _UNMADE:
-            async with entry.lock:  # if the task that makes it is cancelled, the next one in the queue does
-                if entry.value is _UNMADE:
-                    await self._make(keeper, entry)
+        resources = _find(loop) or _attach(loop)
+        entry = resources.entries.setdefault(self, _Entry())
+        if entry.value is _NOT_MADE:
+            async with entry.lock:  # if the task that makes the resource is cancelled, the next waiting task makes it
+                if entry.value is _NOT_MADE:
+                    await self._make(resources, entry)
         return cast("T", entry.value)
 
     def get_nowait(self) -> T:
-        """Return this loop's resource.
+        """Return the resource of the running loop, which must have been made before.
 
         Raises:
-            LookupError: it is not made yet.
+            LookupError: the resource has not been made.
             NoCurrentLoopError: no loop runs in this thread.
         """
         loop = running_loop()
@@ -78,34 +83,35 @@ class LoopLocal(Generic[T]):
                 f"no loop is running in thread {thread_name()}, and {self!r} has a value for each running loop: "
                 "call this from a coroutine or a callback"
             )
-        keeper = _find(loop)
-        entry = keeper.entries.get(self) if keeper is not None else None
-        if entry is None or entry.value is _UNMADE:
+        resources = _find(loop)
+        entry = resources.entries.get(self) if resources is not None else None
+        if entry is None or entry.value is _NOT_MADE:
             raise LookupError(f"{self!r} has no value for {loop!r} yet: await its get() first")
         return cast("T", entry.value)
 
     async def aclose(self) -> None:
-        """Close this loop's resource now, if there is one; from then on ``get()`` makes a new one.
+        """Close the resource of the running loop now, if there is one. After that, ``get()`` makes a new one.
 
-        For where the loop may not be shut down: await it in the shutdown of an ASGI application's lifespan. What
+        Use this where the loop may never be shut down: await it in the shutdown of an ASGI application's lifespan. What
         ``close`` raises is raised here.
         """
-        keeper = _find(asyncio.get_running_loop())
-        entry = None if keeper is None else keeper.made.pop(self, None)  # not there while the shutdown closes it
+        resources = _find(asyncio.get_running_loop())
+        # While the shutdown closes the resource, the resource is no longer in `made`, and is not closed twice.
+        entry = None if resources is None else resources.made.pop(self, None)
         if entry is not None:
-            value, entry.value = entry.value, _UNMADE
+            value, entry.value = entry.value, _NOT_MADE
             await _close(self._close, value)
 
-    async def _make(self, keeper: _Keeper, entry: _Entry) -> None:
-        keeper.check_open(self)
+    async def _make(self, resources: _Resources, entry: _Entry) -> None:
+        resources.check_open(self)
         value: Any = self._factory()
         if inspect.isawaitable(value):
             value = await value
-        if keeper.closed:
+        if resources.closed:
             await _close(self._close, value)
-            keeper.check_open(self)
+            resources.check_open(self)
         entry.value = value
-        keeper.made[self] = entry
+        resources.made[self] = entry
 
     def __repr__(self) -> str:
         return f"<LoopLocal of {getattr(self._factory, '__qualname__', self._factory)}>"
@@ -116,39 +122,42 @@ class _Entry:
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.value: Any = _UNMADE
+        self.value: Any = _NOT_MADE
 
 
-class _Keeper:
-    """What one loop has; held by the loop alone, as an attribute.
+class _Resources:
+    """The resources of one loop. Only the loop refers to this object, by an attribute.
 
-    Not by a weak dictionary: a value may refer to the loop, and the generator's hooks do; neither would ever go.
+    A weak dictionary from loops to resources would never lose an entry: a resource may refer to its loop, and the hooks
+    of the asynchronous generator do.
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        # Not its repr, which says that it is running.
-        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {origin(loop)},"
+        # Not the repr of the loop, which contains "running=True" at this point.
+        self.name = f"the {type(loop).__qualname__} at {id(loop):#x}, made at {creation_site(loop)},"
         self.entries: dict[LoopLocal[Any], _Entry] = {}
-        self.made: dict[LoopLocal[Any], _Entry] = {}  # in that order
+        self.made: dict[LoopLocal[Any], _Entry] = {}  # in order of creation
         self.closed = False
-        # One generator for all: shutdown_asyncgens() closes generators concurrently, in any order.
-        self.generator: AsyncGenerator[None, None] = self._keep()
+        # One generator closes all resources, because shutdown_asyncgens() closes generators concurrently, in any order.
+        self.generator: AsyncGenerator[None, None] = self._close_at_shutdown()
         self._start()
 
     def check_open(self, local: LoopLocal[Any]) -> None:
+        """Raise ``LoopLocalError`` if the loop has been shut down."""
         if self.closed:
             raise LoopLocalError(
-                f"{self.name} has been shut down, and nothing of {local!r} can live in it any more: what is made now "
-                "would never be closed. Use a new loop."
+                f"{self.name} has been shut down, and {local!r} can have no value in it any more: nothing would close "
+                "what is made now. Use a new loop."
             )
 
     def _start(self) -> None:
+        """Run the generator to its ``yield``. It awaits nothing before, and therefore needs no loop."""
         try:
-            self.generator.asend(None).send(None)  # to its yield: nothing is awaited before
+            self.generator.asend(None).send(None)
         except StopIteration:
             pass
 
-    async def _keep(self) -> AsyncGenerator[None, None]:
+    async def _close_at_shutdown(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
@@ -157,52 +166,53 @@ class _Keeper:
 
     async def _close_all(self) -> None:
         self.closed = True
-        passed_on: BaseException | None = None
+        to_raise: BaseException | None = None
         while self.made:
             local, entry = self.made.popitem()
             try:
                 await _close(local._close, entry.value)
-            except GeneratorExit:  # whoever closes them does not wait any more
+            except GeneratorExit:  # the generator was dropped during the shutdown: no more awaiting is possible
                 raise
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the others are to be closed
+            except BaseException as error:  # noqa: BLE001 - whatever the error is, the other resources must be closed
                 context = {"message": f"{local!r} could not be closed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
-                if _ends_more(error):
-                    passed_on = error
-            entry.value = _UNMADE
+                if _must_propagate(error):
+                    to_raise = error
+            entry.value = _NOT_MADE
         try:
-            if passed_on is not None:
-                raise passed_on
+            if to_raise is not None:
+                raise to_raise
         finally:
-            del passed_on  # its traceback refers to this frame
+            del to_raise  # the traceback of the error refers to this frame
 
     def __del__(self) -> None:
         if self.made:
             names = ", ".join(f"{entry.value!r} of {local!r}" for local, entry in self.made.items())
             warnings.warn(
-                f"{self.name} was closed without being shut down, and with it was never closed: {names}. Run it with "
-                "asyncio.run(), or await loop.shutdown_asyncgens() before loop.close().",
+                f"{self.name} was closed without being shut down, and its resources were never closed: {names}. Run "
+                "the loop with asyncio.run(), or await loop.shutdown_asyncgens() before loop.close().",
                 ResourceWarning,
                 stacklevel=2,
             )
 
 
-# Loops that can take no attribute, until they are shut down.
-_without_attributes: Final[dict[AbstractEventLoop, _Keeper]] = {}
+# The resources of loops to which no attribute can be added, until the loops are shut down.
+_without_attributes: Final[dict[AbstractEventLoop, _Resources]] = {}
 
 
-def _find(loop: AbstractEventLoop) -> _Keeper | None:
-    keeper = getattr(loop, _ATTRIBUTE, None)
-    return keeper if isinstance(keeper, _Keeper) else _without_attributes.get(loop)
+def _find(loop: AbstractEventLoop) -> _Resources | None:
+    resources = getattr(loop, _ATTRIBUTE, None)
+    # A mock of a loop has every attribute.
+    return resources if isinstance(resources, _Resources) else _without_attributes.get(loop)
 
 
-def _attach(loop: AbstractEventLoop) -> _Keeper:
-    keeper = _Keeper(loop)
+def _attach(loop: AbstractEventLoop) -> _Resources:
+    resources = _Resources(loop)
     try:
-        setattr(loop, _ATTRIBUTE, keeper)
+        setattr(loop, _ATTRIBUTE, resources)
     except AttributeError:
-        _without_attributes[loop] = keeper
-    return keeper
+        _without_attributes[loop] = resources
+    return resources
 
 
 async def _close(close: Callable[[Any], Any] | None, value: Any) -> None:
@@ -212,11 +222,12 @@ async def _close(close: Callable[[Any], Any] | None, value: Any) -> None:
             await result
 
 
-def _ends_more(error: BaseException) -> bool:
-    """Tell whether ``error`` is meant for more than the ``close`` that it comes from.
+def _must_propagate(error: BaseException) -> bool:
+    """Return whether ``error``, raised while a resource was closed, must be raised after all resources are closed.
 
-    A cancellation is where it is this task that was cancelled, not one that ``close`` awaits. That cannot be told on
-    3.10, where nothing is lost: ``gather()``, by which ``shutdown_asyncgens()`` comes here, is cancelled all the same.
+    ``SystemExit`` and ``KeyboardInterrupt`` must. A cancellation must if this task was cancelled, and not if it comes
+    from a task that ``close`` awaits. Python 3.10 cannot tell the two apart, and loses nothing:
+    ``shutdown_asyncgens()`` closes the generators in a ``gather()``, which is cancelled in either case.
     """
     if isinstance(error, asyncio.CancelledError):
         cancelling = getattr(asyncio.current_task(), "cancelling", None)  # from 3.11 on

@@ -1,1 +1,1 @@
-"""The loops that ctxpolicy makes: owner, lease, reuse, end."""
+"""The loops that ctxpolicy creates: their owner, their lease, their reuse and their end."""

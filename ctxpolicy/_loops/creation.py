@@ -1,36 +1,36 @@
-"""Where a loop was made: noted on the loop itself, for messages that must say whose loop is which."""
+"""Record where a loop is created, for messages that must say which loop they mean."""
 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from typing import Final, TypeVar
 
-from ctxpolicy._asyncio.forked_loops import watch
-from ctxpolicy._callsite import in_words, maker, starter
+from ctxpolicy._asyncio.forked_loops import track
+from ctxpolicy._callsite import creation_place, format_place, start_place
 
-__all__ = ["ORIGIN", "note_origin", "origin"]
+__all__ = ["CREATION_SITE", "creation_site", "record_creation"]
 
-# The attribute of a loop that keeps it.
-ORIGIN: Final = "_ctxpolicy_origin"
+# The attribute of a loop in which the place is recorded.
+CREATION_SITE: Final = "_ctxpolicy_creation_site"
 L = TypeVar("L", bound=AbstractEventLoop)
 
 
-def note_origin(loop: L) -> L:
-    """Note on ``loop`` where the code is that made it, watch it over forks, and return it."""
-    watch(loop)
-    place = maker()
+def record_creation(loop: L) -> L:
+    """Record on ``loop`` which code created it, track ``loop`` across forks, and return it."""
+    track(loop)
+    place = creation_place()
     if place is not None:
         try:
-            setattr(loop, ORIGIN, place)
+            setattr(loop, CREATION_SITE, place)
         except AttributeError:
-            pass  # a loop of a class with slots; not worth a table that could keep it alive
+            pass  # The loop's class has __slots__. A table beside it could keep the loop alive, which is worse.
     return loop
 
 
-def origin(loop: AbstractEventLoop) -> str:
-    """Return ``file:line in function`` of the code that made ``loop``, ``"an unknown place"`` where that is not known.
+def creation_site(loop: AbstractEventLoop) -> str:
+    """Return ``file:line in function`` of the code that created ``loop``, or ``"an unknown place"``.
 
-    While ``asyncio.run()`` runs it that is the code that called it.
+    While ``asyncio.run()`` runs a loop that it created, this is the code that called ``asyncio.run()``.
     """
-    found = getattr(loop, ORIGIN, None)
-    return in_words(found if isinstance(found, tuple) else starter(loop))
+    found = getattr(loop, CREATION_SITE, None)
+    return format_place(found if isinstance(found, tuple) else start_place(loop))

@@ -1,4 +1,4 @@
-"""Loop factories by name."""
+"""Find loop factories by name, and check what a loop factory returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._threads import here
+from ctxpolicy._threads import thread_and_context
 from ctxpolicy.errors import CtxPolicyError, LoopFactoryError, OptionError, UnknownNameError
 
 __all__ = ["NAMED_FACTORIES", "LoopFactory", "NamedFactory", "loop_factory", "make_loop"]
@@ -19,14 +19,14 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class NamedFactory(NamedTuple):
-    """A loop factory that goes by a name.
+    """A loop factory that has a name.
 
     Attributes:
-        name: what ``loop_factory=`` takes.
-        summary: a line about its loops.
+        name: the name, as ``loop_factory=`` takes it.
+        summary: one line that describes the loops.
         load: returns the factory.
-        package: the distribution it needs, ``None`` for the standard library.
-        windows_only: whether it exists on Windows only.
+        package: the distribution that the factory needs; ``None`` for the standard library.
+        windows_only: whether the factory exists on Windows only.
     """
 
     name: str
@@ -36,7 +36,7 @@ class NamedFactory(NamedTuple):
     windows_only: bool = False
 
     def unavailable(self) -> str | None:
-        """Return why this factory cannot be used here and how to mend it, ``None`` where it can."""
+        """Return why this factory cannot be used here and how to change that, or ``None`` if it can be used."""
         if self.windows_only and sys.platform != "win32":
             return f"the loop factory {self.name!r} exists on Windows only"
         if self.package is not None and importlib.util.find_spec(self.package) is None:
@@ -71,7 +71,7 @@ NAMED_FACTORIES: Final = {
 
 
 def loop_factory(what: LoopFactory | str) -> LoopFactory:
-    """Return the loop factory that ``what`` is or names.
+    """Return ``what`` if it is a callable, or the loop factory of that name.
 
     Raises:
         UnknownNameError: no factory has this name.
@@ -92,16 +92,16 @@ def loop_factory(what: LoopFactory | str) -> LoopFactory:
         return named.load()
     except ImportError as error:
         raise OptionError(
-            f"the loop factory {what!r} cannot be imported: {type(error).__name__}: {error}; install its package anew: "
+            f"the loop factory {what!r} cannot be imported: {type(error).__name__}: {error}; reinstall its package: "
             f"pip install --force-reinstall 'ctxpolicy[{named.package}]'"
         ) from error
 
 
 def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:
-    """Have ``factory`` make a loop.
+    """Call ``factory``, and return the loop that it creates.
 
     Raises:
-        LoopFactoryError: it raised, or what it returned is not an open event loop.
+        LoopFactoryError: ``factory`` raised, or returned something that is not an open event loop.
     """
     try:
         loop = factory()
@@ -111,14 +111,14 @@ def make_loop(factory: LoopFactory) -> asyncio.AbstractEventLoop:
         raise LoopFactoryError(_complaint(factory, f"raised {error!r}")) from error
     if not isinstance(loop, asyncio.AbstractEventLoop):
         raise LoopFactoryError(_complaint(factory, f"returned {loop!r}, which is no event loop"))
-    if loop.is_closed() is True:  # a mock says neither True nor False
-        raise LoopFactoryError(_complaint(factory, f"returned a loop that is closed: {loop!r}"))
+    if loop.is_closed() is True:  # A mock returns neither True nor False.
+        raise LoopFactoryError(_complaint(factory, f"returned a closed loop: {loop!r}"))
     return loop
 
 
 def _complaint(factory: LoopFactory, what: str) -> str:
     resolver = getattr(host.in_force(), "resolver", None)
     return (
-        f"the loop factory {factory!r} {what}, {here(resolver)}; nothing was bound. "
+        f"the loop factory {factory!r} {what}, {thread_and_context(resolver)}; nothing was bound. "
         "Give a callable without arguments that returns a new, open event loop."
     )

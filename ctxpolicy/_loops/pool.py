@@ -1,8 +1,9 @@
-"""Loops that were leased and are as new: kept for the next lease.
+"""Keep used loops that are in the state of new ones, for the next lease.
 
-To make a loop and close it takes a dozen system calls, an epoll object and a pair of sockets. Most jobs leave the loop
-that they were given as it was, and nobody can tell whether the next job's is the same one. So it need not be made: a
-lease takes 0.5 to 0.7 of the time of ``new_event_loop()`` and ``close()`` by hand; at best 1.1 if each makes its loop.
+Creating and closing a loop takes a dozen system calls, an epoll object and a pair of sockets. Most jobs leave their
+loop as they received it, and then no code can tell whether the next job has the same loop. Measured in interleaved
+runs, a lease takes 0.5 to 0.7 of the time of ``new_event_loop()`` and ``close()`` by hand. If every lease created its
+loop, it would take at best 1.1 of that time.
 """
 
 from __future__ import annotations
@@ -12,81 +13,94 @@ import atexit
 import contextvars
 import os
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
 from typing import Any, Final, final
 
 from ctxpolicy._asyncio.capabilities import debug_mode
-from ctxpolicy._asyncio.forked_loops import watch
+from ctxpolicy._asyncio.forked_loops import track
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
-from ctxpolicy._loops.creation import ORIGIN
+from ctxpolicy._loops.creation import CREATION_SITE, record_creation
+from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.finalize import end_leased
-from ctxpolicy._loops.snapshot import Holder, Look, references
+from ctxpolicy._loops.snapshot import Holder, Snapshot, refcount
 
-__all__ = ["Reusing", "Spare", "spares"]
+__all__ = ["PooledLoop", "ReusableFactory", "loop_pool"]
 
-_MOST: Final = min(32, (os.cpu_count() or 1) + 4)  # as many as asyncio's default executor has threads
+_CAPACITY: Final = min(32, (os.cpu_count() or 1) + 4)  # the number of threads of asyncio's default executor
 
 
 @final
-class Reusing:
-    """A loop factory that makes loops of asyncio's own, of which a spare one will do as well.
+class ReusableFactory:
+    """A loop factory for which a used loop from the pool does as well as a new one.
+
+    Called as a plain factory, it creates a loop and records where.
 
     Args:
-        bare: makes them.
-        whole: makes them and notes where, for whoever calls this as a plain factory.
+        create: creates loops of asyncio's default kind, ``asyncio.SelectorEventLoop``.
     """
 
-    __slots__ = ("_whole", "bare")
+    __slots__ = ("create",)
 
-    def __init__(self, bare: Callable[[], AbstractEventLoop], whole: Callable[[], AbstractEventLoop]) -> None:
-        self.bare: Final = bare
-        self._whole: Final = whole
+    def __init__(self, create: LoopFactory) -> None:
+        self.create: Final = create
 
     def __call__(self) -> AbstractEventLoop:
-        """Make a new one."""
-        return self._whole()
+        """Create a new loop."""
+        return record_creation(self.create())
+
+
+class _LeasedLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop whose own finalizer ends the lease.
+
+    The garbage collector may find a loop and its lease in one cycle, and finalizes them in no fixed order. asyncio's
+    finalizer of a loop would warn that nobody has closed the loop, although the lease is about to close it.
+    """
+
+    # The process that created the loop, the code that needed the present lease, and the context it is leased for.
+    _ctxpolicy_lease: tuple[int, Place | None, str]
+
+    def __del__(self) -> None:
+        if not self.is_closed():
+            end_leased(self, *self._ctxpolicy_lease)
+
+
+for _name in ("__name__", "__qualname__", "__module__"):  # messages show the loop as what it is to its users
+    setattr(_LeasedLoop, _name, getattr(asyncio.SelectorEventLoop, _name))
 
 
 @final
-class Spare:
-    """A loop that goes from lease to lease.
-
-    Where the collector finds it together with the present lease it must end that one's loop itself, because it is older
-    than the loop, and the lease younger: in that order they are finalized, and the loop's own finalizer would complain
-    that nobody had closed it.
+class PooledLoop:
+    """A loop that passes from one lease to the next.
 
     Attributes:
-        loop: the loop; ``None`` when that has ended.
-        look: what it looked like when it was new; ``None`` where it is not to be used again.
-        known: what :class:`_Spares` knows it by.
-        place, context: of the present lease.
+        loop: the loop; ``None`` after its end.
+        snapshot: the state of the loop when it was new; ``None`` if the loop must not be reused.
+        generation: the generation of the pool in which the loop was created.
     """
 
-    __slots__ = ("_process", "context", "known", "look", "loop", "place")
+    __slots__ = ("generation", "loop", "snapshot")
 
-    def __init__(self, known: object) -> None:
-        self.loop: AbstractEventLoop | None = None
-        self.look: Look | None = None
-        self.known: Final = known
-        self.place: Place | None = None
-        self.context = ""
-        self._process = process.id
+    def __init__(self, generation: object, loop: AbstractEventLoop) -> None:
+        self.loop: AbstractEventLoop | None = loop
+        self.snapshot: Snapshot | None = None
+        self.generation: Final = generation
 
-    def look_at(self, lease: Holder) -> None:
-        """Note what the loop, which is new, looks like when it is leased."""
+    def take_snapshot(self, lease: Holder) -> None:
+        """Record the state of the loop, which is new and has just been leased."""
         loop: Any = self.loop
-        if references is not None and type(loop) is asyncio.SelectorEventLoop and not loop.get_debug():
+        if refcount is not None and type(loop) is _LeasedLoop and not loop.get_debug():
             del loop
-            self.look = Look(lease)
+            self.snapshot = Snapshot(lease)
 
-    def let(self, place: Place | None, context: str) -> None:
-        """Note the present lease."""
-        self.place, self.context = place, context
-        if self.look is not None:
-            self.look.note(self, ORIGIN, place)
+    def assign(self, place: Place | None, context: str) -> None:
+        """Record on the loop the code that needs the present lease, and the context that the loop is leased for."""
+        lease = process.id, place, context
+        if self.snapshot is not None:
+            self.snapshot.set_attribute(self, CREATION_SITE, place)
+            self.snapshot.set_attribute(self, "_ctxpolicy_lease", lease)
         else:
-            setattr(self.loop, ORIGIN, place)
+            setattr(self.loop, CREATION_SITE, place)
+            self.loop._ctxpolicy_lease = lease  # type: ignore[union-attr]  # an attribute of ours
 
     def close(self) -> None:
         """Close the loop."""
@@ -94,69 +108,70 @@ class Spare:
         if loop is not None:
             loop.close()
 
-    def __del__(self) -> None:
-        loop, self.loop = self.loop, None
-        if loop is not None:
-            end_leased(loop, self._process, self.place, self.context)
-
 
 @final
-class _Spares:
-    """The loops that are kept, the one used last first. Finalizers come here, in any thread: nothing takes a lock."""
+class _LoopPool:
+    """The kept loops. The one that was used last is taken first.
+
+    Finalizers call these methods, in any thread. Therefore no method takes a lock.
+    """
 
     def __init__(self) -> None:
-        self._room = _MOST
-        self._known: object = object()
-        self._kept: list[Spare] = []
-        self._of_the_parent: list[Spare] = []
+        self._capacity = _CAPACITY
+        self._generation: object = object()
+        self._kept: list[PooledLoop] = []
+        self._of_the_parent: list[PooledLoop] = []
 
     def after_fork(self) -> None:
-        """Put aside the loops of the parent, which are not detached from it yet."""
-        self._known = object()
+        """Set the loops of the parent process aside. They are not detached from the parent yet."""
+        self._generation = object()
         self._of_the_parent, self._kept = self._kept, []
 
-    def take(self, factory: Reusing) -> Spare:
-        """Return a loop that is as new, or one that ``factory`` makes, in an empty contextvars context."""
-        if not debug_mode():  # which may have come after the loops were made
-            for spare in _popped(self._kept):
-                if spare.loop is not None and not spare.loop.is_closed():
-                    return spare
-        return self._made(factory)
+    def take(self, factory: ReusableFactory) -> PooledLoop:
+        """Return a kept loop, or one that ``factory`` creates in an empty contextvars context."""
+        # Debug mode may have been switched on after the loops were created.
+        while self._kept and not debug_mode():
+            pooled = _pop(self._kept)
+            if pooled is None:
+                break
+            if pooled.loop is not None and not pooled.loop.is_closed():
+                return pooled
+        return self._create(factory)
 
-    def _made(self, factory: Reusing) -> Spare:
-        spare = Spare(self._known)
-        spare.loop = contextvars.Context().run(factory.bare)
-        watch(spare.loop)
-        return spare
+    def _create(self, factory: ReusableFactory) -> PooledLoop:
+        loop = contextvars.Context().run(factory.create)
+        if type(loop) is asyncio.SelectorEventLoop:
+            loop.__class__ = _LeasedLoop
+        track(loop)
+        return PooledLoop(self._generation, loop)
 
-    def keep(self, spare: Spare) -> bool:
-        """Keep a loop that is as new; return whether there was room for it."""
-        if len(self._kept) >= self._room or spare.known is not self._known:
+    def keep(self, pooled: PooledLoop) -> bool:
+        """Keep a loop that is in the state of a new one, and return whether there was room for it."""
+        if len(self._kept) >= self._capacity or pooled.generation is not self._generation:
             return False
-        self._kept.append(spare)
+        self._kept.append(pooled)
         return True
 
     def close(self) -> None:
-        """Close what is kept, and keep nothing that is leased now."""
-        self._known = object()
+        """Close the kept loops. Loops that are leased now are not kept when their leases end."""
+        self._generation = object()
         for kept in (self._of_the_parent, self._kept):
-            for spare in _popped(kept):
-                spare.close()
+            while (pooled := _pop(kept)) is not None:
+                pooled.close()
 
-    def end(self) -> None:
-        """Keep nothing any more: the interpreter exits."""
-        self._room = 0
+    def close_for_good(self) -> None:
+        """Close the kept loops, and keep none from now on, because the interpreter exits."""
+        self._capacity = 0
         self.close()
 
 
-def _popped(kept: list[Spare]) -> Iterator[Spare]:
-    while kept:
-        try:
-            yield kept.pop()
-        except IndexError:  # another thread was faster
-            return
+def _pop(kept: list[PooledLoop]) -> PooledLoop | None:
+    try:
+        return kept.pop()
+    except IndexError:  # Not asked before: another thread may take the last one meanwhile.
+        return None
 
 
-spares: Final = _Spares()
-renew_after_fork(spares, RESOLVER)
-atexit.register(spares.end)
+loop_pool: Final = _LoopPool()
+renew_after_fork(loop_pool, RESOLVER)
+atexit.register(loop_pool.close_for_good)

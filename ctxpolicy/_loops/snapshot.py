@@ -1,8 +1,9 @@
-"""Tell whether a loop that was used is as new, so that it may be used again.
+"""Find out whether a used loop is in the state of a new one, which is when it may be reused.
 
-Whoever could still reach a loop (a task, a timer, a future, a transport, an asynchronous generator, a thread, a
-variable) refers to it. So a loop that nobody refers to but who did when it was new, neither strongly nor weakly, and
-that looks as it did then, is as new: nobody can tell that it was not made just now.
+Everything that can still reach a loop (a task, a timer, a future, a transport, an asynchronous generator, a thread, a
+variable) refers to the loop. A loop is therefore unchanged if its attributes are those that it had when it was new, if
+nothing is scheduled or watched in it, and if it has as many strong and weak references as it had then. No code can
+tell such a loop from one that has just been created.
 """
 
 from __future__ import annotations
@@ -13,56 +14,56 @@ import weakref
 from asyncio import AbstractEventLoop
 from typing import Any, Final, Protocol, final
 
-from ctxpolicy._asyncio.loop_internals import holds_nothing
+from ctxpolicy._asyncio.loop_internals import is_idle
 
-__all__ = ["Holder", "Look", "references"]
+__all__ = ["Holder", "Snapshot", "refcount"]
 
 
 def _reference_counter() -> Any:
-    """Return what counts references; ``None`` where nobody can tell that a loop is as new.
+    """Return the function that counts the references to an object, or ``None`` where counts prove nothing.
 
-    That is: on PyPy, which counts none, and on free-threaded builds, where other threads count while this one looks.
+    PyPy counts no references. On free-threaded builds, other threads change the counts while this thread reads them.
     """
     return getattr(sys, "getrefcount", None) if getattr(sys, "_is_gil_enabled", lambda: True)() else None
 
 
-references: Final[Any] = _reference_counter()
+refcount: Final[Any] = _reference_counter()
 
 
 class Holder(Protocol):
-    """Who has the loop. The one who looks takes it from there: a variable of its own would count as a reference."""
+    """An object that has the loop. Functions here read the attribute, because a variable would count as a reference."""
 
     @property
     def loop(self) -> AbstractEventLoop | None: ...
 
 
 @final
-class Look:
-    """What can be seen of a loop of asyncio's when it is new: its attributes, how much is in them, who refers to it."""
+class Snapshot:
+    """The state of a new loop of asyncio's own kind: its attributes and the number of references to it."""
 
-    __slots__ = ("_attributes", "_references")
+    __slots__ = ("_attributes", "_reference_counts")
 
     def __init__(self, holder: Holder) -> None:
         self._attributes: Final = dict(vars(holder.loop))
-        self._references: Final = _references_to_loop_of(holder)
+        self._reference_counts: Final = _reference_counts(holder)
 
-    def still(self, holder: Holder) -> bool:
-        """Tell whether the loop looks the same now."""
+    def unchanged(self, holder: Holder) -> bool:
+        """Return whether the loop is in the same state now."""
         return (
-            _references_to_loop_of(holder) == self._references  # the quickest to find that it does not goes first
-            and _are_the_same(vars(holder.loop), self._attributes)
-            and holds_nothing(holder.loop)
+            _reference_counts(holder) == self._reference_counts  # first, because this check is the fastest to fail
+            and _are_identical(vars(holder.loop), self._attributes)
+            and is_idle(holder.loop)
         )
 
-    def note(self, holder: Holder, attribute: str, value: object) -> None:
-        """Give the loop an attribute that is not a difference."""
+    def set_attribute(self, holder: Holder, attribute: str, value: object) -> None:
+        """Set an attribute of the loop without making the loop count as changed."""
         vars(holder.loop)[attribute] = self._attributes[attribute] = value
 
 
-def _are_the_same(attributes: dict[str, Any], others: dict[str, Any]) -> bool:
-    # Not ==, which may call anything, and raise: numpy's arrays do.
+def _are_identical(attributes: dict[str, Any], others: dict[str, Any]) -> bool:
+    # Not ==, which may call any code and may raise: the arrays of numpy do.
     return attributes.keys() == others.keys() and all(map(operator.is_, attributes.values(), others.values()))
 
 
-def _references_to_loop_of(holder: Holder) -> tuple[int, int]:
-    return references(holder.loop), weakref.getweakrefcount(holder.loop)
+def _reference_counts(holder: Holder) -> tuple[int, int]:
+    return refcount(holder.loop), weakref.getweakrefcount(holder.loop)

@@ -1,218 +1,222 @@
-"""What a policy answers, kept apart from the policy.
+"""What a policy does, kept apart from the policy object.
 
-A policy keeps closures over this, and this knows nothing of the policy. Closures over the policy itself would make a
-cycle of it: what only the policy holds (its resolver, and with that the leases of contexts that are still there) would
-then go by the garbage collector, which finalizes in no sure order, now and then a leased loop before its lease.
+The methods of a policy are closures over a :class:`PolicyCore`, and the core does not refer to the policy. Closures
+over the policy itself would form a reference cycle with it. The objects that only the policy holds (its resolver, and
+the leases of contexts that still exist) would then be freed by the garbage collector. The collector finalizes in no
+particular order: sometimes a leased loop before its lease.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, Literal, Protocol, final
 
-from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS
-from ctxpolicy._asyncio.forked_loops import keep_inherited
-from ctxpolicy._callsite import caller
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
-from ctxpolicy._loops.pool import Reusing
-from ctxpolicy._policy import override
+from ctxpolicy._loops.pool import ReusableFactory
+from ctxpolicy._policy import override_switch
 from ctxpolicy._policy.child_watcher import Watch
+from ctxpolicy._policy.legacy_loop import LegacyLoop
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import NoCurrentLoopError, NotALoopError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers.base import ContextResolver, factory_of, may_have_factory
 
-__all__ = ["Answers", "Missing"]
+__all__ = ["Missing", "PolicyCore"]
 
 Missing = Literal["asyncio", "error", "create"]
 
 
-class _Asked(Protocol):
+class _Policy(Protocol):
+    """The methods of a policy that a subclass may override."""
+
     def new_event_loop(self) -> AbstractEventLoop: ...
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None: ...
 
 
 @final
-class Answers:
-    """What is known to a policy, and what it does by that.
+class PolicyCore:
+    """The state of a policy, and the implementation of its methods.
 
     Attributes:
-        own_resolver: the resolver that the policy was made with.
-        missing: what is done in a context without a loop.
-        given_factory: makes loops, where the policy was given one.
-        inherited_factory: makes the loops of the policy whose place this one takes, where they are not asyncio's own.
-        scoped: whether ``using`` blocks are heeded.
-        watch: the child watcher in use.
+        own_resolver: the resolver that the policy was created with.
+        missing: how a missing loop is handled.
+        given_factory: the loop factory that the policy was created with.
+        inherited_factory: makes the loops of the policy that this one replaces, unless they are asyncio's own.
+        legacy_loop: the loop that is created implicitly up to Python 3.13.
     """
 
     def __init__(
-        self, resolver: ContextResolver, missing: Missing, given_factory: LoopFactory | None, plain_factory: LoopFactory
+        self,
+        resolver: ContextResolver,
+        missing: Missing,
+        given_factory: LoopFactory | None,
+        default_factory: LoopFactory,
+        watch: Watch,
     ) -> None:
         self.own_resolver = resolver
         self.missing: Missing = missing
         self.given_factory = given_factory
         self.inherited_factory: LoopFactory | None = None
-        self._plain_factory = plain_factory
-        self._factory_unasked = plain_factory
-        self.scoped = override.in_use()
-        self.watch = Watch()
-        self._may_be_asked = True
-        self._getters_code: CodeType | None = None
-        self._legacy_loop: AbstractEventLoop | None = None
+        self._default_factory = default_factory
+        self._factory_without_request = default_factory
+        self.legacy_loop = LegacyLoop()
+        self._watch = watch
+        self._may_request_factory = True
+        self._getter_code: CodeType | None = None
+        self._override: Any = None
+        if override_switch.overrides_enabled():
+            self.enable_overrides()
+
+    @property
+    def overrides_enabled(self) -> bool:
+        """Whether ``using`` blocks have an effect."""
+        return self._override is not None
+
+    def enable_overrides(self) -> None:
+        """Make ``using`` blocks have an effect from now on."""
+        # Imported here only, because the module imports contextvars-extras, which takes a quarter of the time of
+        # importing install().
+        from ctxpolicy._policy import override
+
+        self._override = override
 
     @property
     def resolver(self) -> ContextResolver:
-        """The resolver that says what a context is here."""
-        chosen = override.chosen() if self.scoped else None
-        return self.own_resolver if chosen is None else chosen
+        """The resolver in effect in the present contextvars context."""
+        overriding: ContextResolver | None = None if self._override is None else self._override.overriding_resolver()
+        return self.own_resolver if overriding is None else overriding
 
     # --- get and set ---
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        """Return the resolver's getter, which heeds ``using`` blocks where there may be any."""
-        if not self.scoped:
+        """Return the getter of the resolver in effect.
+
+        Args:
+            miss: called where no loop is bound; its result is returned.
+        """
+        if self._override is None:
             return self.own_resolver.getter(miss)
-        return override.scoped_getter(self.own_resolver, miss)
+        getter: Callable[[], AbstractEventLoop] = self._override.overriding_getter(self.own_resolver, miss)
+        return getter
 
     def setter(self) -> Callable[[Any], None]:
-        """Return the resolver's setter, which heeds ``using`` blocks where there may be any."""
-        if not self.scoped:
+        """Return the setter of the resolver in effect."""
+        if self._override is None:
             return self.own_resolver.setter(self._set_other)
-        return override.scoped_setter(self.own_resolver, self._set_other)
+        setter: Callable[[Any], None] = self._override.overriding_setter(self.own_resolver, self._set_other)
+        return setter
 
     def bound_getter(self) -> Callable[[], AbstractEventLoop]:
-        """Return what can stand for the policy's ``get_event_loop``."""
-        found = self.getter(self.make_up_for_missing)
-        self._getters_code = _code_of(found)
+        """Return a function that can replace the policy's ``get_event_loop``."""
+        found = self.getter(self.handle_missing)
+        self._getter_code = _code_of(found)
         return found
 
     def bound_setter(self) -> Callable[[Any], None]:
-        """Return what can stand for the policy's ``set_event_loop``."""
-        return self.watch.attaching(self.setter())
+        """Return a function that can replace the policy's ``set_event_loop``."""
+        return self._watch.attaching(self.setter())
 
     def set_event_loop(self, loop: AbstractEventLoop | None) -> None:
-        """Bind ``loop``, and attach a child watcher that is in use to it."""
+        """Bind ``loop``, and attach the child watcher to it."""
         self.bound_setter()(loop)
 
     def _set_other(self, loop: Any) -> None:
         if loop is None:
-            self.resolver.bind(None)
+            self.resolver.bindings.bind(None)
             return
-        self.resolver.mark()  # asyncio too counts this as a loop having been set
+        self.resolver.bindings.note_set()  # asyncio too notes that a loop was set, before it checks the type
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
-            f"(set in thread {thread_name()} for {self.resolver.describe()}, which keeps what was bound. Give a loop, "
-            "as asyncio.new_event_loop() returns it)"
+            f"(set in thread {thread_name()} for {self.resolver.describe()}, whose binding is unchanged). Pass an "
+            "event loop, as asyncio.new_event_loop() returns it."
         )
 
     # --- new loops ---
 
     def inherit(self, factory: LoopFactory | None) -> None:
-        """Make loops by ``factory`` where nobody asks for others; ``None``: asyncio's own."""
-        self.inherited_factory = factory
-        self._factory_unasked = self._plain_factory if factory is None else factory
+        """Make loops with ``factory`` where neither the policy's options nor the resolver request others.
 
-    def ask_resolver(self) -> None:
-        """Find out whether the resolver may have a say in :meth:`make`.
-
-        Most have none, and to ask them for each loop takes 2 % of an ``asyncio.run()``.
+        Args:
+            factory: a loop factory; ``None``: asyncio's own.
         """
-        self._may_be_asked = self.scoped or self.given_factory is not None or _chooses_loops(self.own_resolver)
+        self.inherited_factory = factory
+        self._factory_without_request = self._default_factory if factory is None else factory
+
+    def check_resolver(self) -> None:
+        """Find out whether :meth:`make` has to ask the resolver for a factory.
+
+        Most resolvers have none, and asking for each loop takes 2 % of an ``asyncio.run()``.
+        """
+        self._may_request_factory = (
+            self.overrides_enabled or self.given_factory is not None or may_have_factory(self.own_resolver)
+        )
 
     def make(self) -> AbstractEventLoop:
         """Make a loop."""
-        asked_for = self._factory_asked_for() if self._may_be_asked else None
-        # What asyncio's own factory raises is not ours to dress up.
-        return self._factory_unasked() if asked_for is None else make_loop(asked_for)
+        requested = self._requested_factory() if self._may_request_factory else None
+        # An exception of asyncio's own factory is raised as it is, and not wrapped.
+        return self._factory_without_request() if requested is None else make_loop(requested)
 
     def new_event_loop(self) -> AbstractEventLoop:
-        """Make a loop, and note where."""
-        return note_origin(self.make())
+        """Make a loop, and record where it is created."""
+        return record_creation(self.make())
 
     def leased_factory(self) -> LoopFactory:
-        """Return what makes the loops that are leased in the present context."""
-        unasked = not self._may_be_asked or self._factory_asked_for() is None
-        if unasked and self._factory_unasked is asyncio.SelectorEventLoop:
-            return Reusing(self._factory_unasked, self.new_event_loop)
+        """Return a factory for loops that are leased in the present context."""
+        requested = self._may_request_factory and self._requested_factory() is not None
+        if not requested and self._factory_without_request is asyncio.SelectorEventLoop:
+            return ReusableFactory(self._factory_without_request)
         return self.new_event_loop
 
     def factory_in_use(self) -> LoopFactory:
-        """Return what :meth:`make` calls in the present context."""
-        asked_for = self._factory_asked_for()
-        return self._factory_unasked if asked_for is None else asked_for
+        """Return the factory that :meth:`make` calls in the present context."""
+        requested = self._requested_factory()
+        return self._factory_without_request if requested is None else requested
 
-    def _factory_asked_for(self) -> LoopFactory | None:
-        return self.resolver.factory() if self.given_factory is None else self.given_factory
+    def _requested_factory(self) -> LoopFactory | None:
+        return factory_of(self.resolver) if self.given_factory is None else self.given_factory
 
-    # --- where a loop is missing ---
+    # --- a missing loop ---
 
-    def remedy(self) -> Literal["lease", "legacy", "error"]:
-        """Say what is done about a loop that is missing in the present context, without doing it."""
+    def missing_action(self) -> Literal["lease", "legacy", "error"]:
+        """Return what :meth:`handle_missing` does in the present context."""
         if self.missing == "create":
             return "lease"
-        return "legacy" if self.missing == "asyncio" and self._may_make_legacy_loop() else "error"
+        may_create = self.missing == "asyncio" and self.legacy_loop.may_be_created()
+        return "legacy" if may_create and not self.resolver.bindings.was_set() else "error"
 
-    def make_up_for_missing(self, asked: _Asked | None = None) -> AbstractEventLoop:
-        """Do it.
+    def handle_missing(self, policy: _Policy | None = None) -> AbstractEventLoop:
+        """Handle a missing loop as ``missing`` says.
 
         Args:
-            asked: the policy, where it may make and set loops in a way of its own.
+            policy: the policy, if its class may override how loops are made and set.
+
+        Returns:
+            the loop that is bound now.
+
+        Raises:
+            NoCurrentLoopError: no loop may be created here.
         """
-        remedy = self.remedy()
-        if remedy == "lease":
-            return self.resolver.lease(self.leased_factory() if asked is None else asked.new_event_loop)
-        asked = self if asked is None else asked
-        if remedy == "legacy":
-            asked.set_event_loop(self._make_legacy_loop(asked))
+        action = self.missing_action()
+        if action == "lease":
+            return self.resolver.bindings.lease(self.leased_factory() if policy is None else policy.new_event_loop)
+        if action == "legacy":
+            made_by: _Policy = self if policy is None else policy
+            made_by.set_event_loop(self.legacy_loop.get_or_create(made_by.new_event_loop, self._getter_code))
             loop = self.resolver.get()
             if loop is not None:
                 return loop
-        raise self.nothing_here()
+        raise self.no_loop_error()
 
-    def leave_legacy_loop(self) -> None:
-        """Have another one made where one is needed; called in a forked child, the one there is being the parent's."""
-        if self._legacy_loop is not None:
-            keep_inherited(self._legacy_loop)
-            self._legacy_loop = None
-
-    def legacy_loop(self) -> AbstractEventLoop | None:
-        """Return the loop that was made unasked for: one, for all contexts of the main thread that have none.
-
-        Kept alive until it is closed, as asyncio's policy keeps it: the contexts that have it bound may all be gone
-        before what was scheduled on it has run.
-        """
-        loop = self._legacy_loop
-        if loop is not None and loop.is_closed():
-            loop = self._legacy_loop = None
-        return loop
-
-    def _may_make_legacy_loop(self) -> bool:
-        return (
-            CREATES_IMPLICITLY
-            and threading.get_ident() == threading.main_thread().ident  # current_thread() may make a dummy thread
-            and not self.resolver.marked()
-        )
-
-    def _make_legacy_loop(self, asked: _Asked) -> AbstractEventLoop:
-        loop = self.legacy_loop()
-        if loop is None:
-            if CREATION_WARNS:
-                _, level = caller(beyond=self._getters_code)
-                warnings.warn("There is no current event loop", DeprecationWarning, stacklevel=level)
-            loop = self._legacy_loop = asked.new_event_loop()
-        return loop
-
-    def nothing_here(self) -> NoCurrentLoopError:
-        """Return what is raised where there is no loop, and none may be made."""
+    def no_loop_error(self) -> NoCurrentLoopError:
+        """Return the error for a context that has no loop and for which none may be created."""
         return NoCurrentLoopError(
             f"There is no current event loop in thread {thread_name()}. ({self.resolver.describe()} has none"
-            f"{self._loop_of_another_thread()}. Run async code with asyncio.run(); or bind a loop here with "
-            "asyncio.set_event_loop(); or have one made wherever it is missing: "
+            f"{self._loop_of_another_thread()}. Run async code with asyncio.run(); or bind a loop with "
+            "asyncio.set_event_loop(); or have missing loops created: "
             'ctxpolicy.install(missing="create").)'
         )
 
@@ -221,10 +225,6 @@ class Answers:
         if binding is None or binding.loop is None:
             return ""
         return f" of its own: {binding.loop!r} was bound in thread {thread_name(binding.thread)}"
-
-
-def _chooses_loops(resolver: ContextResolver) -> bool:
-    return type(resolver).factory is not ContextResolver.factory or resolver.factory() is not None
 
 
 def _code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -1,103 +1,98 @@
-"""Put a policy in force process-wide, or a resolver in one contextvars context, and undo it."""
+"""Puts a policy in force for the whole process, and undoes it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import warnings
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, final
 
-from ctxpolicy._asyncio.forked_loops import keep_inherited
+from ctxpolicy._asyncio.forked_loops import keep_alive
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncios_own
-from ctxpolicy._callsite import caller
-from ctxpolicy._fork import HOST, POLICY, living, renew_after_fork
-from ctxpolicy._loops.pool import spares
-from ctxpolicy._policy import override
-from ctxpolicy._policy.passthrough import DispatchPolicy
+from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncio_default
+from ctxpolicy._fork import HOST, renew_after_fork
+from ctxpolicy._loops.pool import loop_pool
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import InstallationError, OptionError
-from ctxpolicy.resolvers._registry import shared_resolver
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["Installation", "install", "installed", "using"]
+__all__ = ["Installation", "install", "installations", "installed", "policy_text"]
 
 
-class _Turn:
-    """Whose turn it is to change what is in force, and how many changes that thread is in."""
+class _ChangeLock:
+    """Held by the thread that changes what is in force. ``depth`` counts the nested changes of that thread."""
 
-    __slots__ = ("changes", "lock")
+    __slots__ = ("depth", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.changes = 0
+        self.depth = 0
 
 
-class _State:
-    """What is installed, oldest first; one thread at a time changes it.
+def _do_nothing() -> None:
+    pass
+
+
+class _Installations:
+    """The installations of the process. One thread at a time changes what is in force.
 
     Attributes:
-        dispatch: what ``using`` has put in force, where nothing of ours was.
-        choices: what ``using`` has chosen and some contextvars context has still: the block's own, or a copy of it.
-        blocks: how many ``using`` blocks are open.
+        stack: the installations, oldest first.
+        after_uninstall: called inside the change that uninstalls a policy.
+        after_change: called after each change, by the thread that made it.
     """
 
     def __init__(self) -> None:
-        self.turn = _Turn()
         self.stack: list[Installation] = []
-        self.dispatch: Installation | None = None
-        self.choices: set[weakref.ref[override.Choice]] = set()
-        self.blocks = 0
+        # using() sets these two hooks, because this module must not import its module.
+        self.after_uninstall: Callable[[], None] = _do_nothing
+        self.after_change: Callable[[], None] = _do_nothing
+        self._change_lock = _ChangeLock()
 
     def after_fork(self) -> None:
-        self.turn = _Turn()
+        """Replace the lock, which another thread of the parent may hold; called in a forked child."""
+        self._change_lock = _ChangeLock()
         for installation in self.stack:
             installation.after_fork()
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Change what is in force, alone; what using() has put there ends after it, if that is due."""
-        turn = self.turn  # a forked child begins another
+        """Let this thread alone change what is in force during the block."""
+        change = self._change_lock  # the same one at both ends, also in a forked child
         try:
-            with turn.lock:
-                turn.changes += 1
+            with change.lock:
+                change.depth += 1
                 try:
                     yield
                 finally:
-                    turn.changes -= 1
+                    change.depth -= 1
         finally:
-            self.tidy()
+            self.after_change()
 
-    def keep(self, choice: override.Choice) -> None:
-        """Keep what using() has put in force until no contextvars context has ``choice`` any more."""
-        self.choices.add(weakref.ref(choice, self._gone))
-
-    def _gone(self, reference: weakref.ref[override.Choice]) -> None:
-        self.choices.discard(reference)
-        self.tidy()
-
-    def tidy(self) -> None:
-        """End what using() has put in force, once nobody has a choice any more.
-
-        Called in any thread at any time, by the garbage collector too: where somebody is in a change it is left to
-        them, who come here at its end.
-        """
-        due = self.dispatch is not None and not self.choices and not self.blocks
-        if due and (turn := self.turn).lock.acquire(blocking=False):
+    def call_unless_changing(self, action: Callable[[], None]) -> None:
+        """Call ``action`` under the lock, unless a thread (this one included) is inside a change. Never waits."""
+        change = self._change_lock
+        if change.lock.acquire(blocking=False):
             try:
-                if self.dispatch is not None and not turn.changes:
-                    _end_dispatch(self.dispatch)
+                if not change.depth:
+                    action()
             finally:
-                turn.lock.release()
+                change.lock.release()
+
+    def has_policy(self, policy: object) -> bool:
+        """Return whether an installation put ``policy`` in force."""
+        return any(each.policy is policy for each in self.stack)
+
+    def would_restore(self, policy: object) -> bool:
+        """Return whether an installation will put ``policy`` in force again when it is uninstalled."""
+        return any(each.previous is policy for each in self.stack)
 
 
-_state: Final = _State()
+installations: Final = _Installations()
 renew_after_fork(host, HOST)
-renew_after_fork(_state, HOST)
+renew_after_fork(installations, HOST)
 
 
 @final
@@ -106,70 +101,70 @@ class Installation:
 
     Attributes:
         policy: the policy.
+        previous: what :meth:`uninstall` restores: another policy, or ``None`` for asyncio's default one.
     """
 
     def __init__(self, policy: ContextPolicy) -> None:
         self.policy = policy
-        with _state.change():
-            if any(other.policy is policy for other in _state.stack):
+        with installations.change():
+            if installations.has_policy(policy):
                 raise InstallationError(
-                    f"{policy!r} is installed already, and cannot be again (in thread {thread_name()}): make a new "
-                    "ContextPolicy, or uninstall this one first"
+                    f"{policy!r} is installed already and cannot be installed twice (in thread {thread_name()}). "
+                    "Create another ContextPolicy, or uninstall this one first."
                 )
-            self._former = host.in_force()
-            policy.take_over(self._former)
+            self.previous: Any = host.in_force()
+            policy.take_over(self.previous)
             policy.own_resolver.installed()
             try:
                 host.force(policy)
             except BaseException:
                 policy.own_resolver.uninstalled()
                 raise
-            _state.stack.append(self)
+            installations.stack.append(self)
 
     def uninstall(self) -> None:
-        """Restore what was in force before.
+        """Restore the policy that was in force before.
 
         May be called in any thread, also while loops run.
 
         Raises:
-            InstallationError: this is not installed (any more), or something else is in force now. Nothing is
+            InstallationError: the policy is not installed (any more), or another policy is in force now. Nothing is
                 changed then.
         """
-        with _state.change():
+        with installations.change():
             self._check()
-            _state.stack.remove(self)
-            host.force(self._former)
-            spares.close()
+            installations.stack.remove(self)
+            host.force(self.previous)
+            loop_pool.close()
             try:
-                self.policy.return_watcher(self._former)
+                self.policy.return_watcher(self.previous)
                 self.policy.own_resolver.uninstalled()
             finally:
-                if _state.blocks:
-                    _heed_blocks()
+                installations.after_uninstall()
 
     def after_fork(self) -> None:
-        """Have the policy that was in force before forget the loops of the parent; called in a forked child."""
-        if not isinstance(self._former, ContextPolicy):  # which sees to it itself
-            keep_inherited(forget_after_fork(self._former))  # to drop a loop is to close it, and the parent has it open
+        """Have the previous policy forget the loops of the parent; called in a forked child."""
+        if not isinstance(self.previous, ContextPolicy):  # a ContextPolicy has its own hook
+            # A dropped loop closes itself, and the parent has this loop open.
+            keep_alive(forget_after_fork(self.previous))
 
     def _check(self) -> None:
-        if self not in _state.stack:
+        if self not in installations.stack:
             raise InstallationError(
-                f"{self.policy!r} is not installed (any more), and cannot be uninstalled in thread {thread_name()}: "
-                "uninstall an installation once, or use it as a with block"
+                f"{self.policy!r} is not installed (any more) and cannot be uninstalled in thread {thread_name()}. "
+                "Uninstall an installation once, or use it as a with block."
             )
         now = host.in_force()
         if now is self.policy:
             return
-        if any(other.policy is now for other in _state.stack):
+        if installations.has_policy(now):
             raise InstallationError(
-                f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {now!r} was installed after it; "
-                "uninstall that one first"
+                f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {now!r} was installed after it. "
+                "Uninstall that policy first."
             )
         raise InstallationError(
-            f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {_name(now)} has taken its place since, "
-            "by asyncio.set_event_loop_policy(). Set this policy again before you uninstall it, or leave things as "
-            "they are."
+            f"{self.policy!r} cannot be uninstalled in thread {thread_name()}: {policy_text(now)} has replaced it, by "
+            "asyncio.set_event_loop_policy(). Set this policy again before you uninstall it, or do not uninstall it."
         )
 
     def __enter__(self) -> Installation:
@@ -178,28 +173,28 @@ class Installation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self in _state.stack:
+        if self in installations.stack:
             self.uninstall()
 
     def __repr__(self) -> str:
-        state = "installed" if self in _state.stack else "uninstalled"
+        state = "installed" if self in installations.stack else "uninstalled"
         return f"<Installation of {self.policy!r}, {state}>"
 
 
 def install(what: ContextPolicy | ContextResolver | str = "contextvar", /, **options: Any) -> Installation:
     """Put a policy in force for the whole process.
 
-    May be called in any thread, also while a loop runs: running loops are not touched.
+    May be called in any thread, also while a loop runs: running loops are not affected.
 
     Args:
         what: a resolver, the registered name of one, or a :class:`ContextPolicy`.
-        options: those of :class:`ContextPolicy`, ``missing`` and ``loop_factory``.
+        options: the options of :class:`ContextPolicy`: ``missing`` and ``loop_factory``.
 
     Returns:
-        what undoes it: ``.uninstall()``, or a ``with`` block.
+        the installation: uninstall the policy with its ``uninstall()``, or use it in a ``with`` statement.
 
     Raises:
-        CtxPolicyError: an argument cannot be used; what was in force still is.
+        CtxPolicyError: an argument is invalid; the policy in force is unchanged.
     """
     if not isinstance(what, ContextPolicy):
         unknown = options.keys() - {"missing", "loop_factory"}
@@ -207,115 +202,15 @@ def install(what: ContextPolicy | ContextResolver | str = "contextvar", /, **opt
             raise OptionError(f"install() takes missing and loop_factory, not {', '.join(sorted(unknown))}")
         what = ContextPolicy(what, **options)
     elif options:
-        raise OptionError(f"install() of a policy takes no options ({', '.join(options)}): give them to the policy")
+        raise OptionError(f"install() of a policy takes no options ({', '.join(options)}): pass them to the policy")
     return Installation(what)
 
 
 def installed() -> list[ContextPolicy]:
-    """Return the policies that are installed, the last one last."""
-    return [installation.policy for installation in _state.stack]
+    """Return the installed policies, the last one last."""
+    return [installation.policy for installation in installations.stack]
 
 
-@final
-class using:  # noqa: N801 - reads as the statement that it is part of
-    """Put a resolver in force in this contextvars context only: ``with using("task"): ...``.
-
-    Tasks, ``to_thread`` calls and handles made in the block are copies of the context and keep the resolver after it;
-    plain threads do not get it, but with ``-X thread_inherit_context=1`` (Python 3.14 and later). Where no
-    :class:`ContextPolicy` is in force one is for as long as any block is open or such a copy is alive (on PyPy, until
-    the collector finds that none is): it passes on to the policy that was there whatever belongs to no block.
-
-    Args:
-        what: a resolver, or the registered name of one (the same instance for the same name each time).
-
-    Warns:
-        RuntimeWarning: at the end, where somebody has put a policy in force that heeds no blocks; it stays.
-
-    Raises:
-        InstallationError: at the end, where the block is left in another contextvars context than it was entered in,
-            or out of order.
-    """
-
-    def __init__(self, what: ContextResolver | str, /) -> None:
-        self.resolver: Final = shared_resolver(what)
-        self._choice: override.Choice | None = None
-
-    def __enter__(self) -> ContextResolver:
-        if self._choice is not None:
-            raise InstallationError("this using block is entered already: make one for each with statement")
-        choice = override.Choice(self.resolver)
-        _enter_block(choice)
-        self._choice = choice
-        choice.enter()
-        return self.resolver
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._choice is None:
-            raise InstallationError("this using block is not entered")
-        try:
-            self._choice.leave()
-        finally:
-            self._choice = None
-            _leave_block(self.resolver)
-
-
-def _enter_block(choice: override.Choice) -> None:
-    with _state.change():
-        choice.resolver.installed()
-        try:
-            if not override.in_use():
-                override.start_use()
-                for policy in living(POLICY):
-                    policy.scope()
-            _heed_blocks()
-        except BaseException:
-            choice.resolver.uninstalled()
-            raise
-        _state.blocks += 1
-        _state.keep(choice)
-
-
-def _leave_block(resolver: ContextResolver) -> None:
-    with _state.change():
-        _state.blocks -= 1
-        try:
-            _see_that_blocks_were_heeded()
-        finally:
-            resolver.uninstalled()
-
-
-def _heed_blocks() -> None:
-    policy = host.in_force()
-    if not isinstance(policy, ContextPolicy):  # which heeds them itself
-        if _state.dispatch is not None:  # and somebody has put another policy in its place
-            _state.stack.remove(_state.dispatch)
-        _state.dispatch = None
-        _state.dispatch = Installation(DispatchPolicy(host.own() if policy is None else policy))
-
-
-def _end_dispatch(dispatch: Installation) -> None:
-    if any(other._former is dispatch.policy for other in _state.stack):
-        return  # installed inside the block and still in force: its end is this one's end too
-    _state.dispatch = None
-    if host.in_force() is dispatch.policy:
-        dispatch.uninstall()
-    else:  # somebody has put another policy in its place
-        _state.stack.remove(dispatch)
-
-
-def _see_that_blocks_were_heeded() -> None:
-    now = host.in_force()
-    if _state.dispatch is not None and not isinstance(now, ContextPolicy):
-        warnings.warn(
-            f"{_name(now)} has been put in force by asyncio.set_event_loop_policy() while using blocks were open (one "
-            f"is left in thread {thread_name()}), and stays: the resolvers of those blocks have not been asked since. "
-            "Set policies outside of using blocks, or call ctxpolicy.install().",
-            RuntimeWarning,
-            stacklevel=caller()[1],
-        )
-
-
-def _name(policy: object) -> str:
-    return "asyncio's default policy" if is_asyncios_own(policy) else repr(policy)
+def policy_text(policy: object) -> str:
+    """Return how messages call ``policy``."""
+    return "asyncio's default policy" if is_asyncio_default(policy) else repr(policy)

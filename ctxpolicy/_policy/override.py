@@ -1,6 +1,7 @@
-"""Scope a resolver to one contextvars context: the setting that ``using`` makes, and how a policy heeds it.
+"""Overrides the resolver in one contextvars context: the setting behind ``using``, and how a policy looks it up.
 
-Programs that never call ``using`` never come here: a policy puts these closures around its own at the first ``using``.
+A program that never calls ``using`` does not import this module: a policy wraps these closures around its own at the
+first ``using``.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from ctxpolicy.errors import InstallationError
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
-__all__ = ["Choice", "chosen", "in_use", "scoped_getter", "scoped_setter", "start_use"]
+__all__ = [
+    "Override",
+    "overriding_getter",
+    "overriding_resolver",
+    "overriding_setter",
+]
 
 
 class _Settings(ContextVarsRegistry):
-    choice: Any = None
+    override: Any = None
 
 
 _settings: Final = _Settings()
-# The C getter: the descriptor's own way in Python costs four frames.
-_present: Final[Callable[[], Choice | None]] = _Settings.choice.get_raw
+# The variable's C getter: reading the attribute of the registry takes four Python frames.
+_present: Final[Callable[[], Override | None]] = _Settings.override.get_raw
 
 
 @final
-class Choice:
-    """A resolver chosen for a contextvars context and its copies, from :meth:`enter` to :meth:`leave`.
+class Override:
+    """A resolver that overrides the policy's in a contextvars context and its copies.
 
     Attributes:
         resolver: the resolver.
@@ -41,85 +47,73 @@ class Choice:
 
     def __init__(self, resolver: ContextResolver) -> None:
         self.resolver = resolver
-        self._outer: Choice | None = None
+        self._outer: Override | None = None
         self._setting: AbstractContextManager[Any] | None = None
         self._ended = False
 
     def enter(self) -> None:
-        """Choose the resolver here."""
+        """Put the override in effect in the present contextvars context."""
         self._outer = _present()
-        self._setting = _settings(choice=self)
+        self._setting = _settings(override=self)
         self._setting.__enter__()
 
     def leave(self) -> None:
-        """Choose again what was chosen before.
+        """Restore the previous override.
 
         Raises:
-            InstallationError: this is not the contextvars context that it was chosen in: it stays chosen there. Or
-                another choice was made in it that still stands: this one ends together with that one.
+            InstallationError: this is not the contextvars context in which the override was entered; it stays in effect
+                there. Or another override that was entered inside this one is still in effect; this one ends together
+                with it.
         """
         if _present() is not self:
-            if self._stands_below():
-                raise self._out_of_order()
-            self._setting = None  # which refers back to this object
-            raise self._elsewhere()
+            if self._is_outer_of_present():
+                self._ended = True
+                raise self._left_out_of_order()
+            self._setting = None  # the setting refers to this object
+            raise self._left_elsewhere()
         try:
             self._reset()
-        except ValueError as error:  # a copy of that context
-            raise self._elsewhere() from error
+        except ValueError as error:  # this is a copy of that context
+            raise self._left_elsewhere() from error
         while self._outer is not None and self._outer._ended:
-            with contextlib.suppress(ValueError):  # this one was made in a copy of that one's context
+            with contextlib.suppress(ValueError):  # this override was entered in a copy of the outer one's context
                 self._outer._reset()
             self._outer = self._outer._outer
 
-    def _stands_below(self) -> bool:
-        choice = _present()
-        while choice is not None and choice is not self:
-            choice = choice._outer
-        self._ended = choice is not None
-        return self._ended
+    def _is_outer_of_present(self) -> bool:
+        inner = _present()
+        while inner is not None and inner is not self:
+            inner = inner._outer
+        return inner is not None
 
     def _reset(self) -> None:
         setting, self._setting = self._setting, None
         if setting is not None:
             setting.__exit__(None, None, None)
 
-    def _out_of_order(self) -> InstallationError:
+    def _left_out_of_order(self) -> InstallationError:
         return InstallationError(
-            f"using({self.resolver!r}) is left, in thread {thread_name()}, before a using block entered in it. "
-            "Leave the last one first; this one ends together with that one."
+            f"using({self.resolver!r}) is left, in thread {thread_name()}, before a using block that was entered "
+            "inside it. Leave the inner block first. This block ends together with the inner one."
         )
 
-    def _elsewhere(self) -> InstallationError:
+    def _left_elsewhere(self) -> InstallationError:
         return InstallationError(
-            f"using({self.resolver!r}) is left, in thread {thread_name()}, in another contextvars context than the one "
-            "that it was entered in: enter and leave it in the same task. It stays chosen there."
+            f"using({self.resolver!r}) is left, in thread {thread_name()}, in another contextvars context than it was "
+            "entered in. Enter and leave the block in the same task. Its resolver stays in effect in the context that "
+            "it was entered in."
         )
 
 
-def chosen() -> ContextResolver | None:
-    """Return the resolver that is chosen in the present contextvars context, ``None`` where none is."""
-    choice = _present()
-    return None if choice is None else choice.resolver
+def overriding_resolver() -> ContextResolver | None:
+    """Return the resolver that overrides the policy's in this contextvars context, ``None`` if there is none."""
+    present = _present()
+    return None if present is None else present.resolver
 
 
-class _Use:
-    started = False
-
-
-def in_use() -> bool:
-    """Tell whether ``using`` was ever called in this process."""
-    return _Use.started
-
-
-def start_use() -> None:
-    """Have every policy made from now on heed ``using`` blocks."""
-    _Use.started = True
-
-
-def scoped_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-    """Return a getter that asks the chosen resolver where one is chosen, else ``base``."""
-    outside, inside, present = base.getter(miss), _CHOSEN.getter(miss), _present
+def overriding_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
+    """Return a getter that asks the overriding resolver if there is one, else ``base``."""
+    outside, inside, present = base.getter(miss), _OVERRIDING.getter(miss), _present
 
     def get_event_loop() -> AbstractEventLoop:
         return outside() if present() is None else inside()
@@ -127,9 +121,9 @@ def scoped_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) 
     return get_event_loop
 
 
-def scoped_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a setter that tells the chosen resolver where one is chosen, else ``base``."""
-    outside, inside, present = base.setter(other), _CHOSEN.setter(other), _present
+def overriding_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a setter that calls the overriding resolver if there is one, else ``base``."""
+    outside, inside, present = base.setter(other), _OVERRIDING.setter(other), _present
 
     def set_event_loop(loop: Any) -> None:
         if present() is None:
@@ -140,13 +134,13 @@ def scoped_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callab
     return set_event_loop
 
 
-class _ChosenResolver(DelegatingResolver):
-    """Delegates to the chosen resolver; asked only where one is chosen."""
+class _OverridingResolver(DelegatingResolver):
+    """Delegates to the overriding resolver; called only if there is one."""
 
     def present(self) -> ContextResolver:
-        resolver = chosen()
+        resolver = overriding_resolver()
         assert resolver is not None
         return resolver
 
 
-_CHOSEN: Final = _ChosenResolver()
+_OVERRIDING: Final = _OverridingResolver()

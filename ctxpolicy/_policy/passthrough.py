@@ -1,4 +1,4 @@
-"""The policy that is in force while ``using`` blocks are open where no policy of ours is installed."""
+"""The policy that is in force while ``using`` blocks are open and no policy of ours is installed."""
 
 from __future__ import annotations
 
@@ -8,100 +8,121 @@ from typing import Any
 
 from ctxpolicy._asyncio.capabilities import HAS_CHILD_WATCHERS
 from ctxpolicy._asyncio.host import Policy
-from ctxpolicy._asyncio.other_policies import is_own_way
+from ctxpolicy._asyncio.other_policies import (
+    child_watcher_of,
+    current_loop_getter,
+    current_loop_of,
+    handles_missing_like_asyncio,
+    note_loop_set,
+    was_loop_set,
+)
 from ctxpolicy._policy import override
 from ctxpolicy._policy.policy import ContextPolicy
 from ctxpolicy._threads import thread_name
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["DispatchPolicy"]
+__all__ = ["PassThroughPolicy"]
 
 
-class DispatchPolicy(ContextPolicy):
-    """Answers for the chosen resolver inside ``using`` blocks, and passes all else on to the policy that was there.
+class PassThroughPolicy(ContextPolicy):
+    """Asks the overriding resolver inside ``using`` blocks, and passes every other call on to the previous policy.
 
     Args:
-        former: that policy.
+        previous: the previous policy.
     """
 
-    def __init__(self, former: Policy) -> None:
-        self._former: Any = former
-        super().__init__(_AsynciosResolver(former) if is_own_way(former) else _ForwardingResolver(former))
-        self.scope()
+    def __init__(self, previous: Policy) -> None:
+        self._previous: Any = previous
+        like_asyncio = handles_missing_like_asyncio(previous)
+        super().__init__(_AsyncioResolver(previous) if like_asyncio else _ForwardingResolver(previous))
+        self.enable_overrides()
         if HAS_CHILD_WATCHERS:
-            # The methods themselves: from 3.12 on they blame their warning on whoever calls them.
-            self.get_child_watcher = former.get_child_watcher  # type: ignore[attr-defined]
-            self.set_child_watcher = former.set_child_watcher  # type: ignore[method-assign, attr-defined]
+            # The methods themselves, without a wrapper: from 3.12 on they attribute their warning to their caller.
+            self.get_child_watcher = previous.get_child_watcher  # type: ignore[attr-defined]  # up to 3.13
+            self.set_child_watcher = previous.set_child_watcher  # type: ignore[method-assign, attr-defined]  # likewise
 
     @property
-    def former(self) -> Policy:
-        """The policy that was there."""
-        return self._former  # type: ignore[no-any-return]
+    def previous(self) -> Policy:
+        """The previous policy."""
+        return self._previous  # type: ignore[no-any-return]  # any object that was set as a policy
 
-    def borrow_watcher(self, former: Any) -> None:
-        """Leave the child watcher where it is; this policy has the former one's methods for it."""
+    def borrow_watcher(self, previous: Any) -> None:
+        """Leave the child watcher to the previous policy, whose methods for it this policy uses."""
 
     @property
     def _watcher(self) -> Any:
-        # What set_event_loop() attaches in a using block; outside of any, the former policy's own attaches it.
-        return None if override.chosen() is None else getattr(self._former, "_watcher", None)
+        # In a using block, set_event_loop() attaches this watcher. Outside, the previous policy's own method does.
+        return None if override.overriding_resolver() is None else child_watcher_of(self._previous)
 
     @_watcher.setter
     def _watcher(self, watcher: Any) -> None:
-        pass  # asyncio's __init__ says that there is none
+        pass  # asyncio's __init__ assigns None
 
     def __repr__(self) -> str:
-        return f"<the policy of using() over {self._former!r}>"
+        return f"<the policy of using() over {self._previous!r}>"
 
 
 class _ForwardingResolver(ContextResolver):
-    """The contexts of somebody else's policy."""
+    """The contexts of a policy that is not ours."""
 
     def __init__(self, policy: Any) -> None:
-        self._policy = policy
+        self.policy = policy
 
     def get(self) -> AbstractEventLoop | None:
-        # A policy has no way to ask without making: this is where most keep it.
-        loop: AbstractEventLoop | None = getattr(getattr(self._policy, "_local", None), "_loop", None)
-        return loop
+        return current_loop_of(self.policy)
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        self._policy.set_event_loop(loop)
+        self.policy.set_event_loop(loop)
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         def get_event_loop() -> AbstractEventLoop:
-            loop: AbstractEventLoop = self._policy.get_event_loop()
+            loop: AbstractEventLoop = self.policy.get_event_loop()
             return loop
 
         return get_event_loop
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        self.set(loop)
+    @property
+    def bindings(self) -> Bindings:
+        return _ForwardingBindings(super().bindings, self)
 
     def describe(self) -> str:
-        return f"the present context of {self._policy!r}"
+        return f"the present context of {self.policy!r}"
 
 
-class _AsynciosResolver(_ForwardingResolver):
-    """The threads of asyncio's own policy; what is done where a loop is missing is left to ours, which does the same.
+class _AsyncioResolver(_ForwardingResolver):
+    """The threads of asyncio's own policy. A missing loop is handled by our policy, which does what asyncio's does.
 
-    Asked itself, asyncio's policy would blame the warning of 3.12 and 3.13 on the frame of ours that asks.
+    asyncio's policy is not asked, because it would attribute the warning of 3.12 and 3.13 to a frame of ours.
     """
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        policy = self._policy
-
-        def get_event_loop() -> AbstractEventLoop:
-            loop: AbstractEventLoop | None = policy._local._loop  # read anew: asyncio replaces _local after a fork
-            return miss() if loop is None else loop
-
-        return get_event_loop
+        return current_loop_getter(self.policy, miss)
 
     def describe(self) -> str:
         return f"thread {thread_name()}"
 
-    def mark(self) -> None:
-        self._policy._local._set_called = True
+    @property
+    def bindings(self) -> Bindings:
+        return _AsyncioBindings(super().bindings, self)
 
-    def marked(self) -> bool:
-        return bool(getattr(self._policy._local, "_set_called", True))
+
+class _ForwardingBindings(WrappedBindings):
+    """Sets loops with the policy's own method, which notes by itself that a loop was set."""
+
+    def __init__(self, inner: Bindings, resolver: _ForwardingResolver) -> None:
+        super().__init__(inner)
+        self._resolver = resolver
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self._resolver.set(loop)
+
+
+class _AsyncioBindings(_ForwardingBindings):
+    """Reads and writes the note of asyncio's policy that a loop was set."""
+
+    def note_set(self) -> None:
+        note_loop_set(self._resolver.policy)
+
+    def was_set(self) -> bool:
+        return was_loop_set(self._resolver.policy)

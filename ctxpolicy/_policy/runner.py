@@ -1,4 +1,4 @@
-"""Run a coroutine as asyncio does, under a resolver."""
+"""Runs a coroutine as asyncio does, under a resolver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctxpolicy._asyncio.capabilities import Runner as _AsyncioRunner
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
-from ctxpolicy._policy.install import using
+from ctxpolicy._policy.using import using
 from ctxpolicy._threads import thread_name
 from ctxpolicy.resolvers.base import ContextResolver
 
@@ -26,10 +26,10 @@ class Runner:
     """Run several coroutines in one loop, as :class:`asyncio.Runner` does (on Python 3.10 too).
 
     Args:
-        resolver: the resolver in force from the beginning to the end, in this contextvars context only, as by
-            :class:`~ctxpolicy.using`; ``None``: the policy in force decides.
-        debug: the loop's debug mode; ``None``: as asyncio decides.
-        loop_factory: makes the loop, a callable or a name; asyncio then does not bind it, and asks no policy.
+        resolver: the resolver in effect from the first use to :meth:`close`, in this contextvars context only, as with
+            :class:`~ctxpolicy.using`; ``None``: the resolver of the policy in force.
+        debug: the loop's debug mode; ``None``: asyncio's default.
+        loop_factory: makes the loop: a callable or a name. asyncio then does not bind the loop, and asks no policy.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Runner:
         factory = None if loop_factory is None else named_loop_factory(loop_factory)
         self._runner = _AsyncioRunner(debug=debug, loop_factory=None if factory is None else lambda: make_loop(factory))
         self._block = None if resolver is None else using(resolver)
-        self._begun = False
+        self._started = False
 
     def __enter__(self) -> Runner:
-        self._begin()
+        self._start()
         self._runner.__enter__()
         return self
 
@@ -58,46 +58,46 @@ class Runner:
         """Run ``coro`` in the loop and return its result.
 
         Args:
-            coro: a coroutine (from 3.14 on any awaitable, as asyncio).
-            context: the contextvars context to run it in; ``None``: the runner's own, a copy of the one in which it
-                was started. (One of your own knows nothing of ``resolver``, unless it is a copy made since.)
+            coro: a coroutine (from 3.14 on any awaitable, as with asyncio).
+            context: the contextvars context to run it in; ``None``: the runner's own, which is a copy of the context
+                in which the runner was started. In a context that was copied before that, ``resolver`` has no effect.
 
         Raises:
             RuntimeError: a loop is running in this thread, or the runner is closed.
         """
-        if running_loop() is None:  # else asyncio's says so, before anything is made
-            self._begin()
+        if running_loop() is None:  # else asyncio's runner raises, and no loop is created
+            self._start()
         return self._runner.run(coro, context=context)
 
     def get_loop(self) -> AbstractEventLoop:
         """Return the runner's loop."""
-        self._begin()
+        self._start()
         return self._runner.get_loop()
 
     def close(self) -> None:
-        """Cancel what is left, shut the loop down and close it.
+        """Cancel the remaining tasks, shut the loop down and close it.
 
         Raises:
-            InstallationError: with a ``resolver``, in another contextvars context than the runner was started in. The
-                loop is closed all the same.
+            InstallationError: the runner has a ``resolver``, and was started in another contextvars context. The loop
+                is closed nevertheless.
         """
         try:
             self._runner.close()
         finally:
-            if self._block is not None and self._begun:
-                self._begun = False
+            if self._block is not None and self._started:
+                self._started = False
                 self._block.__exit__(None, None, None)
 
-    def _begin(self) -> None:
-        if self._block is None or self._begun:
+    def _start(self) -> None:
+        if self._block is None or self._started:
             return
         self._block.__enter__()
         try:
             self._runner.get_loop()
-        except BaseException:  # it is closed, or no loop can be had
+        except BaseException:  # the runner is closed, or no loop can be made
             self._block.__exit__(None, None, None)
             raise
-        self._begun = True
+        self._started = True
 
 
 def run(
@@ -111,16 +111,16 @@ def run(
 
     Args:
         main: the coroutine.
-        resolver, loop_factory, debug: as for :class:`Runner`. Two threads may each run under another resolver at once.
+        resolver, loop_factory, debug: see :class:`Runner`. Two threads may run under different resolvers at once.
 
     Raises:
         RuntimeError: a loop is running in this thread.
     """
     if running_loop() is not None:
-        # Here too, and not only in Runner.run: a loop would be made first.
+        # Checked here too, not only in Runner.run(): a loop would be created first.
         raise RuntimeError(
-            f"ctxpolicy.run() cannot be called from a running event loop (in thread {thread_name()}): await the "
-            "coroutine, or run it by ctxpolicy.block_on(..., nested='isolated')"
+            f"ctxpolicy.run() cannot be called from a running event loop (in thread {thread_name()}). Await the "
+            "coroutine, or run it with ctxpolicy.block_on(..., nested='isolated')."
         )
     with Runner(resolver=resolver, debug=debug, loop_factory=loop_factory) as runner:
         return runner.run(main)

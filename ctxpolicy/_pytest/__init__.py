@@ -1,1 +1,1 @@
-"""What the pytest plugin is made of; :mod:`ctxpolicy.pytest_plugin` is its face."""
+"""The parts of the pytest plugin; :mod:`ctxpolicy.pytest_plugin` holds its hooks and fixtures."""

@@ -1,4 +1,4 @@
-"""What a test has left in a loop is ended, and the loop if it is the test's, in a time that has an end."""
+"""Shut down a loop or tasks that a test has left behind, within a bounded time."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ import asyncio
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Collection, Coroutine
-from concurrent.futures import wait
+from concurrent.futures import Executor, wait
 from typing import Any
 
-from ctxpolicy._asyncio.loop_internals import default_executor, leftovers
-from ctxpolicy._asyncio.running import stepped_out
+from ctxpolicy._asyncio.loop_internals import default_executor, pending_work, silence_destroyed
+from ctxpolicy._asyncio.running import suspended_running_loop
 
-__all__ = ["end", "end_tasks"]
+__all__ = ["end_tasks", "shut_down", "threads_of"]
 
 
-def end(loop: AbstractEventLoop, deadline: float) -> bool:
-    """Cancel what is in ``loop``, shut its asynchronous generators and its default executor down, and close it.
+def shut_down(loop: AbstractEventLoop, deadline: float) -> bool:
+    """Cancel the tasks of ``loop``, shut down its asynchronous generators and its default executor, and close it.
 
-    Not by ``asyncio.Runner``, which waits for ever for a task that does not end when it is cancelled, and for minutes
-    for a thread.
+    ``asyncio.Runner`` is not used: it waits forever for a task that ignores its cancellation, and for minutes for a
+    thread.
 
     Args:
-        deadline: when to close it at the latest, in seconds of ``time.monotonic()``.
+        loop: a loop that does not run.
+        deadline: when to close the loop at the latest, in seconds of ``time.monotonic()``.
 
     Returns:
-        whether everything in it has ended by then.
+        whether everything in the loop has ended before the deadline.
     """
-    ended = not leftovers(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
+    ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # else the log of a later test would say so
+        silence_destroyed(task)  # else the message appears in the log of a later test
     executor = default_executor(loop)
-    loop.close()  # this tells the executor's threads to end, and waits for none
-    for thread in getattr(executor, "_threads", ()):
+    loop.close()  # tells the executor's threads to end, and waits for none of them
+    for thread in threads_of(executor):
         thread.join(max(0.0, deadline - time.monotonic()))
     return ended
 
 
 def end_tasks(tasks: list[asyncio.Task[Any]], patience: float, deadline: float) -> list[asyncio.Task[Any]]:
-    """Have tasks of one loop, which stays, end: they are cancelled where they do not by themselves.
+    """End tasks of one loop, which stays open: wait for them, and cancel those that do not end.
 
     Args:
-        tasks: at least one.
-        patience: how many seconds they are given before, where the loop runs, in another thread.
-        deadline: as for :func:`end`.
+        tasks: at least one task.
+        patience: how many seconds to wait before tasks are cancelled, if the loop runs in another thread.
+        deadline: when to stop waiting, in seconds of ``time.monotonic()``.
 
     Returns:
-        those that had to be cancelled.
+        the tasks that had to be cancelled.
     """
     loop = tasks[0].get_loop()
     _run(loop, asyncio.wait(tasks, timeout=patience if loop.is_running() else 0), deadline)
@@ -56,15 +57,21 @@ def end_tasks(tasks: list[asyncio.Task[Any]], patience: float, deadline: float) 
     return left
 
 
+def threads_of(executor: Executor | None) -> Collection[Any]:
+    """Return the threads of a thread pool; nothing for other executors and for ``None``."""
+    threads: Collection[Any] = getattr(executor, "_threads", ())
+    return threads
+
+
 def _run(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], deadline: float) -> bool:
-    """Have ``loop`` run ``coroutine``; return whether it has ended in time."""
+    """Run ``coroutine`` in ``loop`` until the deadline; return whether it has ended by then."""
     seconds = max(0.0, deadline - time.monotonic())
     if loop.is_running():
         return bool(wait([asyncio.run_coroutine_threadsafe(coroutine, loop)], seconds).done)
-    with stepped_out():
+    with suspended_running_loop():
         task, stop = loop.create_task(coroutine), lambda _: loop.stop()
         task.add_done_callback(stop)
-        # Not by a timeout in the coroutine: where a task is left entered, the loop cannot run any other.
+        # Not a timeout in the coroutine: a loop whose current task was never left can run no other task.
         timer = loop.call_later(seconds, loop.stop)
         loop.run_forever()
     timer.cancel()

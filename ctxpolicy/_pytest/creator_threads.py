@@ -1,6 +1,7 @@
-"""Which thread has made a loop or a thread pool, whoever had it made.
+"""The thread that created a loop or a thread pool.
 
-It is noted for all of asyncio's loops, and for those of other kinds that a loop factory makes.
+The thread is recorded for every loop of asyncio's own classes, regardless of who creates the loop, and for every loop
+that one of the plugin's loop factories makes.
 """
 
 from __future__ import annotations
@@ -14,64 +15,69 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from ctxpolicy._loops.creation import note_origin
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, loop_factory
 
-__all__ = ["birthplace", "noting", "noting_births", "thread_pools"]
+__all__ = ["creator_thread", "recording_creator_threads", "recording_factory", "thread_pools"]
 
 _threads: Final[weakref.WeakKeyDictionary[Any, weakref.ref[threading.Thread]]] = weakref.WeakKeyDictionary()
 
 
-def birthplace(thing: AbstractEventLoop | ThreadPoolExecutor) -> threading.Thread | None:
-    """Return the thread that made ``thing``, ``None`` where that is not known."""
-    thread = _threads.get(thing)
+def creator_thread(created: AbstractEventLoop | ThreadPoolExecutor) -> threading.Thread | None:
+    """Return the thread that created a loop or a thread pool, ``None`` if the thread is not known."""
+    thread = _threads.get(created)
     return None if thread is None else thread()
 
 
 def thread_pools() -> list[ThreadPoolExecutor]:
-    """Return the thread pools that are alive."""
-    made = (reference() for reference in _threads.keyrefs())  # not by an iterator, which another thread may disturb
-    return [thing for thing in made if isinstance(thing, ThreadPoolExecutor)]
+    """Return the recorded thread pools that are alive."""
+    # Not an iteration over the dictionary itself: another thread can add to it meanwhile.
+    alive = (reference() for reference in _threads.keyrefs())
+    return [created for created in alive if isinstance(created, ThreadPoolExecutor)]
 
 
 @contextmanager
-def noting_births() -> Iterator[None]:
-    """Note them in the block; a policy notes only what it makes itself, and ``SelectorEventLoop()`` asks none."""
+def recording_creator_threads() -> Iterator[None]:
+    """Record the threads in the block, by patched constructors.
+
+    A policy is no place to record them: a policy sees only the loops that it makes itself, and a call of
+    ``SelectorEventLoop()`` asks no policy.
+    """
     with ExitStack() as stack:
-        for kind, note in ((BaseEventLoop, _note_loop), (ThreadPoolExecutor, _note)):
-            former = vars(kind)["__init__"]
-            kind.__init__ = _noting(former, note)  # type: ignore[method-assign]
-            stack.callback(setattr, kind, "__init__", former)
+        for kind, record in ((BaseEventLoop, _record_loop), (ThreadPoolExecutor, _record)):
+            previous = vars(kind)["__init__"]
+            kind.__init__ = _recording_init(previous, record)  # type: ignore[method-assign]
+            stack.callback(setattr, kind, "__init__", previous)
         yield
 
 
-def noting(factory: LoopFactory | str) -> LoopFactory:
-    """Return a loop factory that does as ``factory``, and notes the thread."""
+def recording_factory(factory: LoopFactory | str) -> LoopFactory:
+    """Return a loop factory that makes its loops with ``factory`` and records the thread."""
     make = loop_factory(factory)
 
     @functools.wraps(make)
-    def made() -> AbstractEventLoop:
+    def recording() -> AbstractEventLoop:
         loop = make()
-        if isinstance(loop, AbstractEventLoop):  # else the policy complains of it
-            _note(loop)
+        if isinstance(loop, AbstractEventLoop):  # the policy raises for everything else
+            _record(loop)
         return loop
 
-    return made
+    return recording
 
 
-def _note(thing: Any) -> None:
-    _threads[thing] = weakref.ref(threading.current_thread())
+def _record(created: Any) -> None:
+    _threads[created] = weakref.ref(threading.current_thread())
 
 
-def _note_loop(loop: BaseEventLoop) -> None:
-    note_origin(loop)
-    _note(loop)
+def _record_loop(loop: BaseEventLoop) -> None:
+    record_creation(loop)
+    _record(loop)
 
 
-def _noting(former: Callable[..., None], note: Callable[[Any], None]) -> Callable[..., None]:
-    @functools.wraps(former)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        former(self, *args, **kwargs)
-        note(self)
+def _recording_init(previous: Callable[..., None], record: Callable[[Any], None]) -> Callable[..., None]:
+    @functools.wraps(previous)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - the name that a traceback shows
+        previous(self, *args, **kwargs)
+        record(self)
 
     return __init__

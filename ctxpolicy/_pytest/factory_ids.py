@@ -1,4 +1,4 @@
-"""The names by which test ids tell loop factories apart."""
+"""The names of loop factories in test ids."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["by_id"]
+__all__ = ["factories_by_id"]
 
 
-def by_id(factories: Sequence[Any]) -> dict[str, Any]:
-    """Return the factories by ids, which are the same in every process of a run, and each given once."""
+def factories_by_id(factories: Sequence[Any]) -> dict[str, Any]:
+    """Return the factories by test id.
+
+    Every factory has an id of its own, also if several factories have the same name. The ids are the same in every
+    process of a test run.
+    """
     found: dict[str, Any] = {}
     for factory in factories:
         name = unique = _name(factory)
@@ -23,7 +27,7 @@ def by_id(factories: Sequence[Any]) -> dict[str, Any]:
 
 
 def _name(factory: Any) -> str:
-    # Not by repr(), which may hold an address: pytest-xdist stops where its workers' tests go by different ids.
+    # Not repr(), which can contain an address: pytest-xdist stops if its workers collect tests with different ids.
     while isinstance(factory, functools.partial):
         factory = factory.func
     name = factory if isinstance(factory, str) else getattr(factory, "__qualname__", None)

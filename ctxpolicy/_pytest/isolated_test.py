@@ -1,4 +1,4 @@
-"""What holds for one test."""
+"""The isolation of one test."""
 
 from __future__ import annotations
 
@@ -10,109 +10,110 @@ from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy._policy.install import Installation
 from ctxpolicy._policy.policy import ContextPolicy
-from ctxpolicy._pytest.leaks import Owned, Watch
-from ctxpolicy._pytest.running_loop import PutAside
-from ctxpolicy._pytest.task_owners import making
+from ctxpolicy._pytest.fixture_resources import FixtureResources
+from ctxpolicy._pytest.leaks import LeakCheck
+from ctxpolicy._pytest.running_loop import RunningLoopGuard
+from ctxpolicy._pytest.task_owners import set_running_test
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["Test"]
+__all__ = ["IsolatedTest"]
 
 
-class Test:
-    """A test that is isolated, from before its fixtures are made to after they are gone.
+class IsolatedTest:
+    """A test that is isolated, from before its fixtures are set up until after they are torn down.
 
     Attributes:
-        policy: what is in force in it.
-        owned: what it finds and is not its own.
+        policy: the policy in force in the test.
+        fixtures: what fixtures of a wider scope have created.
 
     Args:
-        markers: takes off a running marker that stands.
-        installed: whether the policy is installed already, for the session.
+        guard: unsets a running loop that a fixture of a wider scope has left set.
+        installed: whether the policy is already installed for the session.
     """
 
-    __test__ = False  # of pytest's own, it is not
-
-    def __init__(self, policy: ContextPolicy, owned: Owned, markers: PutAside, installed: bool) -> None:
+    def __init__(
+        self, policy: ContextPolicy, fixtures: FixtureResources, guard: RunningLoopGuard, installed: bool
+    ) -> None:
         self.policy = policy
-        self.owned = owned
-        self._markers = markers
-        self._marker = markers.take()  # a fixture's that lives on: the test before has been relieved of its own
-        self._beneath = host.in_force()
-        self._fixture = False
+        self.fixtures = fixtures
+        self._guard = guard
+        self._running = guard.unset()  # left by a fixture that is still set up: each test's own is unset at its end
+        self._outer_policy = host.in_force()
+        self._in_fixture = False
         self._installation = None if installed else Installation(policy)
         host.force(policy)
-        policy.resolver.clear()
-        self._watch = Watch(owned, policy, markers)
+        policy.resolver.bindings.clear()
+        self._leak_check = LeakCheck(fixtures, policy, guard)
 
-    def insist(self) -> None:
-        """Put the test's policy in force again, where a fixture that is not the test's has put another one."""
+    def reinstate(self) -> None:
+        """Put the test's policy in force again, after a fixture of a wider scope has replaced it."""
         now = host.in_force()
         if now is not self.policy:
-            self._beneath = now
+            self._outer_policy = now
             host.force(self.policy)
 
     @contextmanager
-    def beneath(self, at_its_end: Callable[[Callable[[], object]], None]) -> Iterator[None]:
-        """Have a fixture that lives longer than the test made in the block, as if no test ran.
+    def outside_test(self, add_finalizer: Callable[[Callable[[], object]], None]) -> Iterator[None]:
+        """Set up a fixture of a wider scope in the block, as if no test ran.
 
         Args:
-            at_its_end: takes what is to be called when the fixture is gone.
+            add_finalizer: adds a function that is called when the fixture is torn down.
         """
         __tracebackhide__ = True
-        if self._fixture:  # one that another one asks for
-            with self._unbinding(at_its_end):
+        if self._in_fixture:  # this fixture is requested by another one, which is in such a block already
+            with self._restored_binding(add_finalizer):
                 yield
             return
-        self._fixture = True
-        test = making(None)
+        self._in_fixture = True
+        test = set_running_test(None)
         now = host.in_force()
-        host.force(self._beneath)
+        host.force(self._outer_policy)
         try:
-            with self.owned.adding(), self._unbinding(at_its_end):
+            with self.fixtures.recording(), self._restored_binding(add_finalizer):
                 yield
         finally:
-            self._fixture = False
-            making(test)
-            self._beneath = host.in_force()
+            self._in_fixture = False
+            set_running_test(test)
+            self._outer_policy = host.in_force()
             host.force(now)
-            self._marker = self._markers.take() or self._marker
+            self._running = self._guard.unset() or self._running
 
     def end(self) -> list[str]:
-        """End the test; return a line for each thing that it has left behind."""
-        left = self._watch.clean_up()
+        """End the isolation; return a line for each thing that the test has left behind."""
+        left = self._leak_check.clean_up()
         if self._installation is not None:
             self._installation.uninstall()
-        host.force(self._beneath)
-        self._markers.back(self._marker)
+        host.force(self._outer_policy)
+        self._guard.restore(self._running)
         return left
 
     @contextmanager
-    def _unbinding(self, at_its_end: Callable[[Callable[[], object]], None]) -> Iterator[None]:
-        """Bind here again what was bound before the block; a lease made in it is the fixture's, and ends with it."""
+    def _restored_binding(self, add_finalizer: Callable[[Callable[[], object]], None]) -> Iterator[None]:
+        """Restore after the block what was bound before; a lease made in the block ends with the fixture."""
         __tracebackhide__ = True
         kept: list[Lease] = []
-        at_its_end(lambda: _release(kept))
+        add_finalizer(lambda: _release(kept))
         policy = host.in_force()
         if not isinstance(policy, ContextPolicy):
-            yield  # whose loops the test cannot see
+            yield  # the loops of such a policy are not visible in the test
             return
         resolver = policy.resolver
-        former = resolver.get()
+        previous = resolver.get()
         try:
             yield
         finally:
-            if resolver.get() is not former:
-                _rebind(resolver, former, kept)
+            if resolver.get() is not previous:
+                _restore(resolver, previous, kept)
 
 
-def _rebind(resolver: ContextResolver, former: AbstractEventLoop | None, kept: list[Lease]) -> None:
+def _restore(resolver: ContextResolver, previous: AbstractEventLoop | None, kept: list[Lease]) -> None:
     binding = resolver.binding()
-    if former is not None or binding is None:
-        resolver.set(former)
+    if previous is not None or binding is None:
+        resolver.set(previous)
         return
     if binding.lease is not None:
         kept.append(binding.lease)
-    resolver.clear()
+    resolver.bindings.clear()
 
 
 def _release(leases: list[Lease]) -> None:

@@ -1,4 +1,4 @@
-"""What a test has left behind: found, and made harmless to the next one."""
+"""What a test leaves behind: found, reported, and made harmless to the tests that follow."""
 
 from __future__ import annotations
 
@@ -6,154 +6,116 @@ import asyncio
 import gc
 import threading
 import time
-import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from typing import Any, Final
 
-from ctxpolicy._asyncio.forked_loops import watched
+from ctxpolicy._asyncio.forked_loops import tracked
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.loop_internals import default_executor
+from ctxpolicy._asyncio.loop_internals import default_executor, ident_of_running_thread
 from ctxpolicy._asyncio.running import running_loop
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.lease import open_leases
-from ctxpolicy._loops.pool import spares
-from ctxpolicy._loops.snapshot import references
+from ctxpolicy._loops.pool import loop_pool
+from ctxpolicy._loops.snapshot import refcount
 from ctxpolicy._policy.policy import ContextPolicy
-from ctxpolicy._pytest.bounded_shutdown import end, end_tasks
-from ctxpolicy._pytest.creator_threads import birthplace, thread_pools
-from ctxpolicy._pytest.running_loop import PutAside, leave_task
-from ctxpolicy._pytest.task_owners import left_in, making
+from ctxpolicy._pytest.bounded_shutdown import end_tasks, shut_down
+from ctxpolicy._pytest.creator_threads import creator_thread
+from ctxpolicy._pytest.fixture_resources import FixtureResources
+from ctxpolicy._pytest.running_loop import RunningLoopGuard, leave_current_task
+from ctxpolicy._pytest.task_owners import set_running_test, unfinished_tasks
 
-__all__ = ["Owned", "Watch"]
+__all__ = ["LeakCheck"]
 
-_OUR_THREADS: Final = "ctxpolicy-"  # the pool of isolate() keeps its threads, and a loop in each
-_PATIENCE: Final = 0.5  # seconds that threads which are about to end are given, all together
-_LONG_PATIENCE: Final = 5.0  # seconds that what is in the loops of a test is given to end when it is cancelled
-
-
-class Owned:
-    """What fixtures that live longer than a test have made: it stays, and is no leak."""
-
-    def __init__(self) -> None:
-        self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-        self._executors: weakref.WeakSet[Executor] = weakref.WeakSet()
-
-    @contextmanager
-    def adding(self) -> Iterator[None]:
-        """Add what is made in the block."""
-        __tracebackhide__ = True
-        loops, threads, pools = set(watched()), set(threading.enumerate()), set(thread_pools())
-        try:
-            yield
-        finally:
-            self._loops.update(loop for loop in watched() if loop not in loops)
-            self._threads.update(thread for thread in threading.enumerate() if thread not in threads)
-            self._executors.update(pool for pool in thread_pools() if pool not in pools)
-
-    def add_value(self, value: object) -> None:
-        """Add what such a fixture returns, wherever it was made: an executor starts its threads when it is used."""
-        if isinstance(value, Executor):
-            self._executors.add(value)
-
-    def owns(self, loop: AbstractEventLoop) -> bool:
-        """Tell whether ``loop`` was made so, or by a thread that is owned."""
-        thread = birthplace(loop)
-        return loop in self._loops or (thread is not None and self.owns_thread(thread))
-
-    def owns_thread(self, thread: threading.Thread) -> bool:
-        """Tell whether ``thread`` was made so, or works for an executor that was, or that such a loop or thread has."""
-        loops = [loop for loop in watched() if loop in self._loops or birthplace(loop) in self._threads]
-        pools = [pool for pool in thread_pools() if birthplace(pool) in self._threads]
-        executors = [*self._executors, *pools, *map(default_executor, loops)]
-        return thread in self._threads or any(thread in getattr(each, "_threads", ()) for each in executors)
+_OUR_THREADS: Final = "ctxpolicy-"  # the names of isolate()'s threads, which stay, and so do their loops
+_THREAD_TIMEOUT: Final = 0.5  # seconds to wait for all of a test's threads and tasks that may be about to end
+_SHUTDOWN_TIMEOUT: Final = 5.0  # seconds to wait for what is cancelled in all of a test's loops
 
 
-class Watch:
-    """What is there when a test begins.
+class LeakCheck:
+    """Finds what one test leaves behind, by comparison with what was there when the test began.
 
     Args:
-        owned: what is not the test's.
-        policy: the policy that it finds, and is to leave in force.
-        markers: takes off a running marker that it leaves.
+        fixtures: what is not the test's.
+        policy: the policy in force at the start of the test, which the test has to leave in force.
+        guard: unsets a running loop that the test leaves set.
     """
 
-    def __init__(self, owned: Owned, policy: ContextPolicy, markers: PutAside) -> None:
-        self._test = object()  # what tasks keep, and so contexts, is to hold nothing
-        making(self._test)
-        self._owned = owned
+    def __init__(self, fixtures: FixtureResources, policy: ContextPolicy, guard: RunningLoopGuard) -> None:
+        # Not `self`: tasks and contextvars contexts keep this object, and must keep nothing else alive by it.
+        self._test = object()
+        set_running_test(self._test)
+        self._fixtures = fixtures
         self._policy = policy
-        self._markers = markers
-        self._loops = _by_identity()
+        self._guard = guard
+        self._loops = _loops_by_identity()
         self._threads = set(threading.enumerate())
 
     def clean_up(self) -> list[str]:
-        """Return a line for each thing that the test has left, after making it harmless."""
-        making(None)
-        spares.close()  # which are nobody's leak
-        loops = _by_identity()  # held here: one that is bound only would be gone with its binding, unreported
-        left = [*self._policy_replaced(), *self._marker_left()]
-        self._policy.resolver.clear()  # leases end by this, as they should
-        _reclaim_leases()
-        of_test = [loop for loop in loops.values() if self._is_the_tests(loop)]
+        """Make harmless what the test has left behind; return a line for each leak."""
+        set_running_test(None)
+        loop_pool.close()  # loops kept for reuse are no leak
+        # The dictionary keeps the loops alive: a loop that is only bound would end unreported with its binding.
+        loops = _loops_by_identity()
+        left = [*self._replaced_policy(), *self._running_loop_left()]
+        self._policy.resolver.bindings.clear()  # ends the leases of this context, which are no leak
+        _collect_leases()
+        of_test = [loop for loop in loops.values() if self._is_of_test(loop)]
         for loop in of_test:
-            left += _loop_left(loop)
-        deadline = time.monotonic() + _LONG_PATIENCE
-        left += _not_ended(of_test, deadline)
+            left += _leaks_of_loop(loop)
+        deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
+        left += _shut_down_all(of_test, deadline)
         for loop in loops.values():
-            left += self._tasks_left(loop, deadline)
+            left += self._tasks_left_elsewhere(loop, deadline)
         return [*left, *self._threads_left()]
 
-    def _policy_replaced(self) -> Iterator[str]:
+    def _replaced_policy(self) -> Iterator[str]:
         now = host.in_force()
         if now is not self._policy:
             host.force(self._policy)
             yield f"the event loop policy was replaced by {now!r}: restore it in the test, or in its fixture"
 
-    def _marker_left(self) -> Iterator[str]:
+    def _running_loop_left(self) -> Iterator[str]:
         loop = running_loop()
-        if loop is not None and not self._owned.owns(loop):
-            self._markers.take()
-            yield f"{_name(loop)} is still marked as running in this thread, so that asyncio.run() would be refused"
+        if loop is not None and not self._fixtures.owns_loop(loop):
+            self._guard.unset()
+            yield f"{_name(loop)} is still set as the running loop of this thread, so that asyncio.run() raises"
 
-    def _is_the_tests(self, loop: AbstractEventLoop) -> bool:
-        return id(loop) not in self._loops and not self._owned.owns(loop) and not self._is_foreign(loop)
+    def _is_of_test(self, loop: AbstractEventLoop) -> bool:
+        return id(loop) not in self._loops and not self._fixtures.owns_loop(loop) and not self._is_of_other_thread(loop)
 
-    def _tasks_left(self, loop: AbstractEventLoop, deadline: float) -> Iterator[str]:
-        """End the test's tasks in a loop that is not."""
-        if self._is_the_tests(loop) or _is_ours(birthplace(loop)) or _takes_nothing(loop):
-            return
-        tasks = {task: repr(task) for task in left_in(loop, self._test)}
-        for task in end_tasks([*tasks], _PATIENCE, deadline) if tasks else ():
-            late = "" if task.done() else ", and has not ended since it was cancelled"
-            yield f"{tasks[task]} was left in {_name(loop)} which is not the test's: await it, or cancel it{late}"
-
-    def _is_foreign(self, loop: AbstractEventLoop) -> bool:
-        """Tell whether a thread has made ``loop`` that is not the test's: one from before it, or of our pool."""
-        thread = birthplace(loop)
+    def _is_of_other_thread(self, loop: AbstractEventLoop) -> bool:
+        """Return whether a thread that is not the test's created ``loop``: an older thread, or one of isolate()'s."""
+        thread = creator_thread(loop)
         return (
             thread is not None
             and thread is not threading.current_thread()
             and (thread in self._threads or _is_ours(thread))
         )
 
+    def _tasks_left_elsewhere(self, loop: AbstractEventLoop, deadline: float) -> Iterator[str]:
+        """End the test's tasks in a loop that is not the test's."""
+        if self._is_of_test(loop) or _is_ours(creator_thread(loop)) or _is_out_of_reach(loop):
+            return
+        tasks = {task: repr(task) for task in unfinished_tasks(loop, self._test)}
+        for task in end_tasks([*tasks], _THREAD_TIMEOUT, deadline) if tasks else ():
+            late = "" if task.done() else ", and has not ended since it was cancelled"
+            yield f"{tasks[task]} was left in {_name(loop)} which is not the test's: await it, or cancel it{late}"
+
     def _threads_left(self) -> Iterator[str]:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _THREAD_TIMEOUT
         for thread in set(threading.enumerate()) - self._threads:
-            if not _is_ours(thread) and not self._owned.owns_thread(thread):
+            if not _is_ours(thread) and not self._fixtures.owns_thread(thread):
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     yield f"{thread!r} was left running: join it, or shut its executor down"
 
 
-def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
+def _leaks_of_loop(loop: AbstractEventLoop) -> Iterator[str]:
     name = _name(loop)
-    entered = None if loop.is_running() or _other_thread(loop) is not None else leave_task(loop)
+    entered = None if loop.is_running() or _other_thread(loop) is not None else leave_current_task(loop)
     if entered is not None:
-        yield f"{entered!r} was left as the current task of {name} so that it could run no other"
+        yield f"{entered!r} was left as the current task of {name} which can therefore run no other task"
     for task in asyncio.all_tasks(loop):
         yield f"{task!r} of {name} was never awaited to its end"
     if loop.is_closed():
@@ -166,23 +128,23 @@ def _loop_left(loop: AbstractEventLoop) -> Iterator[str]:
     elif thread is not None:
         yield f"{name} was left open in {thread!r}, which may still use it: close it there"
     else:
-        yield f"{name} was left open: close it, or have asyncio.run() make it"
+        yield f"{name} was left open: close it, or let asyncio.run() make and close it"
 
 
-def _not_ended(loops: list[AbstractEventLoop], deadline: float) -> Iterator[str]:
-    """End the loops that can be; return a line for each that had something in it which did not."""
+def _shut_down_all(loops: list[AbstractEventLoop], deadline: float) -> Iterator[str]:
+    """Shut down the loops that are not in use; return a line for each in which something did not end in time."""
     for loop in loops:
         in_use = loop.is_closed() or loop.is_running() or _other_thread(loop) is not None
-        if not in_use and not end(loop, deadline):
+        if not in_use and not shut_down(loop, deadline):
             yield (
-                f"{_name(loop)} was closed with something in it that had not ended {_LONG_PATIENCE:g} seconds after it "
-                "was cancelled"
+                f"{_name(loop)} was closed with something in it that had not ended {_SHUTDOWN_TIMEOUT:g} seconds after "
+                "it was cancelled"
             )
 
 
 def _other_thread(loop: AbstractEventLoop) -> threading.Thread | None:
-    """Return the thread that has made ``loop``, where that is another one and lives."""
-    thread = birthplace(loop)
+    """Return the thread that created ``loop``, if it is alive and is not this thread."""
+    thread = creator_thread(loop)
     return thread if thread is not threading.current_thread() and thread in threading.enumerate() else None
 
 
@@ -190,22 +152,22 @@ def _is_ours(thread: threading.Thread | None) -> bool:
     return thread is not None and thread.name.startswith(_OUR_THREADS)
 
 
-def _takes_nothing(loop: AbstractEventLoop) -> bool:
-    """Tell whether nothing can be run in ``loop`` from here."""
+def _is_out_of_reach(loop: AbstractEventLoop) -> bool:
+    """Return whether nothing can be run in ``loop`` from here."""
     if loop.is_running():
-        return getattr(loop, "_thread_id", None) == threading.get_ident()  # in another greenlet
-    return loop.is_closed() or _other_thread(loop) is not None  # a thread has it that may run it at any moment
+        return ident_of_running_thread(loop) == threading.get_ident()  # another greenlet of this thread runs it
+    return loop.is_closed() or _other_thread(loop) is not None  # that thread may run the loop at any moment
 
 
-def _reclaim_leases() -> None:
-    """Have the leases that nobody has any more end now, on a Python that does not see to it at once."""
-    if references is None and open_leases():
+def _collect_leases() -> None:
+    """Collect garbage where references are not counted, so that unreferenced leases end now."""
+    if refcount is None and open_leases():
         gc.collect()
 
 
-def _by_identity() -> dict[int, AbstractEventLoop]:
-    return {id(loop): loop for loop in watched()}  # the dictionary keeps them alive, and so the ids theirs
+def _loops_by_identity() -> dict[int, AbstractEventLoop]:
+    return {id(loop): loop for loop in tracked()}  # the values keep the loops alive: no id is used again
 
 
 def _name(loop: Any) -> str:
-    return f"{loop!r}, made at {origin(loop)},"
+    return f"{loop!r}, made at {creation_site(loop)},"

@@ -1,4 +1,7 @@
-"""The names of the options, the marker and the fixtures, and whether a test asks for isolation."""
+"""The names of the plugin's options, marker and fixtures, and the check whether a test uses them.
+
+pytest loads this module in every run. It imports neither asyncio nor the rest of ctxpolicy.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ __all__ = [
     "MISSING",
     "PYTEST_ASYNCIO",
     "STRING_OPTIONS",
-    "asks",
+    "asks_for_isolation",
 ]
 
 MARKER: Final = "ctxpolicy"
@@ -28,14 +31,14 @@ LEAKS: Final = ("error", "warn", "ignore")
 MISSING: Final = ("asyncio", "error", "create")
 FACTORIES: Final = "ctxpolicy_loop_factories"
 PYTEST_ASYNCIO: Final = "ctxpolicy_pytest_asyncio"
-# The ini options that take a string, with their help.
+# The ini options that take a string, with their help texts.
 STRING_OPTIONS: Final = {
-    "ctxpolicy": "isolate all tests by this resolver, such as contextvar",
-    "ctxpolicy_missing": f"what get_event_loop() does where there is no loop: {', '.join(MISSING)}",
+    "ctxpolicy": "isolate all tests with this resolver, such as contextvar",
+    "ctxpolicy_missing": f"what get_event_loop() does in a context without a loop: {', '.join(MISSING)}",
     "ctxpolicy_leaks": f"what to do about what a test leaves behind: {', '.join(LEAKS)}",
 }
 
 
-def asks(item: pytest.Item) -> bool:
-    """Tell whether a test asks to be isolated, by marker or by fixture."""
+def asks_for_isolation(item: pytest.Item) -> bool:
+    """Return whether a test has the marker or uses one of the fixtures."""
     return item.get_closest_marker(MARKER) is not None or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))

@@ -1,4 +1,4 @@
-"""A running marker that a fixture has left set, as sync Playwright does: put aside while tests run."""
+"""A running loop that a fixture leaves set in the thread of the tests, as sync Playwright does: unset for each test."""
 
 from __future__ import annotations
 
@@ -7,30 +7,37 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from ctxpolicy._asyncio.running import Running, enter_running, leave_running, running_loop, stepped_out
+from ctxpolicy._asyncio.running import (
+    Running,
+    restore_running_loop,
+    running_loop,
+    suspended_running_loop,
+    unset_running_loop,
+)
 
-__all__ = ["PutAside", "leave_task"]
+__all__ = ["RunningLoopGuard", "leave_current_task"]
 
 
-def leave_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
-    """Have ``loop``, which is not running, be in no task; return the one that it was left in."""
-    with stepped_out():
-        enter_running((loop, None))  # from 3.14 on a task is known, and left, only while its loop runs
-        _, task = leave_running() or (loop, None)
+def leave_current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
+    """Leave the current task of ``loop``, which does not run; return that task, ``None`` if there was none."""
+    with suspended_running_loop():
+        # From 3.14 on a task can be seen and left only while its loop is the running one.
+        restore_running_loop((loop, None))
+        _, task = unset_running_loop() or (loop, None)
     return task
 
 
-class PutAside:
-    """Takes running markers off this thread, so that tests may run loops of their own.
+class RunningLoopGuard:
+    """Unsets the running loop of this thread, so that tests can run loops of their own.
 
-    A marker whose loop runs in another greenlet is kept with that greenlet from then on, to the end of the session: the
-    fixture works on, in every test. Any other is put back at the end of the test.
+    A running loop that another greenlet runs is kept with that greenlet from then on, to the end of the session: the
+    fixture keeps working in every test. Any other running loop is set again at the end of the test.
     """
 
     def __init__(self) -> None:
         self._per_greenlet = False
 
-    def __enter__(self) -> PutAside:
+    def __enter__(self) -> RunningLoopGuard:
         return self
 
     def __exit__(
@@ -41,16 +48,16 @@ class PutAside:
 
             running_per_greenlet.stop()
 
-    def take(self) -> Running | None:
-        """Take off the marker that stands in this thread; return it, where it is to be put :meth:`back`."""
+    def unset(self) -> Running | None:
+        """Unset the running loop of this thread; return what :meth:`restore` needs to set it again."""
         if running_loop() is not None and "greenlet" in sys.modules and not self._per_greenlet:
             from ctxpolicy._asyncio import running_per_greenlet
 
             running_per_greenlet.start()
             self._per_greenlet = True
-        return leave_running()
+        return unset_running_loop()
 
-    def back(self, marker: Running | None) -> None:
-        """Put a marker back, in place of any that a test has left of a fixture's loop."""
-        leave_running()
-        enter_running(marker)
+    def restore(self, running: Running | None) -> None:
+        """Set a running loop again, in place of the one that a test has left set."""
+        unset_running_loop()
+        restore_running_loop(running)

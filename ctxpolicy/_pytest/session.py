@@ -1,4 +1,4 @@
-"""What isolates tests: the session's policy, and for each test what holds while it runs."""
+"""The isolation of a test session: the session's policy, and the isolated tests one after the other."""
 
 from __future__ import annotations
 
@@ -8,76 +8,81 @@ from typing import Any
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._policy.install import Installation
 from ctxpolicy._policy.policy import ContextPolicy
-from ctxpolicy._pytest.creator_threads import noting, noting_births
-from ctxpolicy._pytest.isolated_test import Test
-from ctxpolicy._pytest.leaks import Owned
-from ctxpolicy._pytest.running_loop import PutAside
+from ctxpolicy._pytest.creator_threads import recording_creator_threads, recording_factory
+from ctxpolicy._pytest.fixture_resources import FixtureResources
+from ctxpolicy._pytest.isolated_test import IsolatedTest
+from ctxpolicy._pytest.running_loop import RunningLoopGuard
 from ctxpolicy._pytest.settings import Settings
-from ctxpolicy._pytest.task_owners import noting_tasks
+from ctxpolicy._pytest.task_owners import recording_task_owners
 from ctxpolicy.resolvers._registry import make_resolver
 from ctxpolicy.resolvers.base import ContextResolver
 
-__all__ = ["Isolation"]
+__all__ = ["IsolatedSession"]
 
 
-class Isolation:
-    """Isolates tests, one after the other.
+class IsolatedSession:
+    """Isolates the tests of a session, one after the other.
 
-    The session's policy is in force from the first test to the end, since fixtures that live longer than a test
-    (pytest-asyncio's runners too) keep what is in force when they are made and put it back at their end. A test with
-    settings of its own has its policy on top of that one, and such fixtures are made beneath it.
+    The session's policy is in force from the first test to the end of the session. The reason: a fixture of a wider
+    scope (one of pytest-asyncio's runners too) remembers the policy in force at its setup, and restores it at its
+    teardown. A test with settings of its own has its policy on top of the session's policy, and fixtures of a wider
+    scope are set up under the session's.
+
+    Attributes:
+        test: the test that is isolated at present, ``None`` between tests.
 
     Args:
         settings: the session's.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.test: Test | None = None
+        self.test: IsolatedTest | None = None
         self._settings = settings
-        self._owned = Owned()
+        self._fixtures = FixtureResources()
         self._policies: dict[tuple[Any, ...], tuple[Settings, ContextPolicy]] = {}
-        self._session = ExitStack()
-        self._standing: ContextPolicy | None = None
+        self._cleanup = ExitStack()
+        self._installed: ContextPolicy | None = None
         self._started = False
 
-    def begin(self, settings: Settings) -> Test:
-        """Begin a test."""
+    def begin(self, settings: Settings) -> IsolatedTest:
+        """Begin the isolation of a test."""
         if not self._started:
             self._start()
         policy = self._policy(settings)
-        self.test = Test(policy, self._owned, self._markers, installed=policy is self._standing)
+        self.test = IsolatedTest(policy, self._fixtures, self._guard, installed=policy is self._installed)
         return self.test
 
     def end(self) -> list[str]:
-        """End the test, if one has begun; return a line for each thing that it has left behind."""
+        """End the isolation of the present test, if there is one; return a line for each thing that it left behind."""
         test, self.test = self.test, None
         return [] if test is None else test.end()
 
     def close(self) -> None:
         """End the session."""
-        self._session.close()
+        self._cleanup.close()
 
     def _start(self) -> None:
         self._started = True
-        self._session.enter_context(noting_births())
-        self._session.enter_context(noting_tasks())
-        self._markers = self._session.enter_context(PutAside())
+        self._cleanup.enter_context(recording_creator_threads())
+        self._cleanup.enter_context(recording_task_owners())
+        self._guard = self._cleanup.enter_context(RunningLoopGuard())
         if self._settings.resolver is not None:
-            self._standing = self._policy(self._settings)
-            self._session.callback(_uninstall, Installation(self._standing))
+            self._installed = self._policy(self._settings)
+            self._cleanup.callback(_uninstall, Installation(self._installed))
 
     def _policy(self, settings: Settings) -> ContextPolicy:
-        """Return the policy for these settings: the same one each time."""
+        """Return the policy for these settings; equal settings get the same policy each time."""
         key = (_identity(settings.resolver), settings.missing, _identity(settings.factory))
         if key not in self._policies:
             resolver = self._resolver(settings.resolver)
-            factory = None if settings.factory is None else noting(settings.factory)
+            factory = None if settings.factory is None else recording_factory(settings.factory)
             policy = ContextPolicy(resolver, missing=settings.missing, loop_factory=factory)
-            self._policies[key] = settings, policy  # with the settings, which keep alive what the key identifies
+            # The settings keep alive the objects whose ids are in the key.
+            self._policies[key] = settings, policy
         return self._policies[key][1]
 
     def _resolver(self, what: ContextResolver | str) -> ContextResolver:
-        # A contextvars context never forgets a variable: one resolver for a name, whatever else a test asks for.
+        # Each name gets one resolver per session: a contextvars context never forgets a variable that was set in it.
         for settings, policy in self._policies.values():
             if _identity(settings.resolver) == _identity(what):
                 return policy.own_resolver
@@ -85,7 +90,8 @@ class Isolation:
 
 
 def _uninstall(installation: Installation) -> None:
-    host.force(installation.policy)  # a fixture may have put another one there, for good
+    # A fixture can have replaced the policy and never restored it; uninstall() would complain.
+    host.force(installation.policy)
     installation.uninstall()
 
 

@@ -1,4 +1,4 @@
-"""What the user has asked the plugin for: by ini file, command line, and marker."""
+"""The plugin's settings for a session and for a test, from the ini file, the command line and markers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 
 from ctxpolicy._loops.factories import loop_factory
-from ctxpolicy._pytest.options import LEAKS, MARKER, MISSING, asks
+from ctxpolicy._pytest.options import LEAKS, MARKER, MISSING, asks_for_isolation
 from ctxpolicy.errors import CtxPolicyError
 from ctxpolicy.resolvers._registry import shared_resolver
 
-__all__ = ["Settings", "of_item", "of_session"]
+__all__ = ["Settings", "settings_of_session", "settings_of_test"]
 
 _DEFAULT: Final = "contextvar"
 _MARKER_OPTIONS: Final = ("resolver", "missing", "loop_factory", "leaks")
@@ -21,43 +21,43 @@ _MARKER_OPTIONS: Final = ("resolver", "missing", "loop_factory", "leaks")
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for a session or a test.
+    """The settings for a session or for a test.
 
     Attributes:
-        resolver: a resolver or the name of one; ``None``: the plugin was not asked for.
+        resolver: a resolver, or the name of one; ``None``: do not isolate.
         missing: as for ``ContextPolicy``.
-        leaks: what to do about them: ``"error"``, ``"warn"`` or ``"ignore"``.
-        factories: loop factories to run tests with that use ``ctxpolicy_loop``, and pytest-asyncio's if ``asyncio``.
-        asyncio: whether pytest-asyncio is to make its loops by them.
-        chosen: whether a marker names the factories, so that the test is run with each, whatever fixtures it uses.
+        leaks: what to do about leaks: ``"error"``, ``"warn"`` or ``"ignore"``.
+        factories: loop factories; a test that uses ``ctxpolicy_loop`` runs once with each.
+        for_pytest_asyncio: whether pytest-asyncio makes its loops with the factories too.
+        from_marker: whether a marker names the factories; the test then runs once with each, whatever fixtures it uses.
     """
 
     resolver: Any
     missing: Any
     leaks: str
     factories: Sequence[Any]
-    asyncio: bool
-    chosen: bool = False
+    for_pytest_asyncio: bool
+    from_marker: bool = False
 
     @property
     def factory(self) -> Any:
-        """The only loop factory, ``None`` where there are several or none."""
+        """The loop factory, ``None`` if there are several or none."""
         return self.factories[0] if len(self.factories) == 1 else None
 
-    def asked_for(self) -> Settings:
-        """Return these, with the default resolver where there is none."""
+    def with_resolver(self) -> Settings:
+        """Return these settings with the default resolver, if they name none."""
         return replace(self, resolver=self.resolver or _DEFAULT)
 
     def with_factory(self, factory: Any) -> Settings:
-        """Return these, with this loop factory alone."""
+        """Return these settings with ``factory`` as the only loop factory."""
         return replace(self, factories=[factory])
 
 
-def of_session(config: pytest.Config) -> Settings:
-    """Return what holds for all tests.
+def settings_of_session(config: pytest.Config) -> Settings:
+    """Return the settings for all tests.
 
     Raises:
-        pytest.UsageError: a value cannot be used.
+        pytest.UsageError: an option has a value that cannot be used.
     """
     leaks = config.getoption("--ctxpolicy-leaks")
     settings = Settings(
@@ -65,29 +65,29 @@ def of_session(config: pytest.Config) -> Settings:
         missing=config.getini("ctxpolicy_missing") or "asyncio",
         leaks=leaks or config.getini("ctxpolicy_leaks") or "warn",
         factories=config.getini("ctxpolicy_loop_factories"),
-        asyncio=config.getini("ctxpolicy_pytest_asyncio"),
+        for_pytest_asyncio=config.getini("ctxpolicy_pytest_asyncio"),
     )
     return _checked(settings, "the configuration")
 
 
-def of_item(item: pytest.Item, session: Settings) -> Settings:
-    """Return what holds for one test: the session's settings, and its markers over them.
+def settings_of_test(item: pytest.Item, session: Settings) -> Settings:
+    """Return the settings for one test: those of the session, overridden by the test's markers.
 
     Raises:
-        pytest.UsageError: a marker's argument cannot be used.
+        pytest.UsageError: a marker has an argument that cannot be used.
     """
     markers = list(item.iter_markers(MARKER))
     if not markers:
-        return session.asked_for() if asks(item) else session
+        return session.with_resolver() if asks_for_isolation(item) else session
     given: dict[str, Any] = {}
-    for marker in reversed(markers):  # the closest one last
+    for marker in reversed(markers):  # the closest marker comes last, and overrides the others
         _check_marker(marker, item.nodeid)
         given.update(marker.kwargs)
     if "loop_factory" in given:
         factories = given.pop("loop_factory")
         given["factories"] = list(factories) if isinstance(factories, (list, tuple)) else [factories]
-        given["chosen"] = True
-    return _checked(replace(session.asked_for(), **given), item.nodeid)
+        given["from_marker"] = True
+    return _checked(replace(session.with_resolver(), **given), item.nodeid)
 
 
 def _check_marker(marker: pytest.Mark, where: str) -> None:

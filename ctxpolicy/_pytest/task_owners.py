@@ -1,8 +1,8 @@
-"""Which tasks a test has made: what it leaves in a loop that a fixture keeps is the test's, not the fixture's.
+"""The test that created a task: what a test leaves in a loop of a fixture belongs to the test, not to the fixture.
 
-Who has made a task shows in its context, a copy of its maker's: the code of a test runs in a context of the test, what
-fixtures that live longer have started does not. So a server's task for a connection is the server's, though it be made
-while a test runs.
+A task runs in a copy of the contextvars context of the code that created the task, and this context names the test.
+The code of a test runs in a context of the test. What a fixture of a wider scope has started does not run in such a
+context: the task that a server creates for a connection is the server's, even if a test runs at that time.
 """
 
 from __future__ import annotations
@@ -16,60 +16,68 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-__all__ = ["left_in", "making", "noting_tasks"]
+from ctxpolicy._asyncio.loop_internals import source_traceback
 
-# Of the task in which anyio's plugin runs tests and their fixtures alike: its context is that of whatever came first.
-_ANYIOS: Final = "TestRunner._run_tests_and_fixtures"
+__all__ = ["recording_task_owners", "set_running_test", "unfinished_tasks"]
 
-_maker: Final[ContextVar[object]] = ContextVar("ctxpolicy_test", default=None)
-_made: Final[weakref.WeakKeyDictionary[asyncio.Task[Any], object]] = weakref.WeakKeyDictionary()
+# The coroutine of the one task in which anyio's plugin runs both tests and fixtures. The context of this task does not
+# tell them apart: it is a copy of the context of whichever came first.
+_ANYIO_RUNNER: Final = "TestRunner._run_tests_and_fixtures"
+
+_owner: Final[ContextVar[object]] = ContextVar("ctxpolicy_test", default=None)
+_owners: Final[weakref.WeakKeyDictionary[asyncio.Task[Any], object]] = weakref.WeakKeyDictionary()
 
 
-class _Now:
+class _Running:
     test: object = None
 
 
-def making(test: object) -> object:
-    """Have tasks be ``test``'s from now on, or nobody's for ``None``; return whose they were before."""
-    former, _Now.test = _Now.test, test
-    _maker.set(test)
-    return former
+def set_running_test(test: object) -> object:
+    """Record ``test`` as the owner of the tasks that are created from now on; return the previous owner.
+
+    Args:
+        test: the test that runs; ``None``: the tasks belong to no test.
+    """
+    previous, _Running.test = _Running.test, test
+    _owner.set(test)
+    return previous
 
 
-def left_in(loop: AbstractEventLoop, test: object) -> list[asyncio.Task[Any]]:
-    """Return the tasks in ``loop`` that ``test`` has made and that have not ended."""
-    return [task for task in asyncio.all_tasks(loop) if _made.get(task) is test]
+def unfinished_tasks(loop: AbstractEventLoop, test: object) -> list[asyncio.Task[Any]]:
+    """Return the tasks in ``loop`` that ``test`` created and that are not done."""
+    return [task for task in asyncio.all_tasks(loop) if _owners.get(task) is test]
 
 
 @contextmanager
-def noting_tasks() -> Iterator[None]:
-    """Note in the block who makes a task, in loops of asyncio's."""
-    former = vars(BaseEventLoop)["create_task"]
-    BaseEventLoop.create_task = _noting(former)  # type: ignore[method-assign]
+def recording_task_owners() -> Iterator[None]:
+    """Record in the block which test creates a task, in loops of asyncio's own classes."""
+    previous = vars(BaseEventLoop)["create_task"]
+    BaseEventLoop.create_task = _recording_create_task(previous)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        BaseEventLoop.create_task = former  # type: ignore[method-assign]
+        BaseEventLoop.create_task = previous  # type: ignore[method-assign]
 
 
-def _noting(former: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(former)
+def _recording_create_task(previous: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(previous)
     def create_task(self: BaseEventLoop, *args: Any, **kwargs: Any) -> Any:
-        task = former(self, *args, **kwargs)
-        maker = _maker.get() or _of_anyio(self)
-        if maker is not None and isinstance(task, asyncio.Task):
-            _made[task] = maker
-        source = getattr(task, "_source_traceback", None)
-        if source and source[-1].filename == __file__:  # in debug mode, where it says who has made the task
+        task = previous(self, *args, **kwargs)
+        owner = _owner.get() or _owner_in_anyio(self)
+        if owner is not None and isinstance(task, asyncio.Task):
+            _owners[task] = owner
+        source = source_traceback(task)
+        # In debug mode the traceback says where the task was created: this function is not the place.
+        if source and source[-1].filename == __file__:
             del source[-1]
         return task
 
     return create_task
 
 
-def _of_anyio(loop: BaseEventLoop) -> object:
-    """Return the test that runs now, where anyio's plugin runs it in ``loop`` at this moment."""
-    within = tasks.current_task(loop)
-    if within is None or _Now.test is None:
+def _owner_in_anyio(loop: BaseEventLoop) -> object:
+    """Return the test that runs, if anyio's plugin runs it in ``loop`` at this moment, or a task that the test made."""
+    current = tasks.current_task(loop)
+    if current is None or _Running.test is None:
         return None
-    return _Now.test if getattr(within.get_coro(), "__qualname__", None) == _ANYIOS else _made.get(within)
+    return _Running.test if getattr(current.get_coro(), "__qualname__", None) == _ANYIO_RUNNER else _owners.get(current)

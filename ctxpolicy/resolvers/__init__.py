@@ -1,1 +1,1 @@
-"""The resolvers, one module each; :mod:`~ctxpolicy.resolvers.base` has the contract."""
+"""The resolvers, one module each; the contract is in :mod:`~ctxpolicy.resolvers.base`."""

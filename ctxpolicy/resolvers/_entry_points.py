@@ -1,4 +1,4 @@
-"""What is registered by name: the built-in resolvers, and the entry points of other distributions."""
+"""The resolvers that are registered by name: the built-in ones, and the entry points of other distributions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP: Final = "ctxpolicy.resolvers"
 _OURS: Final = "ctxpolicy"
 
 
-# The same as pyproject.toml registers: this package may be used without being installed (a source tree, a zip file).
+# The same as in pyproject.toml, because this package can be used without being installed (a source tree, a zip file).
 BUILT_IN: Final = {
     "contextvar": "ctxpolicy.resolvers.contextvar:ContextVarResolver",
     "thread": "ctxpolicy.resolvers.thread:ThreadResolver",
@@ -41,10 +41,10 @@ class Registration:
     """A resolver registered by name, not loaded yet.
 
     Attributes:
-        name: what :func:`get_resolver` takes.
-        value: where its factory is, ``package.module:attribute``.
-        distribution: the name of the distribution that registers it.
-        version: that distribution's version; empty where that is not known.
+        name: the name that :func:`get_resolver` takes.
+        value: where the factory is, ``package.module:attribute``.
+        distribution: the name of the distribution that registers the resolver.
+        version: the version of that distribution; empty where it is not known.
     """
 
     __slots__ = ("_rivals", "distribution", "name", "value", "version")
@@ -60,7 +60,7 @@ class Registration:
         """Import the factory.
 
         Raises:
-            PluginError: that fails, it is no callable, or another distribution has registered the same name.
+            PluginError: the import fails, the factory is not callable, or another distribution registers the same name.
         """
         if self._rivals:
             claims = " and ".join(f"{claim.distribution} ({claim.value})" for claim in [self, *self._rivals])
@@ -72,7 +72,7 @@ class Registration:
 
     @property
     def error(self) -> PluginError | None:
-        """Why :meth:`load` fails, ``None`` where it does not."""
+        """The error that :meth:`load` raises, ``None`` where it raises none."""
         try:
             self.load()
         except PluginError as error:
@@ -81,7 +81,7 @@ class Registration:
 
     @property
     def summary(self) -> str:
-        """A line of what its context is, from the factory's docstring; empty where it cannot be loaded."""
+        """The first line of the factory's docstring; empty where the factory cannot be loaded."""
         try:
             doc = inspect.getdoc(self.load()) or ""
         except PluginError:
@@ -93,9 +93,10 @@ class Registration:
 
 
 def registered_resolvers() -> Mapping[str, Registration]:
-    """Return what is registered, by name: the built-in resolvers first, then those of other distributions.
+    """Return the registered resolvers by name: the built-in ones first, then those of other distributions.
 
-    Nothing is imported by this: a broken plugin shows in its registration's ``error``, and raises when asked for.
+    This imports no resolver. The error of a broken plugin is in the ``error`` of its registration, and is raised when
+    the resolver is asked for.
     """
     from ctxpolicy._version import __version__
 
@@ -111,8 +112,12 @@ def registered_resolvers() -> Mapping[str, Registration]:
 def import_object(value: str, what: str) -> Any:
     """Import ``package.module:attribute``.
 
+    Args:
+        value: where the object is.
+        what: the name of the object in messages.
+
     Raises:
-        PluginError: that fails, for whatever reason; ``what`` says whose it is.
+        PluginError: the import fails, for whatever reason.
     """
     module, _, attribute = value.partition("[")[0].partition(":")  # an entry point may end in [extras]
     try:
@@ -120,7 +125,7 @@ def import_object(value: str, what: str) -> Any:
         for part in attribute.strip().split("."):
             found = getattr(found, part)
     except PluginError:
-        raise  # the module says itself what it needs
+        raise  # the module itself says what it needs
     except (Exception, SystemExit) as error:
         raise PluginError(f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}") from error
     return found
@@ -134,8 +139,8 @@ def import_factory(value: str, what: str) -> Callable[..., ContextResolver]:
 
 
 def _claims() -> Iterator[Registration]:
-    # Imported here: that takes as long as importing all of ctxpolicy does. And not metadata.entry_points(), which one
-    # distribution with a damaged file breaks for all.
+    # Imported here, because the import takes as long as the import of all of ctxpolicy. Not metadata.entry_points():
+    # one distribution with a damaged file makes it fail for all.
     from importlib import metadata
 
     seen = {_OURS}
@@ -145,7 +150,7 @@ def _claims() -> Iterator[Registration]:
             continue
         name, version = _name_and_version(distribution)
         if name in seen:
-            continue  # ours, or one that is shadowed by another copy of it earlier on the path
+            continue  # ours, or another copy of this distribution is earlier on the path
         if name is not None:
             seen.add(name)
         for key, value in entries:
@@ -155,7 +160,7 @@ def _claims() -> Iterator[Registration]:
 def _entries(distribution: Distribution) -> list[tuple[str, str]]:
     try:
         return [(entry.name, entry.value) for entry in distribution.entry_points if entry.group == GROUP]
-    except Exception:  # whatever a damaged file makes of the parser  # noqa: BLE001
+    except Exception:  # the parser may raise anything on a damaged file  # noqa: BLE001
         return []
 
 

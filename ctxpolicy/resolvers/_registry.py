@@ -1,4 +1,4 @@
-"""Resolvers by name: the built-in ones, and what distributions register as entry points."""
+"""Make resolvers by name: the built-in ones, and those that distributions register as entry points."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["chain", "get_resolver", "make_resolver", "shared_resolver"]
 
 
 def get_resolver(name: str, /, **options: Any) -> ContextResolver:
-    """Make a resolver by name, a fresh one at each call.
+    """Make a resolver by name, a new one at each call.
 
     Args:
         name: a registered name, or ``"package.module:attribute"`` of a factory.
-        options: what the factory takes (``key`` for ``"keyed"``).
+        options: the arguments of the factory (``key`` for ``"keyed"``).
 
     Raises:
-        UnknownNameError: nothing is registered by this name.
-        PluginError: it cannot be loaded, or two distributions claim the name.
-        OptionError: an option is missing or unknown, or what the factory makes is no resolver.
+        UnknownNameError: no resolver is registered by this name.
+        PluginError: the factory cannot be loaded, or two distributions register the name.
+        OptionError: an option is missing or unknown, or the factory makes something that is no resolver.
     """
     if not isinstance(name, str):
         raise OptionError(f"a resolver's name must be a string, not {name!r}")
@@ -38,11 +38,11 @@ def get_resolver(name: str, /, **options: Any) -> ContextResolver:
 
 
 def make_resolver(what: ContextResolver | str) -> ContextResolver:
-    """Return the resolver that ``what`` is, or a fresh one that it names.
+    """Return ``what`` if it is a resolver, else a new resolver of that name.
 
     Raises:
-        OptionError: it is neither, or a resolver of another version of the contract; and what :func:`get_resolver`
-            raises.
+        OptionError: ``what`` is neither, or the resolver is for another version of the contract; and what
+            :func:`get_resolver` raises.
     """
     resolver = get_resolver(what) if isinstance(what, str) else what
     if not isinstance(resolver, ContextResolver):
@@ -57,10 +57,10 @@ _shared: Final[dict[str, ContextResolver]] = {}
 
 
 def shared_resolver(what: ContextResolver | str) -> ContextResolver:
-    """Return the resolver that ``what`` is, or the one that stands for this name in the whole process.
+    """Return ``what`` if it is a resolver, else the resolver that the whole process shares for that name.
 
-    A contextvars context never forgets a variable, and each ``contextvar`` resolver has one: what is done by name a
-    hundred thousand times must not make a resolver each time.
+    A contextvars context never forgets a variable, and each ``contextvar`` resolver has its own: code that gives a name
+    a hundred thousand times must not make a resolver each time.
     """
     if not isinstance(what, str):
         return make_resolver(what)
@@ -70,7 +70,7 @@ def shared_resolver(what: ContextResolver | str) -> ContextResolver:
 
 
 def chain(resolvers: str | Iterable[ContextResolver | str]) -> ContextResolver:
-    """A context is that of the first resolver whose kind of context is present.
+    """A context is the context of the first resolver that applies here.
 
     Args:
         resolvers: resolvers or names of resolvers, in order; or names joined by ``+``: ``"task+thread"``.
@@ -94,7 +94,7 @@ def _make(name: str, factory: Callable[..., ContextResolver], options: Mapping[s
 def _check_options(name: str, factory: Callable[..., ContextResolver], options: Mapping[str, Any]) -> None:
     try:
         signature = _signature(factory)
-    except ValueError:  # some callables written in C do not tell; the call will
+    except ValueError:  # some callables written in C have no signature; the call itself then raises
         return
     try:
         signature.bind(**options)
@@ -107,7 +107,7 @@ def _check_options(name: str, factory: Callable[..., ContextResolver], options: 
 
 def _signature(factory: Callable[..., ContextResolver]) -> inspect.Signature:
     if isinstance(factory, type) and factory.__init__ is object.__init__:  # type: ignore[misc]
-        return inspect.Signature()  # not that of ContextResolver.__new__, which lets everything pass
+        return inspect.Signature()  # not the signature of ContextResolver.__new__, which accepts everything
     return inspect.signature(factory)
 
 

@@ -1,4 +1,4 @@
-"""The first of several resolvers whose kind of context is present."""
+"""A context is that of the first resolver that applies here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 
@@ -14,11 +15,11 @@ __all__ = ["ChainResolver"]
 
 
 class ChainResolver(DelegatingResolver):
-    """A context is that of the first resolver whose ``applies()`` is true, and begins as it does there.
+    """The context is the context of the first resolver whose ``applies()`` is true, and starts as that one does.
 
     Args:
-        resolvers: in order. Where none applies no loop is bound, and none can be set; end with a resolver that always
-            applies (``ThreadResolver()``, ``ContextVarResolver()``) to have a loop everywhere.
+        resolvers: the resolvers, in order. Where none of them applies, no loop is bound, and none can be set. To have a
+            loop everywhere, end with a resolver that always applies (``ThreadResolver()``, ``ContextVarResolver()``).
     """
 
     def __init__(self, *resolvers: ContextResolver) -> None:
@@ -30,61 +31,70 @@ class ChainResolver(DelegatingResolver):
         self.resolvers = resolvers
 
     def present(self) -> ContextResolver:
-        """Return the first resolver that applies here, else one that has no context at all."""
+        """Return the first resolver that applies here, else a resolver that can bind no loop."""
         for resolver in self.resolvers:
             if resolver.applies():
                 return resolver
         return _NOWHERE
 
     def applies(self) -> bool:
-        """Tell whether any of the resolvers applies here."""
+        """Return whether any of the resolvers applies here."""
         return self.present() is not _NOWHERE
 
     def installed(self) -> None:
-        """Tell every resolver, in order; where one raises, those that were told before are told of the end."""
-        told: list[ContextResolver] = []
+        """Call ``installed()`` of each resolver, in order; if one raises, call ``uninstalled()`` of those before it."""
+        done: list[ContextResolver] = []
         try:
             for resolver in self.resolvers:
                 resolver.installed()
-                told.append(resolver)
+                done.append(resolver)
         except BaseException:
-            for resolver in reversed(told):
+            for resolver in reversed(done):
                 resolver.uninstalled()
             raise
 
     def uninstalled(self) -> None:
-        """Tell every resolver, in reverse order."""
+        """Call ``uninstalled()`` of each resolver, in reverse order."""
         for resolver in reversed(self.resolvers):
             resolver.uninstalled()
 
 
 class _Nowhere(ContextResolver):
-    """What a chain delegates to where none of its resolvers applies."""
+    """The resolver that a chain delegates to where none of its resolvers applies."""
 
     def get(self) -> AbstractEventLoop | None:
         return None
 
     def set(self, loop: AbstractEventLoop | None) -> None:
         if loop is not None:
-            raise self._refusal()
+            raise _refusal()
 
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        raise self._refusal()
-
-    def marked(self) -> bool:
-        return True  # else the policy would make a loop that nothing here can keep
-
-    def private(self) -> bool:
-        return False
+    @property
+    def bindings(self) -> Bindings:
+        return _NoBindings(super().bindings)
 
     def describe(self) -> str:
         return f"thread {thread_name()}, where no resolver of the chain applies"
 
-    def _refusal(self) -> ResolverError:
-        return ResolverError(
-            f"no loop can be bound in {self.describe()}: end the chain with a resolver that always applies, "
-            "such as ThreadResolver()"
-        )
+
+class _NoBindings(WrappedBindings):
+    __slots__ = ()
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        raise _refusal()
+
+    def was_set(self) -> bool:
+        return True  # else the policy would make a loop that cannot be kept anywhere
+
+    def is_thread_exclusive(self) -> bool:
+        return False
+
+
+def _refusal() -> ResolverError:
+    return ResolverError(
+        f"no loop can be bound in {_NOWHERE.describe()}: end the chain with a resolver that always applies, "
+        "such as ThreadResolver()"
+    )
 
 
 _NOWHERE = _Nowhere()

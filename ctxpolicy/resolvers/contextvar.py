@@ -14,27 +14,32 @@ from ctxpolicy._fork import process
 from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError
-from ctxpolicy.resolvers.slot import SlotResolver
+from ctxpolicy.resolvers._bindings import Bindings
+from ctxpolicy.resolvers.slot import SlotBindings, SlotResolver
 
 __all__ = ["ContextVarResolver"]
 
-# What the variable holds where nothing was ever stored. As everything that the closures below store it is a plain tuple
-# of the loop and its thread, and lease and scope have a variable of their own, set only where there are any: to
-# carry a lease over here made a set 1.90 times asyncio's on 3.14 (so 1.65), a get 0.93 (so 0.88); a Binding is slower.
+# The value of the variable where nothing was ever stored: like all values that the closures below store, a plain tuple
+# of the loop and its thread. Lease and scope have a variable of their own, which is set only where there are any.
+# Measured on 3.14, as ratios to asyncio's own policy: a set takes 1.65, and 1.90 if the tuple carries the lease too; a
+# get takes 0.88, and 0.93. A Binding in place of the tuple is slower still.
 _EMPTY: Final = (None, 0)
-_UNBOUND: Final = (*_EMPTY,)  # another object: here a loop was bound, and unbound again
-_Kept = tuple[Lease | None, Lease | None]  # the lease that stands, and that of the innermost scope
+_UNBOUND: Final = (*_EMPTY,)  # another object: a loop was bound here, and unbound again
+_Kept = tuple[Lease | None, Lease | None]  # the lease of the context, and the lease of the innermost scope
 _NOTHING: Final = (None, None)
 
 
 class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have no slots but empty ones
-    """A loop and its thread that know where they were bound."""
+    """A loop and its thread, and where the loop was bound."""
 
     where: str
 
 
-class _Entered:
-    """What was bound where a scope was entered, and the token of a variable set there: no copy may reset it."""
+class _EnteredScope:
+    """The previous binding, and the token of a variable that was set when the scope was entered.
+
+    The token can be reset only in the contextvars context that was entered, not in a copy of it.
+    """
 
     __slots__ = ("binding", "token")
 
@@ -44,15 +49,18 @@ class _Entered:
 
 
 class ContextVarResolver(SlotResolver):
-    """A context is a contextvars context; a new one inherits from the one that it was copied from.
+    """A context is a contextvars context; a copy of one inherits its loop.
 
-    So tasks, ``asyncio.to_thread`` and ``copy_context().run`` start with their parent's loop, and what they set stays
-    their own; a plain new thread starts empty (with ``-X thread_inherit_context=1``: with its parent's).
+    Therefore tasks, ``asyncio.to_thread`` and ``copy_context().run`` start with the loop of their parent, and what they
+    set does not change the parent. A plain new thread starts without a loop, or with the loop of its starter under
+    ``-X thread_inherit_context=1``.
 
     Args:
-        inherit: ``"same-thread"``: an inherited loop is handed out only in the thread that bound it, so that
-            ``to_thread`` gives no worker the loop of another thread. ``"any-thread"``: everywhere.
+        inherit: ``"same-thread"``: an inherited loop is handed out only in the thread that bound it; ``to_thread``
+            hands no worker the loop of another thread. ``"any-thread"``: it is handed out in all threads.
     """
+
+    _one_thread = True
 
     def __init__(self, inherit: Literal["same-thread", "any-thread"] = "same-thread") -> None:
         if inherit not in ("same-thread", "any-thread"):
@@ -78,25 +86,10 @@ class ContextVarResolver(SlotResolver):
         if kept != self._kept.get_raw():
             self._kept.set(kept)
 
-    def enter(self, lease: Lease) -> _Entered:
-        """Bind the loop of ``lease`` for a scope, and note which contextvars context that is."""
-        return _Entered(super().enter(lease), self._kept.set((lease, lease)))
-
-    def holds(self, lease: Lease, former: _Entered) -> bool:
-        """Tell whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
-        if not super().holds(lease, former):
-            return False
-        kept = self._kept.get_raw()
-        try:
-            self._kept.reset(former.token)
-        except ValueError:
-            return False
-        former.token = self._kept.set(kept)
-        return True
-
-    def leave(self, former: _Entered) -> None:
-        """Restore the former binding."""
-        super().leave(former.binding)
+    @property
+    def bindings(self) -> Bindings:
+        """The bindings of a slot resolver; a scope is left only in the contextvars context that it was entered in."""
+        return self._reporting(_ContextVarBindings(self))
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
         """Return a closure over the variable: a hit costs one Python frame."""
@@ -106,7 +99,7 @@ class ContextVarResolver(SlotResolver):
 
         def get_event_loop() -> AbstractEventLoop:
             loop, thread = raw()
-            if thread == ident():  # never where loop is None: thread is 0 there
+            if thread == ident():  # false where loop is None: thread is 0 there
                 return loop  # type: ignore[no-any-return]
             return miss()
 
@@ -114,12 +107,12 @@ class ContextVarResolver(SlotResolver):
             loop = raw()[0]
             return miss() if loop is None else loop
 
-        ident = get_ident  # a closure's variable is read faster than a global
+        ident = get_ident  # a variable of a closure is read faster than a global one
         return get_event_loop_of_any_thread if self.any_thread else get_event_loop
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
         """Return a closure over the variable."""
-        if self.traced or self._overrides(ContextVarResolver, "bind", "set", "load", "store"):
+        if self.traced or self._overrides(ContextVarResolver, "set", "load", "store", "bindings"):
             return super().setter(other)
         put, kept = self._variable.set, self._kept.get_raw
         ident, kind, unbound = get_ident, AbstractEventLoop, _UNBOUND
@@ -127,7 +120,7 @@ class ContextVarResolver(SlotResolver):
         def set_event_loop(loop: Any) -> None:
             if isinstance(loop, kind):
                 put((loop, ident()))
-            elif loop is None and kept() is None:  # so asyncio.run() ends: by bind() that took 4 % of a run
+            elif loop is None and kept() is None:  # asyncio.run() ends with this; by bind() it took 4 % of a run
                 put(unbound)
             else:
                 other(loop)
@@ -135,19 +128,48 @@ class ContextVarResolver(SlotResolver):
         return set_event_loop
 
     def describe(self) -> str:
-        """Name the contextvars context by the task that runs in it, or by the thread."""
+        """Name the contextvars context by the task that runs in it, and by the thread."""
         task = current_task()
         owner = "" if task is None else f" of task {task.get_name()!r}"
         return f"the contextvars context{owner} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Start anew. The old variables' values stay in the contextvars context, so no inherited loop is dropped."""
+        """Make new variables. The old ones stay in the contextvars contexts, which keeps inherited loops alive."""
         self._renew()
 
     def _renew(self) -> None:
         self._process = process.id
         self._variable: ContextVarExt[Any] = ContextVarExt("ctxpolicy.current_loop", default=_EMPTY)
         self._kept: ContextVarExt[_Kept | None] = ContextVarExt("ctxpolicy.lease", default=None)
+
+
+class _ContextVarBindings(SlotBindings):
+    __slots__ = ("_variables",)
+
+    def __init__(self, resolver: ContextVarResolver) -> None:
+        super().__init__(resolver)
+        self._variables = resolver
+
+    def enter_scope(self, lease: Lease) -> _EnteredScope:
+        """Bind the loop of ``lease`` for a scope, and note which contextvars context this is."""
+        return _EnteredScope(super().enter_scope(lease), self._variables._kept.set((lease, lease)))
+
+    def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
+        """Return whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
+        if not super().is_innermost_scope(lease, token):
+            return False
+        variable = self._variables._kept
+        kept = variable.get_raw()
+        try:
+            variable.reset(token.token)
+        except ValueError:
+            return False
+        token.token = variable.set(kept)
+        return True
+
+    def leave_scope(self, token: _EnteredScope) -> None:
+        """Restore the previous binding."""
+        super().leave_scope(token.binding)
 
 
 def _kept(binding: Binding) -> _Kept | None:

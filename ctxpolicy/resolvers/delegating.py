@@ -1,21 +1,27 @@
-"""The helper base class for resolvers around resolvers."""
+"""The base class for resolvers around resolvers."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from asyncio import AbstractEventLoop
-from typing import Any
+from collections.abc import Callable
+from typing import Any, final
 
 from ctxpolicy._loops.factories import LoopFactory
-from ctxpolicy._loops.lease import Binding, Lease
+from ctxpolicy._loops.lease import Binding
 from ctxpolicy.errors import ResolverError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
+from ctxpolicy.resolvers.base import ContextResolver, factory_of
 
 __all__ = ["DelegatingResolver"]
 
 
 class DelegatingResolver(ContextResolver):
-    """A resolver that passes every call on to another one: which, the subclass says."""
+    """A resolver that passes every call on to another resolver: the subclass says to which.
+
+    A subclass may override any method. Loops are made by its own ``new()`` or ``loop_factory``, if it has one, else by
+    those of the other resolver. ``installed()``, ``uninstalled()`` and ``after_fork()`` are not passed on.
+    """
 
     @abstractmethod
     def present(self) -> ContextResolver:
@@ -26,73 +32,68 @@ class DelegatingResolver(ContextResolver):
         return self.present().get()
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Bind ``loop`` by the present resolver."""
+        """Have the present resolver bind ``loop``."""
         self.present().set(loop)
 
     def new(self) -> AbstractEventLoop:
-        """Return a new loop of the present resolver."""
-        return self.present().new()
+        """Return a new loop: by this resolver's own ``loop_factory``, else by the present resolver."""
+        own = self._own_loop_factory()
+        return self.present().new() if own is None else own()
 
-    def factory(self) -> LoopFactory | None:
-        """Return what makes the present resolver's loops."""
-        return self.present().factory()
+    def applies(self) -> bool:
+        """Return whether the present resolver applies."""
+        return self.present().applies()
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Have the present resolver do what ``set_event_loop(loop)`` asks for; by :meth:`set`, if overridden."""
-        if self._overrides(DelegatingResolver, "set"):
-            super().bind(loop)
-        else:
-            self.present().bind(loop)
-
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Lease a loop by the present resolver."""
-        return self.present().lease(factory)
-
-    def clear(self) -> None:
-        """Have the present resolver leave its context without a loop."""
-        self.present().clear()
-
-    def enter(self, lease: Lease) -> tuple[ContextResolver, Any]:
-        """Have the present resolver bind the loop of ``lease``; it is the one to be left, whichever is present then."""
-        present = self.present()
-        return present, present.enter(lease)
-
-    def holds(self, lease: Lease, former: tuple[ContextResolver, Any]) -> bool:
-        """Ask the resolver that was entered, if it is the present one."""
-        entered, token = former
-        return entered is self.present() and entered.holds(lease, token)
-
-    def leave(self, former: tuple[ContextResolver, Any]) -> None:
-        """Have the resolver that was entered restore the former binding."""
-        entered, token = former
-        entered.leave(token)
+    def describe(self) -> str:
+        """Return the present resolver's name of the context."""
+        return self.present().describe()
 
     def binding(self) -> Binding | None:
         """Return the present resolver's binding."""
         return self.present().binding()
 
-    def mark(self) -> None:
-        """Mark by the present resolver."""
-        self.present().mark()
+    def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return what asks :meth:`present` at each call."""
 
-    def marked(self) -> bool:
-        """Ask the present resolver."""
-        return self.present().marked()
+        def set_event_loop(loop: Any) -> None:
+            if isinstance(loop, AbstractEventLoop):
+                self.bindings.bind(loop)
+            else:
+                other(loop)
 
-    def applies(self) -> bool:
-        """Ask the present resolver."""
-        return self.present().applies()
+        return set_event_loop
 
-    def private(self) -> bool:
-        """Ask the present resolver."""
-        return self.present().private()
+    @property
+    def bindings(self) -> Bindings:
+        """The bindings of the present resolver; a ``set()`` that is overridden here is called by them."""
+        bindings = self.present().bindings
+        if self._overrides(DelegatingResolver, "set"):
+            bindings = _SettingByOuter(bindings, self)
+        return self._reporting(bindings)
 
-    def describe(self) -> str:
-        """Have the present resolver name the context."""
-        return self.present().describe()
+    def _chosen_factory(self) -> LoopFactory | None:
+        if self._overrides(DelegatingResolver, "new"):
+            return self.new
+        own = self._own_loop_factory()
+        return factory_of(self.present()) if own is None else own
 
     def _broken(self, what: str, fix: str) -> ResolverError:
         try:
             return self.present()._broken(what, fix)
-        except Exception:  # it cannot even be told which one that is  # noqa: BLE001
+        except Exception:  # present() may be what is broken  # noqa: BLE001
             return super()._broken(what, fix)
+
+
+@final
+class _SettingByOuter(WrappedBindings):
+    """The bindings of the present resolver, but ``set_event_loop()`` calls ``set()`` of the resolver around it."""
+
+    __slots__ = ("_outer",)
+
+    def __init__(self, inner: Bindings, outer: DelegatingResolver) -> None:
+        super().__init__(inner)
+        self._outer = outer
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self.inner.note_set()
+        self._outer.set(loop)

@@ -17,19 +17,21 @@ _serial: Final = count()
 
 
 class GreenletResolver(SlotResolver):
-    """A context is a greenlet (each thread's main one too); a new one starts empty.
+    """A context is a greenlet; the main greenlet of a thread is one too. A new greenlet starts without a loop.
 
-    A greenlet's binding is kept as an attribute of it, and goes with it; a main greenlet, which lives as long as its
-    thread, has it in a thread-local of the resolver, and it goes with that too. Needs the package ``greenlet``
-    (``pip install "ctxpolicy[greenlet]"``).
+    The binding of a greenlet is an attribute of the greenlet, and is dropped with it. The binding of a main greenlet,
+    which lives as long as its thread, is in a thread-local of the resolver, and is dropped when the thread or the
+    resolver is gone. Needs the package ``greenlet`` (``pip install "ctxpolicy[greenlet]"``).
 
     Args:
-        running: keep asyncio's running marker and current task per greenlet too, while a policy with this resolver is
-            in force, so that a loop that runs in one greenlet of a thread is not seen as running in the others.
+        running: whether asyncio's running loop and current task are per greenlet too, while a policy with this resolver
+            is in force. Then a loop that runs in one greenlet of a thread does not count as running in the others.
     """
 
+    _one_thread = True
+
     def __init__(self, running: bool = False) -> None:
-        if not isinstance(running, bool):  # such as the text that "off" is on the command line
+        if not isinstance(running, bool):  # for example the text "off" from the command line
             raise OptionError(f"running must be True or False, not {running!r}")
         try:
             import greenlet
@@ -53,26 +55,26 @@ class GreenletResolver(SlotResolver):
         setattr(self._place(), self._slot, binding)
 
     def applies(self) -> bool:
-        """Tell whether a greenlet other than the thread's main one runs here."""
+        """Return whether a greenlet other than the main one of the thread runs here."""
         return self._current().parent is not None
 
     def describe(self) -> str:
-        """Name the greenlet and the thread."""
+        """Return the id of the greenlet and the name of the thread."""
         kind = "greenlet" if self.applies() else "main greenlet"
         return f"{kind} {id(self._current()):#x} in thread {thread_name()}"
 
     def installed(self) -> None:
-        """Begin to keep the running marker per greenlet, in this thread and in each that asks for its loop."""
+        """Keep the running loop per greenlet from now on, in this thread and in each thread that asks for its loop."""
         if self._marker is not None:
             self._marker.start()
 
     def uninstalled(self) -> None:
-        """Leave asyncio's running marker to asyncio again."""
+        """Leave the running loop to asyncio again."""
         if self._marker is not None:
             self._marker.stop()
 
     def _place(self) -> Any:
         if self._marker is not None:
-            self._marker.watch()
+            self._marker.track()
         current = self._current()
         return self._main if current.parent is None else current

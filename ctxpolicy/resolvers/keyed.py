@@ -1,41 +1,40 @@
-"""A context is what a function returns: a tenant, a session, a request."""
+"""A context is a key that a function returns: the key of a tenant, a session, a request."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import OptionError, ResolverError
+from ctxpolicy.resolvers._changes import Change
 from ctxpolicy.resolvers.slot import SlotResolver, emptied
 
 __all__ = ["KeyedResolver"]
 
 
 class KeyedResolver(SlotResolver):
-    """A context is what ``key()`` returns; each starts empty.
+    """A context is a key that ``key()`` returns; a new key starts without a loop.
 
     Args:
-        key: returns what tells one context from the other (a tenant, a session: hashable), or ``None``: there the
-            context is the thread. Called at every get and set, so it is to be fast; ``ContextVar("tenant",
-            default=None).get`` is.
+        key: returns the key of the present context, which must be hashable (the id of a tenant or session), or
+            ``None`` where there is no key: there the context is the thread. ``key()`` is called at every get and set,
+            and must be fast; ``ContextVar("tenant", default=None).get`` is.
         shared: ``False``: each thread has a loop of its own for a key, until :meth:`release` or the end of the thread.
-            ``True``: one for all threads, until :meth:`release`.
+            ``True``: all threads have the same loop for a key, until :meth:`release`.
     """
 
     def __init__(self, key: Callable[[], Hashable], shared: bool = False) -> None:
         if not callable(key):
             raise OptionError(f"key must be a callable that returns the key of the present context, not {key!r}")
-        if not isinstance(shared, bool):  # such as the text that "no" is on the command line
+        if not isinstance(shared, bool):  # for example the text "no" from the command line
             raise OptionError(f"shared must be True or False, not {shared!r}")
         self.any_thread: bool = shared
         self._key = key
-        self._lock = threading.RLock()
+        self._one_thread = not shared  # each thread has a table of its own then
         self._shared: Final = _Slots() if shared else None
         self._everywhere: Final = _Everywhere()
         self._thread = _ThreadSlots(self._everywhere)
@@ -53,47 +52,45 @@ class KeyedResolver(SlotResolver):
         else:
             self._slots(key).bindings[key] = binding
 
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Lease a loop for the present key; a shared one is made once, whichever thread is first to need it."""
-        if self._shared is None:
-            return super().lease(factory)
-        with self._lock:
-            return super().lease(factory)
-
     def release(self, key: Hashable) -> None:
-        """Forget ``key``, in all threads, and end the leases of it: :meth:`~ctxpolicy.Lease.release` says how.
+        """Forget ``key`` in all threads, and end its leases as :meth:`~ctxpolicy.Lease.release` does.
 
-        May be called in any thread. Does nothing where the key is not known. A lease whose loop is running ends when
-        its last reference is gone, or at interpreter exit. A scope that is open there is still to be left.
+        May be called in any thread. Does nothing where the key is unknown. A lease whose loop is running ends when its
+        last reference is gone, or at interpreter exit. A scope that is open under the key must still be left.
         """
-        everywhere = self._everywhere.slots()
+        if self._reports_changes:
+            with Change(self):
+                self._release(key)
+        else:
+            self._release(key)
+
+    def _release(self, key: Hashable) -> None:
+        forgotten = [slots.forget(key) for slots in self._everywhere.slots()]
         if self._shared is not None:
-            everywhere.append(self._shared)
-        forgotten = [slots.forget(key) for slots in everywhere]
+            with self._locks.change:
+                forgotten.append(self._shared.forget(key))
         leases = [binding.lease for binding in forgotten if binding is not None and binding.lease is not None]
         for lease in leases:
             if lease.loop is not None and not lease.loop.is_running():
                 lease.release()
 
     def applies(self) -> bool:
-        """Tell whether there is a key here."""
+        """Return whether there is a key here."""
         return self._present_key() is not None
 
-    def private(self) -> bool:
-        """Tell whether the key is this thread's alone, or there is none."""
-        return self._shared is None or not self.applies()
-
     def describe(self) -> str:
-        """Name the key and the thread."""
+        """Return the key and the name of the thread."""
         key = self._present_key()
         if key is None:
             return f"thread {thread_name()}, where there is no key"
         return f"key {key!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Take new locks: another thread of the parent may have held the old ones."""
-        self._lock = threading.RLock()
+        """Take a new lock: another thread of the parent may have held the old one."""
         self._everywhere.lock = threading.RLock()
+
+    def _shares_loop(self) -> bool:
+        return self._shared is not None and self.applies()  # where there is no key, the context is the thread
 
     def _present_key(self) -> Hashable:
         try:
@@ -104,7 +101,7 @@ class KeyedResolver(SlotResolver):
         try:
             hash(key)
         except TypeError as error:
-            fix = "what names the tenant or session (its id), or None where there is none"
+            fix = "a name of the tenant or session (its id), or None where there is none"
             raise self._broken_key(f"returned {key!r}, which cannot be hashed", fix) from error
         return key
 
@@ -133,7 +130,10 @@ class _Slots:
 
 
 class _Everywhere:
-    """The slots of all threads. Knows nothing of the resolver: in a cycle, what that leased would end in no order."""
+    """The slots of all threads.
+
+    It does not refer to the resolver: leases that the collector finds in a reference cycle end in no sure order.
+    """
 
     __slots__ = ("_slots", "lock")
 

@@ -20,34 +20,36 @@ _serial: Final = count()
 
 
 class TaskResolver(SlotResolver):
-    """A context is an asyncio task, outside any task the thread; each starts empty, children too.
+    """A context is an asyncio task, or the thread where no task runs. Each starts without a loop, child tasks too.
 
-    A task's binding ends with the task: it is kept as an attribute of the task, because a weak dictionary whose values
-    refer to their keys (the loop to the task, by a pending call) would never let go of either.
+    A binding ends with its task. It is kept as an attribute of the task and not in a weak dictionary by task: a loop
+    refers to its tasks by pending calls, and a weak dictionary never drops a key that its value refers to.
     """
+
+    _one_thread = True
 
     def __init__(self) -> None:
         self._slot = f"_ctxpolicy_binding_{next(_serial)}"
         self._thread = threading.local()
 
     def load(self) -> Binding | None:
-        """Return the binding of this task, outside any of this thread."""
+        """Return the binding of this task, or of this thread where no task runs."""
         return getattr(current_task() or self._thread, self._slot, None)
 
     def store(self, binding: Binding | None) -> None:
-        """Keep ``binding`` to the end of this task, outside any to the end of this thread."""
+        """Keep ``binding`` until this task ends, or this thread where no task runs."""
         task = current_task()
         if task is not None and not hasattr(task, self._slot):
-            # In an empty contextvars context: a copy of the present one would live as long as the task does.
+            # In an empty contextvars context: a copy of the present one would be kept alive until the task ends.
             task.add_done_callback(functools.partial(_empty, self._slot), context=contextvars.Context())
         setattr(task or self._thread, self._slot, binding)
 
     def applies(self) -> bool:
-        """Tell whether a task runs here."""
+        """Return whether a task runs here."""
         return current_task() is not None
 
     def describe(self) -> str:
-        """Name the task and the thread."""
+        """Return the names of the task and the thread."""
         task = current_task()
         if task is None:
             return f"thread {thread_name()}, outside any task"

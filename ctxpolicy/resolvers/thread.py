@@ -1,4 +1,4 @@
-"""A context is a thread: what asyncio does."""
+"""A context is a thread, as in asyncio itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["ThreadResolver"]
 
 
 class ThreadResolver(SlotResolver):
-    """A context is a thread; a new one starts empty."""
+    """A context is a thread; a new thread starts without a loop."""
+
+    _one_thread = True
 
     def __init__(self) -> None:
         self._slot = _Slot()
@@ -22,11 +24,11 @@ class ThreadResolver(SlotResolver):
         return self._slot.binding
 
     def store(self, binding: Binding | None) -> None:
-        """Keep ``binding`` to the end of this thread."""
+        """Keep ``binding`` until this thread ends."""
         self._slot.binding = binding
 
     def describe(self) -> str:
-        """Name the thread."""
+        """Return the name of the thread."""
         return f"thread {thread_name()}"
 
 

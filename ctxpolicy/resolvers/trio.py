@@ -1,4 +1,4 @@
-"""A context is a Trio task: what trio-asyncio's own policy keeps."""
+"""A context is a Trio task, as in trio-asyncio's own policy."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ __all__ = ["TrioResolver"]
 
 
 class TrioResolver(SlotResolver):
-    """A context is a Trio task; a new one inherits from the task that it was started by.
+    """A context is a Trio task; a new task inherits the loop of the task that started it.
 
-    For a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. Inside,
-    the loop is read from the Trio task's own contextvars context, not from the present one, for trio-asyncio's reason:
-    asyncio code is called by the task that runs the loop, in contextvars contexts of its own handles, which may come
-    from another loop. It is set in the present one, as trio-asyncio does; in a Trio task these are the same.
+    Use it in a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. The
+    loop is read from the contextvars context of the Trio task and not from the present one, as in trio-asyncio: the
+    task that runs the loop calls asyncio code in the contextvars contexts of its handles, which may come from another
+    loop. The loop is set in the present contextvars context, as in trio-asyncio; in Trio code the two are the same.
 
-    No loop is made inside a Trio run: it could not be run there.
+    No loop is made inside a Trio run, because it could not run there.
     """
+
+    _one_thread = True
 
     def __init__(self) -> None:
         self._variable = _new_variable()
-        # A forked child is still inside the parent's run, as far as Trio knows.
+        # In a forked child, Trio still has the task of the parent's run as the current one.
         self._left_behind: object = None
 
     def load(self) -> Binding | None:
@@ -45,7 +47,7 @@ class TrioResolver(SlotResolver):
         """Keep ``binding`` in this contextvars context.
 
         Raises:
-            ResolverError: it has a loop, and no Trio task runs here to have one.
+            ResolverError: ``binding`` has a loop, and no Trio task runs here that could keep it.
         """
         if self._task() is not None:
             self._variable.set(binding)
@@ -59,7 +61,7 @@ class TrioResolver(SlotResolver):
         """Return a new loop outside a Trio run.
 
         Raises:
-            NewLoopRefusedError: inside one.
+            NewLoopRefusedError: this is called inside a Trio run.
         """
         task = self._task()
         if task is not None:
@@ -70,18 +72,18 @@ class TrioResolver(SlotResolver):
         return super().new()
 
     def applies(self) -> bool:
-        """Tell whether a Trio task runs here."""
+        """Return whether a Trio task runs here."""
         return self._task() is not None
 
     def describe(self) -> str:
-        """Name the Trio task and the thread."""
+        """Return the names of the Trio task and the thread."""
         task = self._task()
         if task is None:
             return f"thread {thread_name()}, outside any Trio run"
         return f"Trio task {task.name!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Start anew: the parent's Trio run does not go on here."""
+        """Make a new variable, and ignore the task of the parent's Trio run, which does not go on here."""
         self._left_behind = _current_task()
         self._variable = _new_variable()
 

@@ -1,4 +1,4 @@
-"""The contract of a resolver as tests."""
+"""The contract of a resolver, as tests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from ctxpolicy.testing._laws.leases import LeaseLaws
 from ctxpolicy.testing._laws.methods import MethodLaws
 from ctxpolicy.testing._laws.owners import OwnerLaws
 from ctxpolicy.testing._laws.scopes import ScopeLaws
+from ctxpolicy.testing._laws.shared_contexts import SharedContextLaws
 
 __all__ = ["ResolverContract"]
 
 
-class ResolverContract(MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws):
-    """The seven laws that every resolver keeps, as tests; subclass it in a module that pytest or unittest collects.
+class ResolverContract(
+    MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws, SharedContextLaws
+):
+    """The eight laws that every resolver keeps, as tests. Subclass it in a module that pytest or unittest collects.
 
     .. code-block:: python
 
@@ -35,18 +38,18 @@ class ResolverContract(MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws,
 
                 yield run
 
-    That describes contexts that start empty; say ``inherits = True`` where they do not. With
-    :class:`unittest.TestCase` as a second base class it is a test case of unittest. Each test needs nothing but the
-    class: no fixtures, no order, and it leaves nothing behind. A failure names the law and shows what was done, step by
-    step. The class must be at the top level of its module, as some tests import it in a process of their own.
+    This describes contexts that start empty; say ``inherits = True`` where they start with the loop of their parent.
+    With :class:`unittest.TestCase` as a second base class, the subclass is a test case of unittest. The tests need no
+    fixtures and no order, and leave nothing behind. A failure names the law and shows the steps that led to it. The
+    class must be at the top level of its module, because some tests import it in a new process.
 
-    Some laws cannot be broken by every kind of resolver; where there is nothing to test (a lease ends with its context:
-    but there is only one context), the test passes.
+    Not every kind of resolver can break every law. Where there is nothing to test, the test passes: for example, a
+    lease ends with its context, but there may be only one context, which never ends.
     """
 
     @law(ALL_LAWS)
-    def test_model_random_steps_do_what_a_plain_model_does(self, play: Scenario) -> None:
-        """Contexts are made, ended, bound, unbound, leased, run in and visited in random order (needs hypothesis)."""
+    def test_model_random_steps_do_what_a_plain_model_does(self, scenario: Scenario) -> None:
+        """Random steps make, end and visit contexts, and set, unset, lease and run loops in them (needs hypothesis)."""
         try:
             from ctxpolicy.testing._laws.random_model import compare_with_model
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""What the contract's tests raise."""
+"""The laws, and the errors that the tests of the contract raise."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ LAWS: Final = (
     "a set in one context never changes get() in another that already exists",
     "what a new context starts with is what the documentation (here: the description) says, its lease included",
     "a loop is handed out only where it may be used: not in another thread, nor in a forked child",
-    "set(None) removes what was set by hand, and a lease that stands shows again",
-    "nothing that a resolver keeps holds a loop, task or context alive after its last user is gone",
+    "set(None) removes the loop that was set, and a lease that has not ended is bound again",
+    "no resolver keeps a loop, task or context alive after its last user is gone",
     "all of it holds under many threads at once, and with -X thread_inherit_context=1",
-    "random steps, one after the other, do what a plain model does",
+    "several threads may be in one context at once: none unbinds or closes the loop that another one uses there",
+    "after random steps, each context has the loop that a plain model has for it",
 )
 ALL_LAWS: Final = len(LAWS) - 1
 
@@ -25,8 +26,8 @@ class BrokenLawError(AssertionError):
     """A resolver broke a law of the contract.
 
     Attributes:
-        law: the law's number; 0 for what the contract says of the methods, ``ALL_LAWS`` where a
-            model and the resolver disagree.
+        law: the number of the law; 0 for what the contract says about single methods, ``ALL_LAWS`` where the resolver
+            differs from the model.
     """
 
     def __init__(self, law: int, message: str) -> None:
@@ -35,16 +36,16 @@ class BrokenLawError(AssertionError):
 
 
 class DescriptionError(BrokenLawError):
-    """The description of a resolver's contexts says what is not so, or cannot be used."""
+    """The description of a resolver's contexts is wrong, or cannot be used."""
 
 
 def label(law: int) -> str:
-    """Return what messages call a law."""
+    """Return the name of a law for messages."""
     if law == 0:
         return f"the contract of the methods ({LAWS[law]})"
     return f"the laws together ({LAWS[law]})" if law == ALL_LAWS else f"law {law} ({LAWS[law]})"
 
 
 def numbered(steps: Sequence[str]) -> list[str]:
-    """Return the steps as lines of a message."""
+    """Return the steps as numbered lines of a message."""
     return [f"  {number}. {step}" for number, step in enumerate(steps, 1)]

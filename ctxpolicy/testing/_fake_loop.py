@@ -1,4 +1,4 @@
-"""Loops that cost nothing, to be bound and never run."""
+"""Loops that cost nothing: they can be bound, and cannot be run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 __all__ = ["AlwaysEqualLoop", "StandInLoop"]
 
 if TYPE_CHECKING:
-    # Type checkers take every method of AbstractEventLoop for an abstract one; at run time none is.
+    # For type checkers every method of AbstractEventLoop is abstract; at run time none is.
     from asyncio import BaseEventLoop as _Loop
 else:
     _Loop = AbstractEventLoop
 
 
 class StandInLoop(_Loop):
-    """A loop to bind: it has a name and can be closed, and runs nothing.
+    """A loop to bind: it has a name and can be closed, but runs nothing.
 
     Args:
-        name: what it is called in messages.
+        name: its name in messages.
 
     Attributes:
-        refers_to: anything, as a loop refers to what its pending calls do.
+        refers_to: any object, which the loop keeps alive as a real loop does by its pending calls.
     """
 
     def __init__(self, name: str = "a stand-in loop") -> None:
@@ -34,11 +34,11 @@ class StandInLoop(_Loop):
         return False
 
     def is_closed(self) -> bool:
-        """Tell whether :meth:`close` was called."""
+        """Return whether :meth:`close` was called."""
         return self._closed
 
     def close(self) -> None:
-        """Note that it was called."""
+        """Mark the loop as closed."""
         self._closed = True
 
     def get_debug(self) -> bool:
@@ -50,7 +50,7 @@ class StandInLoop(_Loop):
 
 
 class AlwaysEqualLoop(StandInLoop):
-    """A loop that compares equal to everything, and is false: it can be told apart by identity only."""
+    """A loop that compares equal to everything, and is false: only its identity tells it from others."""
 
     def __eq__(self, other: object) -> bool:
         return True

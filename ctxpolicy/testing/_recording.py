@@ -1,4 +1,4 @@
-"""A test double: a resolver around another one that records what it is asked, and can be told what to answer."""
+"""A test double: a resolver around another one that records every call, and can answer by a script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy.errors import OptionError
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
+from ctxpolicy.resolvers.base import ContextResolver, factory_of
 from ctxpolicy.resolvers.delegating import DelegatingResolver
 from ctxpolicy.resolvers.thread import ThreadResolver
 
@@ -24,8 +25,9 @@ class Call(NamedTuple):
 
     Attributes:
         method: its name. What ``asyncio.set_event_loop()`` does is recorded as ``"set"``.
-        arguments: what it was given; for a lease its loop, and nothing for what ``enter()`` returned.
-        answer: what it returned, ``None`` where it raised; for a binding its loop, and ``None`` for ``enter()``.
+        arguments: what it was given; a lease is recorded as its loop, and the token of a scope is left out.
+        answer: what it returned, ``None`` where it raised; a binding is recorded as its loop, the token of a scope as
+            ``None``.
         error: what it raised, ``None`` where it returned.
         thread: the name of the thread that called.
     """
@@ -37,31 +39,73 @@ class Call(NamedTuple):
     thread: str
 
 
-class _Former(NamedTuple):
-    """What the resolver returned from ``enter()``."""
+class _ScopeToken(NamedTuple):
+    """What the other resolver's ``enter_scope()`` returned."""
 
     token: Any
 
 
-def _told(thing: Any) -> Any:
-    # A record of a lease would keep it from ending with its context, and so would one of what refers to it.
-    if isinstance(thing, _Former):
+def _for_record(thing: Any) -> Any:
+    # A record of a lease, or of what refers to a lease, would keep the lease from ending with its context.
+    if isinstance(thing, _ScopeToken):
         return None
     return thing.loop if isinstance(thing, (Lease, Binding)) else thing
 
 
-class RecordingResolver(DelegatingResolver):
-    """Records every call, answers as it is told to, and else passes the call on.
+class _RecordedBindings(WrappedBindings):
+    __slots__ = ("_record",)
 
-    Not recorded are ``getter()`` and ``setter()``, which a policy calls when it is made: what it does by them is, as
-    ``"get"`` and ``"set"``. Where the resolver has no kind of loop of its own, a new loop is the policy's to make, and
-    recorded is that it has asked for one: as ``"factory"``, answered by ``None``.
+    def __init__(self, inner: Bindings, record: Callable[..., Any]) -> None:
+        super().__init__(inner)
+        self._record = record
+
+    def bind(self, loop: AbstractEventLoop | None) -> None:
+        self._record("set", self.inner.bind, loop)
+
+    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
+        loop: AbstractEventLoop = self._record("lease", self.inner.lease, factory)
+        return loop
+
+    def clear(self) -> None:
+        self._record("clear", self.inner.clear)
+
+    def enter_scope(self, lease: Lease) -> Any:
+        return self._record("enter_scope", lambda entered: _ScopeToken(self.inner.enter_scope(entered)), lease)
+
+    def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
+        answer: bool = self._record(
+            "is_innermost_scope", lambda asked, of: self.inner.is_innermost_scope(asked, of.token), lease, token
+        )
+        return answer
+
+    def leave_scope(self, token: Any) -> None:
+        self._record("leave_scope", lambda left: self.inner.leave_scope(left.token), token)
+
+    def note_set(self) -> None:
+        self._record("note_set", self.inner.note_set)
+
+    def was_set(self) -> bool:
+        answer: bool = self._record("was_set", self.inner.was_set)
+        return answer
+
+    def is_thread_exclusive(self) -> bool:
+        answer: bool = self._record("is_thread_exclusive", self.inner.is_thread_exclusive)
+        return answer
+
+
+class RecordingResolver(DelegatingResolver):
+    """Records every call, answers it by a script if there is one, and passes it on to another resolver otherwise.
+
+    The calls of ``getter()`` and ``setter()``, which a policy makes when it is made, are not recorded. What the policy
+    does by them is recorded, as ``"get"`` and ``"set"``. For a new loop, a policy first asks whether the resolver has a
+    loop factory of its own: that is recorded as ``"factory"``, answered by ``None`` where the policy makes the loop
+    itself.
 
     Args:
-        resolver: answers what :meth:`script` does not; by default a ``ThreadResolver()``.
+        resolver: the resolver that calls are passed on to; by default a ``ThreadResolver()``.
 
     Attributes:
-        calls: what was called, oldest first. It keeps alive what was given and answered: clear it at will.
+        calls: the calls, oldest first. The list keeps alive what was given and answered; clear it at will.
     """
 
     scriptable: Final = frozenset({"get", "set", "new", "lease", "applies", "describe", "installed", "uninstalled"})
@@ -79,11 +123,11 @@ class RecordingResolver(DelegatingResolver):
     def script(self, method: str, answers: Iterable[Any]) -> None:
         """Answer the next calls of ``method`` with ``answers``, in turn; an exception among them is raised.
 
-        After the last one calls are passed on again; ``itertools.repeat(answer)`` has no last one. A call that is
-        answered so is not passed on: nothing is bound by a scripted ``set``.
+        After the last answer, calls are passed on again; with ``itertools.repeat(answer)`` there is no last one. A call
+        that is answered by a script is not passed on: a scripted ``set`` binds nothing.
 
         Raises:
-            OptionError: there is no such method to be scripted.
+            OptionError: the method cannot be scripted.
         """
         if method not in self.scriptable:
             raise OptionError(
@@ -103,56 +147,21 @@ class RecordingResolver(DelegatingResolver):
         """Record it."""
         self._record("set", self._resolver.set, loop)
 
-    def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Record what ``asyncio.set_event_loop()`` does as a set."""
-        self._record("set", self._resolver.bind, loop)
-
     def new(self) -> AbstractEventLoop:
         """Record it."""
         return self._record("new", self._resolver.new)
 
-    def factory(self) -> LoopFactory | None:
-        """Record it; return what records a ``new``, where that is scripted or the resolver has a kind of its own."""
-        return self._record("factory", self._factory)
-
-    def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Record it."""
-        return self._record("lease", self._resolver.lease, factory)
-
-    def clear(self) -> None:
-        """Record it."""
-        self._record("clear", self._resolver.clear)
-
-    def enter(self, lease: Lease) -> Any:
-        """Record it."""
-        return self._record("enter", lambda entered: _Former(self._resolver.enter(entered)), lease)
-
-    def holds(self, lease: Lease, former: Any) -> bool:
-        """Record it."""
-        return self._record("holds", lambda entered, to: self._resolver.holds(entered, to.token), lease, former)
-
-    def leave(self, former: Any) -> None:
-        """Record it."""
-        self._record("leave", lambda to: self._resolver.leave(to.token), former)
+    @property
+    def bindings(self) -> Bindings:
+        """The bindings of the other resolver; each call is recorded."""
+        return self._reporting(_RecordedBindings(self._resolver.bindings, self._record))
 
     def binding(self) -> Binding | None:
         """Record it."""
         return self._record("binding", self._resolver.binding)
 
-    def mark(self) -> None:
-        """Record it."""
-        self._record("mark", self._resolver.mark)
-
-    def marked(self) -> bool:
-        """Record it."""
-        return self._record("marked", self._resolver.marked)
-
-    def private(self) -> bool:
-        """Record it."""
-        return self._record("private", self._resolver.private)
-
     def after_fork(self) -> None:
-        """Record it; the resolver that calls are passed on to is told by itself."""
+        """Record it. The other resolver's ``after_fork()`` is called without this one."""
         self._record("after_fork", super().after_fork)
 
     def applies(self) -> bool:
@@ -174,8 +183,11 @@ class RecordingResolver(DelegatingResolver):
     def __repr__(self) -> str:
         return f"<RecordingResolver of {self._resolver!r}, {len(self.calls)} calls>"
 
-    def _factory(self) -> LoopFactory | None:
-        found = self._resolver.factory()
+    def _chosen_factory(self) -> LoopFactory | None:
+        return self._record("factory", self._recorded_factory)
+
+    def _recorded_factory(self) -> LoopFactory | None:
+        found = factory_of(self._resolver)
         if "new" in self._scripts:
             return self.new
         return None if found is None else lambda: self._record("new", found)
@@ -189,8 +201,8 @@ class RecordingResolver(DelegatingResolver):
             error = raised
             raise
         finally:
-            given = tuple(_told(each) for each in arguments if not isinstance(each, _Former))
-            self.calls.append(Call(method, given, _told(answer), error, threading.current_thread().name))
+            given = tuple(_for_record(each) for each in arguments if not isinstance(each, _ScopeToken))
+            self.calls.append(Call(method, given, _for_record(answer), error, threading.current_thread().name))
         result: T = answer
         return result
 

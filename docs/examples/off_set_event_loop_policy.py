@@ -1,8 +1,8 @@
-"""Move off asyncio.set_event_loop_policy(), which warns from Python 3.14 on and is gone in 3.16.
+"""Replace asyncio.set_event_loop_policy(), which warns from Python 3.14 on and is removed in 3.16.
 
 Run it with ``python docs/examples/off_set_event_loop_policy.py``.
 
-Each function says in its docstring what used to be written, and does the same with ctxpolicy, on every Python.
+The docstring of each function shows the old code. The function does the same with ctxpolicy, on every Python.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ async def slow_callback_duration():
 
 
 def another_kind_of_loop():
-    """Have every loop be of another kind.
+    """Make every loop of another kind.
 
-    Before: ``asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())``, or Windows' selector policy.
+    Before: ``asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())``, or the selector policy of Windows.
     """
     kind = "uvloop" if importlib.util.find_spec("uvloop") else "selector"  # or "proactor", or a callable
     with ctxpolicy.install("thread", loop_factory=kind):
@@ -31,7 +31,7 @@ def another_kind_of_loop():
 
 
 def loops_made_by_own_code():
-    """Have every loop made by code of one's own.
+    """Make every loop by code of your own.
 
     Before: a subclass of ``asyncio.DefaultEventLoopPolicy`` that overrides ``new_event_loop``.
     """
@@ -46,7 +46,7 @@ def loops_made_by_own_code():
 
 
 def a_loop_wherever_one_is_asked_for():
-    """Have ``get_event_loop()`` make loops, in every thread.
+    """Let ``get_event_loop()`` make a loop in every thread.
 
     Before: a subclass that overrides ``get_event_loop`` (such as tornado's ``AnyThreadEventLoopPolicy``).
     """
@@ -55,17 +55,17 @@ def a_loop_wherever_one_is_asked_for():
 
 
 def in_one_place_only():
-    """Have it for one call, and in other threads and tasks what they had.
+    """Use a resolver for one call, and leave other threads and tasks as they are.
 
-    Before: not possible, a policy was the whole process's.
+    Before: not possible, because a policy was in force for the whole process.
     """
     return ctxpolicy.run(kind_of_loop(), resolver="contextvar", loop_factory="asyncio")
 
 
 def undone():
-    """Restore what was there.
+    """Restore the previous policy.
 
-    Before: ``asyncio.set_event_loop_policy(None)``, which threw out whatever policy others had set, too.
+    Before: ``asyncio.set_event_loop_policy(None)``, which also removed a policy that other code had set.
     """
     installation = ctxpolicy.install("thread", loop_factory="selector")
     installation.uninstall()

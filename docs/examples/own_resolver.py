@@ -1,9 +1,9 @@
-"""A resolver of one's own: a context is the web request that is being served.
+"""A resolver of your own: a context is the web request that is being served.
 
 Run it with ``python docs/examples/own_resolver.py``.
 
-A sync web framework (WSGI) serves one request after the other in the same worker thread, and says by a ContextVar which
-one is present. Each request gets an event loop of its own, closed when the request is gone.
+A sync web framework (WSGI) serves one request after the other in the same worker thread, and keeps the present request
+in a ContextVar. Each request gets an event loop of its own, which is closed when the request is gone.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import ctxpolicy
 
 
 class Request:
-    """What a framework keeps of a request."""
+    """What a framework keeps for a request."""
 
     def __init__(self, environ):
         self.path = environ["PATH_INFO"]
@@ -26,7 +26,7 @@ current_request = ContextVar("current_request", default=None)
 
 
 class RequestResolver(ctxpolicy.SlotResolver):
-    """A context is the request that is being served, outside any the thread; each starts empty."""
+    """A context is the request that is being served, or the thread where none is; each starts without a loop."""
 
     def __init__(self):
         self._thread = threading.local()
@@ -35,7 +35,7 @@ class RequestResolver(ctxpolicy.SlotResolver):
         return getattr(current_request.get() or self._thread, "bound_loop", None)
 
     def store(self, binding):
-        # Kept with the request: when the framework lets go of it, a leased loop is closed.
+        # Kept with the request: a leased loop is closed when the framework drops the request.
         (current_request.get() or self._thread).bound_loop = binding
 
     def applies(self):
@@ -46,8 +46,8 @@ class RequestResolver(ctxpolicy.SlotResolver):
         return f"request {request.path}" if request else f"thread {threading.current_thread().name}"
 
 
-# From here on: a program that uses it. A distribution registers it by an entry point of group "ctxpolicy.resolvers",
-# and then `python -m ctxpolicy run --resolver request --missing create server.py` needs no line of code.
+# The rest is a program that uses the resolver. If a distribution registers it by an entry point of the group
+# "ctxpolicy.resolvers", `python -m ctxpolicy run --resolver request --missing create server.py` needs no line of code.
 
 loops = []
 
@@ -82,7 +82,7 @@ def main():
     with ctxpolicy.install(RequestResolver(), missing="create"):
         for path in ("/one", "/two", "/three"):
             request(path)
-    for _ in range(3):  # PyPy lets go of nothing before
+    for _ in range(3):  # PyPy frees nothing before
         gc.collect()
     closed = sum(loop.is_closed() for loop in loops)
     print(f"{len(set(loops))} loops for {len(loops)} requests, {closed} of them closed")

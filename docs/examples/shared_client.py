@@ -1,4 +1,4 @@
-"""One aiohttp client shared by a program that calls asyncio.run() many times: the error, and what mends it.
+"""Share one aiohttp client in a program that calls asyncio.run() many times: the error, and the solution.
 
 Run it with ``python docs/examples/shared_client.py``; it needs aiohttp (``pip install aiohttp``).
 """
@@ -48,12 +48,12 @@ async def fetch(session, url):
         return (await response.json())["hello"]
 
 
-# As it is often written: made at first need, kept in a global.
+# The common way: the client is made when it is first needed, and kept in a global variable.
 global_session = None
 
 
 async def greet_by_global(url):
-    global global_session  # noqa: PLW0603 - the trouble that is shown
+    global global_session  # noqa: PLW0603 - this is the problem that the example shows
     if global_session is None:
         global_session = aiohttp.ClientSession(headers={"Connection": "close"})
     return await fetch(global_session, url)
@@ -68,7 +68,7 @@ def without(url):
     asyncio.run(global_session.close())
 
 
-# With ctxpolicy: one for each loop, closed before its loop is.
+# With ctxpolicy: one client per loop, closed before the loop is closed.
 used = []
 
 

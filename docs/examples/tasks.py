@@ -1,9 +1,9 @@
-"""Two concurrent tasks, A and B, that bind a loop each: where is each loop seen, and where does the running loop win?
+"""Two concurrent tasks, A and B, each bind a loop. Which code gets that loop, and which code gets the running loop?
 
 Run it with ``python docs/examples/tasks.py``.
 
-A cell says which loop A's code and B's code got at that place: A's or B's own, the runner's (in which both tasks run),
-or none; one word where both got the same.
+Each cell of the table names the loop that A's code and B's code got: A's own, B's own, the runner's (in which both
+tasks run), or none. A cell has one word if both got the same.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PLACES = (
     "between runs, in the main program",
 )
 
-# Which resolver is installed, and which ones (if any) task A and task B use for themselves.
+# The resolver that is installed, and the resolvers that task A and task B use for themselves, if any.
 SET_UPS = {
     "thread": ("thread", {}),
     "contextvar": ("contextvar", {}),
@@ -31,7 +31,7 @@ SET_UPS = {
 
 
 def ask(get_event_loop):
-    """Return the current loop, None where there is none."""
+    """Return the current loop, None if there is none."""
     try:
         return get_event_loop()
     except RuntimeError:
@@ -43,9 +43,9 @@ async def child(policy):
 
 
 async def look(policy, own):
-    """Bind ``own`` as this task's loop, and look for it wherever a task's code may run."""
+    """Bind ``own`` in this task, and return the loops that the task's code gets in each place where it may run."""
     asyncio.set_event_loop(own)
-    await asyncio.sleep(0)  # now the other task has bound its own
+    await asyncio.sleep(0)  # the other task has bound its own loop now
     seen = [
         ask(asyncio.get_event_loop),
         ask(policy.get_event_loop),
@@ -58,12 +58,12 @@ async def look(policy, own):
 async def task(policy, own, resolver):
     if resolver is None:
         return await look(policy, own)
-    with ctxpolicy.using(resolver):  # for this task and what it starts
+    with ctxpolicy.using(resolver):  # for this task and for what it starts
         return await look(policy, own)
 
 
 def observe(installed, used):
-    """Return, place by place, what A and B see."""
+    """Return the loops that A and B get, place by place."""
     own = {name: asyncio.new_event_loop() for name in "AB"}
 
     async def both(policy):

@@ -1,12 +1,12 @@
 """A service with several tenants: sync code in worker threads that asks asyncio for "the current event loop".
 
-It imports asyncio, and no ctxpolicy. Run it both ways:
+This program imports asyncio, but not ctxpolicy. Run it in both ways:
 
     python docs/examples/tenants.py
     python -m ctxpolicy run --resolver contextvar --missing create docs/examples/tenants.py
 
-Six requests of six tenants are served by two worker threads, two at a time. Each is handled by sync code that is given
-nothing but its tenant, and finds its loop in one of the three ways that such code has.
+Two worker threads serve six requests of six tenants, two at a time. Each request is handled by sync code that knows
+only its tenant, and that finds its loop in one of three common ways.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ class Client:
         return f"{self.tenant}'s invoices"
 
 
-# A connection can be used in the loop that it was made in and in no other, so libraries keep one per loop.
+# A connection can be used only in the loop that it was made in. Libraries therefore keep one connection per loop.
 clients = {}
 
 
 class Job:
-    """What the table says of one request."""
+    """One request: a row of the table."""
 
     def __init__(self, code, tenant):
         self.code = code
@@ -59,10 +59,10 @@ class Job:
         try:
             return loop.run_until_complete(call)
         finally:
-            call.close()  # where the loop is closed it was never begun
+            call.close()  # if the loop is closed, the coroutine was never started
 
     def run(self, together):
-        together.wait()  # so that every worker is busy with one job of a pair
+        together.wait()  # makes each worker run one job of the pair
         try:
             self.result = self.code(self)
         except RuntimeError as error:
@@ -75,12 +75,12 @@ class Job:
 
 
 def asks(job):
-    """Trust that there is a loop."""
+    """Expect a current loop."""
     return job.query(job.ask())
 
 
 def asks_or_makes(job):
-    """Make a loop where there is none, as the answer that everybody copies says."""
+    """Make a loop if there is none, as a much-copied answer on the web says."""
     try:
         loop = job.ask()
     except RuntimeError:
@@ -112,7 +112,7 @@ def requests():
 
 
 async def serve_with_to_thread():
-    """Serve as an async web server does: each request's sync code in a worker thread of its own."""
+    """Serve as an async web server does: the sync code of each request runs in a worker thread."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS))
     together = threading.Barrier(WORKERS)
     done = []
@@ -143,7 +143,7 @@ def main():
     ways = {"asyncio.to_thread(job)": asyncio.run(serve_with_to_thread())}
     print("Each job by asyncio.to_thread():\n")
     print_jobs(ways["asyncio.to_thread(job)"])
-    for _ in range(3):  # PyPy lets go of nothing before
+    for _ in range(3):  # PyPy finalizes nothing before a collection
         gc.collect()
     print("\nloops left open by these jobs:", sum(not loop.is_closed() for loop in clients))
 

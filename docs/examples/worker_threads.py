@@ -1,4 +1,4 @@
-"""Sync code in worker threads that calls asyncio: the error, and the one line that mends it.
+"""Sync code in worker threads that calls asyncio: the error, and the one line that solves it.
 
 Run it with ``python docs/examples/worker_threads.py``.
 """
@@ -19,7 +19,7 @@ async def resize(image):
 
 
 def convert(image):
-    """Sync code, not to be edited: it takes for granted that there is an event loop."""
+    """Sync code that cannot be edited, and that expects a current event loop."""
     loop = asyncio.get_event_loop()
     used.append(loop)
     return loop.run_until_complete(resize(image))
@@ -34,9 +34,9 @@ def without():
 def with_ctxpolicy():
     with ctxpolicy.install(missing="create"), ThreadPoolExecutor(max_workers=1) as pool:
         print(f"one line more:     {pool.submit(convert, 'cat.png').result()}")
-        # The job ran in the worker's own contextvars context, so the loop stays for the worker's next job.
+        # The job ran in the contextvars context of the worker. The worker's next job therefore gets the same loop.
         print(f"                   {pool.submit(convert, 'dog.png').result()}")
-        # In a contextvars context of its own a job gets a loop of its own, closed when the job is done.
+        # A job in a contextvars context of its own gets a loop of its own, which is closed when the job has ended.
         job = pool.submit(contextvars.copy_context().run, convert, "owl.png")
         print(f"each job its own:  {job.result()}")
 
@@ -44,7 +44,7 @@ def with_ctxpolicy():
 def main():
     without()
     with_ctxpolicy()
-    for _ in range(3):  # PyPy lets go of nothing before
+    for _ in range(3):  # PyPy finalizes nothing before a collection
         gc.collect()
     cat, dog, owl = used
     print(f"cat and dog shared a loop: {cat is dog}; owl had another: {owl is not dog}", end="; ")

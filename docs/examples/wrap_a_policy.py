@@ -1,4 +1,4 @@
-"""Keep a policy that you already have: as a resolver it works with all the rest, and on a Python without policies.
+"""Keep a policy that you already have: make a resolver of it, which works on a Python without policies too.
 
 Run it with ``python docs/examples/wrap_a_policy.py``.
 """
@@ -10,7 +10,7 @@ import ctxpolicy
 
 
 class TenantPolicy:
-    """The policy you have: a loop per tenant and thread. (Up to 3.13 such a class was an AbstractEventLoopPolicy.)"""
+    """Your policy: one loop per tenant and thread. (Up to 3.13, such a class derived from AbstractEventLoopPolicy.)"""
 
     def __init__(self):
         self._loops = {}
@@ -36,7 +36,7 @@ class TenantPolicy:
 
 
 class PolicyResolver(ctxpolicy.ContextResolver):
-    """The contexts of a policy; its get_event_loop() must not make a loop where there is none."""
+    """The contexts of a policy. The policy's get_event_loop() must not make a loop if there is none."""
 
     def __init__(self, policy):
         self.policy = policy
@@ -66,9 +66,8 @@ class Told(ctxpolicy.DelegatingResolver):
     def present(self):
         return self.resolver
 
-    def bind(self, loop):
-        print(f"{self.describe()}: {'nothing' if loop is None else type(loop).__name__} is bound")
-        super().bind(loop)
+    def binding_changed(self, previous, current):
+        print(f"{self.describe()}: {'nothing' if current is None else type(current).__name__} is bound")
 
 
 async def hello():
@@ -80,7 +79,7 @@ def main():
     with ctxpolicy.install(Told(PolicyResolver(policy))):
         for policy.tenant.name in "acme", "globex":
             asyncio.run(hello())
-    with ctxpolicy.install(PolicyResolver(policy), missing="create"):  # what it could not do before
+    with ctxpolicy.install(PolicyResolver(policy), missing="create"):  # the policy could not do this before
         for policy.tenant.name in "acme", "globex":
             loop = asyncio.get_event_loop()
             print(f"{policy.tenant.name} has a loop: {loop.run_until_complete(hello())}")

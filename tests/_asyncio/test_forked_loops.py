@@ -1,4 +1,4 @@
-"""The loops that a forked child inherits are made harmless to the parent."""
+"""The loops that a forked child inherits cannot harm the parent."""
 
 import _thread
 import asyncio
@@ -13,7 +13,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy._asyncio import forked_loops
 from ctxpolicy._asyncio.loop_internals import detach
-from ctxpolicy._loops.creation import note_origin, origin
+from ctxpolicy._loops.creation import creation_site, record_creation
 from tests.support.programs import run_program
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -79,7 +79,7 @@ def test_a_child_that_calls_sys_exit_in_a_task_ends_where_it_would_wait_for_ever
         async def main():
             child = os.fork()
             if child == 0:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio complains of the task
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio logs that the task was destroyed
                 sys.exit(3)
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
@@ -92,7 +92,7 @@ def test_a_child_that_calls_sys_exit_in_a_task_ends_where_it_would_wait_for_ever
 @needs_fork
 def test_a_loop_that_cannot_be_detached_is_kept_alive_in_the_child(monkeypatch):
     kept = []
-    monkeypatch.setattr(forked_loops, "keep_inherited", kept.append)
+    monkeypatch.setattr(forked_loops, "keep_alive", kept.append)
     monkeypatch.setattr(forked_loops, "_held", [object()])
     monkeypatch.setattr(forked_loops, "_running", [None])
     forked_loops._in_child()
@@ -102,9 +102,9 @@ def test_a_loop_that_cannot_be_detached_is_kept_alive_in_the_child(monkeypatch):
 
 def test_a_detached_loop_has_a_selector_and_a_self_pipe_of_its_own_and_runs_on():
     loop = asyncio.SelectorEventLoop()
-    former, ends = loop._selector, (loop._ssock, loop._csock)
+    previous, ends = loop._selector, (loop._ssock, loop._csock)
     assert detach(loop)
-    assert loop._selector is not former
+    assert loop._selector is not previous
     assert all(end.fileno() == -1 for end in ends)
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
@@ -123,9 +123,9 @@ def test_other_kinds_of_loops_cannot_be_detached():
 
 
 def test_a_loop_that_cannot_be_weakly_referenced_is_not_watched():
-    before = len(forked_loops.watched())
-    forked_loops.watch(42)
-    assert len(forked_loops.watched()) == before
+    before = len(forked_loops.tracked())
+    forked_loops.track(42)
+    assert len(forked_loops.tracked()) == before
 
 
 def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
@@ -134,20 +134,20 @@ def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
         try:
             return asyncio.get_running_loop() in forked_loops._held
         finally:
-            forked_loops._let_go()
+            forked_loops._release()
 
     assert asyncio.run(main())
     forked_loops._before_fork()
     assert forked_loops._running == [None]
-    forked_loops._let_go()
+    forked_loops._release()
 
 
 def test_a_loop_says_where_it_was_made():
     with ctxpolicy.install():
         loop = asyncio.new_event_loop()
         loop.close()
-    assert origin(loop).endswith("in test_a_loop_says_where_it_was_made")
-    assert "test_forked_loops.py:" in origin(loop)
+    assert creation_site(loop).endswith("in test_a_loop_says_where_it_was_made")
+    assert "test_forked_loops.py:" in creation_site(loop)
 
 
 def test_a_loop_of_unknown_making_says_so():
@@ -165,12 +165,12 @@ def test_a_loop_of_unknown_making_says_so():
         done.wait()
         while not made[0].is_closed():
             made[0].close()
-    assert origin(made[0]) == "an unknown place"
+    assert creation_site(made[0]) == "an unknown place"
 
     class Slotted:
         __slots__ = ("__weakref__",)
 
-    assert origin(note_origin(Slotted())) == "an unknown place"
+    assert creation_site(record_creation(Slotted())) == "an unknown place"
     loop = asyncio.SelectorEventLoop()
     loop.close()
-    assert origin(loop) == "an unknown place"
+    assert creation_site(loop) == "an unknown place"

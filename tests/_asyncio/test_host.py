@@ -1,4 +1,4 @@
-"""The host: how a policy is put in force on this Python, and what is done on an asyncio that offers no way."""
+"""The host: how a policy is put in force on this Python, and what happens if asyncio offers no way to do it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from ctxpolicy import ContextPolicy
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, PolicyBase, debug_mode, platform_loop
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncios_own
-from ctxpolicy._asyncio.policy_classes import NativeLocal
-from ctxpolicy._asyncio.running import current_task, running_loop, stepped_out
-from tests.support.policies import asyncios_own, in_force, in_thread
+from ctxpolicy._asyncio.other_policies import forget_after_fork, is_asyncio_default
+from ctxpolicy._asyncio.policy_classes import NativeThreadLocal
+from ctxpolicy._asyncio.running import current_task, running_loop, suspended_running_loop
+from tests.support.policies import default_policy, in_force, in_thread
 from tests.support.programs import run_program
 
 with_policies = pytest.mark.skipif(
@@ -40,15 +40,15 @@ def test_what_is_forced_is_in_force_and_asyncio_asks_it():
 @with_policies
 def test_asyncios_own_policy_is_made_once_and_then_in_force():
     with in_force(None):
-        own = host.own()
-        assert is_asyncios_own(own)
-        assert host.in_force() is own is host.own()
+        own = host.asyncio_policy()
+        assert is_asyncio_default(own)
+        assert host.in_force() is own is host.asyncio_policy()
 
 
 @with_policies
 def test_it_is_the_policy_that_asyncio_itself_would_return():
     with in_force(None):
-        own = host.own()
+        own = host.asyncio_policy()
         getter = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
         assert getter() is own
 
@@ -57,14 +57,14 @@ def test_a_subclass_or_another_policy_is_not_asyncios_own():
     class Mine(PolicyBase):  # type: ignore[misc]
         pass
 
-    assert is_asyncios_own(None)
-    assert is_asyncios_own(asyncios_own())
-    assert not is_asyncios_own(Mine())
-    assert not is_asyncios_own(ContextPolicy())
+    assert is_asyncio_default(None)
+    assert is_asyncio_default(default_policy())
+    assert not is_asyncio_default(Mine())
+    assert not is_asyncio_default(ContextPolicy())
 
 
 def test_a_platform_loop_is_what_asyncio_makes_unasked():
-    with in_force(asyncios_own()):
+    with in_force(default_policy()):
         ours, asyncios = platform_loop(), asyncio.new_event_loop()
     assert type(ours) is type(asyncios)
     ours.close()
@@ -72,16 +72,16 @@ def test_a_platform_loop_is_what_asyncio_makes_unasked():
 
 
 def test_what_signals_are_written_to_is_the_same_after_another_loop_has_run_under_the_one_that_runs():
-    """A uvloop takes it away at its end."""
+    """A uvloop removes it when it stops."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     number = writer.fileno()
-    former = signal.set_wakeup_fd(number)
+    previous = signal.set_wakeup_fd(number)
     try:
-        with stepped_out():
+        with suspended_running_loop():
             signal.set_wakeup_fd(-1)
     finally:
-        found = signal.set_wakeup_fd(former)
+        found = signal.set_wakeup_fd(previous)
         reader.close()
         writer.close()
     assert found == number
@@ -113,7 +113,7 @@ def test_the_debug_mode_is_asyncios(flags):
 
 @with_policies
 def test_what_is_said_of_this_python_is_what_its_own_policy_does():
-    with in_force(asyncios_own()), pytest.MonkeyPatch.context() as patch:
+    with in_force(default_policy()), pytest.MonkeyPatch.context() as patch:
         warned: list[type[Warning]] = []
         patch.setattr("warnings.warn", lambda message, category, **_: warned.append(category))
         try:
@@ -126,7 +126,7 @@ def test_what_is_said_of_this_python_is_what_its_own_policy_does():
 
 
 def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
-    policy, loop = asyncios_own(), platform_loop()
+    policy, loop = default_policy(), platform_loop()
     policy.set_event_loop(loop)
     kept = forget_after_fork(policy)
     assert kept._loop is loop
@@ -136,8 +136,8 @@ def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
 
 
 def test_a_policy_over_asyncios_own_local_stays_over_it_as_asyncio_makes_that_anew():
-    policy = asyncios_own()
-    policy._local = native = NativeLocal(lambda: None)
+    policy = default_policy()
+    policy._local = native = NativeThreadLocal(lambda: None)
     assert forget_after_fork(policy) is None
     assert policy._local is native
 
@@ -166,7 +166,7 @@ def test_on_an_asyncio_that_offers_neither_importing_goes_on_and_installing_says
     shown = run_program(
         BARE + "import ctxpolicy\n"
         "from ctxpolicy._asyncio.host import host\n"
-        "print(host.name, host.in_force(), type(host.own()).__name__)\n"
+        "print(host.name, host.in_force(), type(host.asyncio_policy()).__name__)\n"
         "host.after_fork()\n"
         "try: ctxpolicy.install()\n"
         "except ctxpolicy.InstallationError as error: print(error)"

@@ -1,4 +1,4 @@
-"""The host of Python 3.16, on whatever asyncio is here: its seam is put in by hand."""
+"""The host of Python 3.16, on every Python: the tests add the attributes of asyncio 3.16 that it uses."""
 
 import asyncio
 import contextlib
@@ -7,18 +7,18 @@ from asyncio import events
 
 import pytest
 
-from ctxpolicy._asyncio.host_316 import SeamHost
+from ctxpolicy._asyncio.host_316 import Host316
 from ctxpolicy._asyncio.policy_classes import AbstractEventLoopPolicy, CurrentLoop, DefaultEventLoopPolicy
 
 
 class Local(threading.local):
-    """As asyncio.events._Local of 3.16."""
+    """A copy of asyncio.events._Local of 3.16."""
 
     _loop = None
 
 
 class Policy(DefaultEventLoopPolicy):
-    """Somebody's, with a loop of its own kind."""
+    """A policy whose loops are of a class of their own."""
 
     class Loop(asyncio.SelectorEventLoop):
         pass
@@ -27,12 +27,12 @@ class Policy(DefaultEventLoopPolicy):
 
 
 @pytest.fixture
-def seam(monkeypatch):
-    """A host over an asyncio with the parts of 3.16 that it uses, which are put back after the test."""
+def host_316(monkeypatch):
+    """Return a host over an asyncio with the attributes of 3.16 that it uses. They are removed after the test."""
     monkeypatch.setattr(events, "_local", Local(), raising=False)
     monkeypatch.setattr(events, "new_event_loop", asyncio.SelectorEventLoop)
     monkeypatch.setattr(asyncio, "new_event_loop", asyncio.SelectorEventLoop)
-    return SeamHost()
+    return Host316()
 
 
 @contextlib.contextmanager
@@ -44,10 +44,10 @@ def new_loop(make=asyncio.SelectorEventLoop):
         loop.close()
 
 
-def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(seam):
+def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(host_316):
     policy = Policy()
-    seam.force(policy)
-    assert seam.in_force() is policy
+    host_316.force(policy)
+    assert host_316.in_force() is policy
     with new_loop(asyncio.new_event_loop) as loop:
         assert type(loop) is Policy.Loop
         events._local._loop = loop
@@ -58,126 +58,126 @@ def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(seam):
         assert type(loop) is Policy.Loop
 
 
-def test_undoing_puts_back_the_very_objects_that_were_there(seam):
+def test_undoing_puts_back_the_very_objects_that_were_there(host_316):
     local, new_event_loop = events._local, events.new_event_loop
-    seam.force(Policy())
-    seam.force(Policy())
-    seam.force(None)
-    assert seam.in_force() is None
+    host_316.force(Policy())
+    host_316.force(Policy())
+    host_316.force(None)
+    assert host_316.in_force() is None
     assert events._local is local
     assert events.new_event_loop is asyncio.new_event_loop is new_event_loop
 
 
-def test_a_policy_that_binds_its_methods_anew_is_heeded(seam):
+def test_a_policy_that_binds_its_methods_anew_is_heeded(host_316):
     policy = Policy()
-    seam.force(policy)
+    host_316.force(policy)
     with new_loop() as loop:
         policy.get_event_loop = lambda: loop
         assert events._local._loop is loop
 
 
-def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(seam):
+def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(host_316):
     native = events.new_event_loop
-    seam.force(Policy())
+    host_316.force(Policy())
     events._local = theirs = Local()
-    assert seam.in_force() is None
+    assert host_316.in_force() is None
     with new_loop() as loop:
         theirs._loop = loop
-        assert seam.own().get_event_loop() is loop
-    seam.force(Policy())
-    seam.force(None)
+        assert host_316.asyncio_policy().get_event_loop() is loop
+    host_316.force(Policy())
+    host_316.force(None)
     assert events._local is theirs
     assert events.new_event_loop is asyncio.new_event_loop is native
 
 
-def test_somebody_elses_new_event_loop_is_put_back_too(seam):
+def test_somebody_elses_new_event_loop_is_put_back_too(host_316):
     events._local = theirs = Local()
     events.new_event_loop = asyncio.new_event_loop = make = lambda: Policy.Loop()
-    seam.force(Policy())
-    seam.force(None)
+    host_316.force(Policy())
+    host_316.force(None)
     assert (events._local, events.new_event_loop, asyncio.new_event_loop) == (theirs, make, make)
 
 
-def test_a_policy_that_comes_to_make_other_loops_is_heeded(seam):
+def test_a_policy_that_comes_to_make_other_loops_is_heeded(host_316):
     policy = Policy()
-    seam.force(policy)
+    host_316.force(policy)
     policy.new_event_loop = asyncio.SelectorEventLoop
     with new_loop(asyncio.new_event_loop) as loop:
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_is_in_force(seam):
-    seam.force(DefaultEventLoopPolicy())
+def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_is_in_force(host_316):
+    host_316.force(DefaultEventLoopPolicy())
     kept = asyncio.new_event_loop
-    seam.force(Policy())
+    host_316.force(Policy())
     assert asyncio.new_event_loop is kept
     with new_loop(kept) as loop:
         assert type(loop) is Policy.Loop
-    seam.force(None)
+    host_316.force(None)
     with new_loop(kept) as loop:
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_somebody_elses_new_event_loop_may_call_the_one_it_found(seam):
-    seam.force(Policy())
+def test_somebody_elses_new_event_loop_may_call_the_one_it_found(host_316):
+    host_316.force(Policy())
     found = events.new_event_loop
     events._local = Local()
     events.new_event_loop = asyncio.new_event_loop = theirs = lambda: found()
     with new_loop(theirs) as loop:
         assert type(loop) is asyncio.SelectorEventLoop
-    seam.force(Policy())
+    host_316.force(Policy())
     with new_loop(theirs) as loop:
         assert type(loop) is Policy.Loop
-    seam.force(None)
+    host_316.force(None)
     assert asyncio.new_event_loop is theirs
     with new_loop(theirs) as loop:
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_a_default_policy_is_in_force_where_no_other_is(seam):
+def test_a_default_policy_is_in_force_where_no_other_is(host_316):
     local = events._local
-    seam.default = default = Policy()
-    seam.force(None)
-    assert seam.in_force() is default
-    seam.force(other := Policy())
-    assert seam.in_force() is other
-    seam.force(None)
-    assert seam.in_force() is default
-    seam.default = None
-    seam.force(None)
-    assert seam.in_force() is None
+    host_316.default = default = Policy()
+    host_316.force(None)
+    assert host_316.in_force() is default
+    host_316.force(other := Policy())
+    assert host_316.in_force() is other
+    host_316.force(None)
+    assert host_316.in_force() is default
+    host_316.default = None
+    host_316.force(None)
+    assert host_316.in_force() is None
     assert events._local is local
 
 
-def test_asyncios_own_way_makes_nothing_unasked(seam):
+def test_asyncios_own_way_makes_nothing_unasked(host_316):
     with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
-        seam.own().get_event_loop()
+        host_316.asyncio_policy().get_event_loop()
 
 
-def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(seam):
+def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(host_316):
     with new_loop() as loop:
         events._local._loop = loop
-        assert seam.own().get_event_loop() is loop
-        seam.force(Policy())
-        assert seam.own().get_event_loop() is loop
-        seam.own().set_event_loop(None)
-        seam.force(None)
+        assert host_316.asyncio_policy().get_event_loop() is loop
+        host_316.force(Policy())
+        assert host_316.asyncio_policy().get_event_loop() is loop
+        host_316.asyncio_policy().set_event_loop(None)
+        host_316.force(None)
         assert events._local._loop is None
 
 
-def test_after_a_fork_it_is_there_again_over_the_childs_own_local(seam):
+def test_after_a_fork_it_is_there_again_over_the_childs_own_local(host_316):
     policy = Policy()
-    seam.after_fork()
-    assert seam.in_force() is None
-    seam.force(policy)
-    events._local = fresh = Local()  # as asyncio does in a forked child
-    seam.after_fork()
-    assert seam.in_force() is policy
+    host_316.after_fork()
+    assert host_316.in_force() is None
+    host_316.force(policy)
+    events._local = fresh = Local()  # asyncio does this in a forked child
+    host_316.after_fork()
+    assert host_316.in_force() is policy
     with new_loop() as loop:
-        seam.own().set_event_loop(loop)
+        host_316.asyncio_policy().set_event_loop(loop)
         assert fresh._loop is loop
         fresh._loop = None
-    seam.force(None)
+    host_316.force(None)
     assert events._local is fresh
 
 

@@ -16,21 +16,21 @@ import ctxpolicy
 from ctxpolicy import ContextPolicy, ContextResolver, NoCurrentLoopError, install, using
 from ctxpolicy._asyncio.capabilities import platform_loop
 from ctxpolicy._asyncio.host import host
-from tests.emulated_316._telling import in_fork
+from tests.emulated_316._fact_helpers import in_fork
 from tests.support.policies import asyncio_alone, in_thread, settled
 from tests.support.programs import run_program
 
-# 3.12 and later warn of forks in processes with threads.
+# 3.12 and later warn about a fork in a process with threads.
 forks = pytest.mark.filterwarnings("ignore:This process .*is multi-threaded:DeprecationWarning")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
 
 class Own(asyncio.SelectorEventLoop):
-    """A kind of loop that only these tests make."""
+    """A class of loops that only these tests use."""
 
 
 def a_new_loop() -> type:
-    """Return what kind of loop asyncio makes, however it is asked to."""
+    """Return the class of the loops that asyncio makes, which is the same for each of its functions."""
 
     async def main() -> type:
         return type(asyncio.get_running_loop())
@@ -45,7 +45,7 @@ def a_new_loop() -> type:
 
 
 def answer() -> object:
-    """Return what get_event_loop() gives where no loop runs, or the class of what it raises."""
+    """Return the loop of get_event_loop() where no loop runs, or the class of the exception."""
     try:
         return asyncio.get_event_loop()
     except RuntimeError as error:
@@ -62,7 +62,7 @@ def test_what_asyncio_is_asked_is_answered_by_the_policy(resolver: ContextResolv
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         assert answer() is resolver.get() is installation.policy.get_event_loop() is loop
-        assert asyncio.Future().get_loop() is loop  # asked in C
+        assert asyncio.Future().get_loop() is loop  # C code calls get_event_loop()
         asyncio.set_event_loop(None)
         assert resolver.get() is None
         loop.close()
@@ -189,7 +189,7 @@ def test_a_loop_that_asyncio_alone_has_bound_is_not_dropped_in_a_forked_child_wh
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         asyncio.get_event_loop().close()
     """
-    # Not where warnings are errors: that of the loop's end would keep it from being closed.
+    # Not with warnings as errors: the warning of the unclosed loop would prevent that it is closed.
     assert run_program(textwrap.dedent(program), flags=()) == "0"
 
 

@@ -1,16 +1,24 @@
-"""What is found inside a loop of asyncio's that would be lost with it."""
+"""The pending work that is found inside one of asyncio's loops."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ctxpolicy._asyncio.loop_internals import leftovers
+from ctxpolicy._asyncio.loop_internals import (
+    ident_of_running_thread,
+    pending_work,
+    silence_destroyed,
+    source_traceback,
+)
 from ctxpolicy.testing import StandInLoop
+from tests.support.policies import collect_garbage
 
 
 @pytest.fixture
@@ -21,7 +29,7 @@ def loop() -> Iterator[asyncio.SelectorEventLoop]:
 
 
 def things_in(loop: Any) -> list[object]:
-    return [leftover.thing for leftover in leftovers(loop)]
+    return [item.thing for item in pending_work(loop)]
 
 
 async def step() -> None:
@@ -35,13 +43,13 @@ def end(loop: asyncio.AbstractEventLoop, *tasks: asyncio.Task[Any]) -> None:
 
 
 def test_there_is_nothing_in_a_new_loop(loop):
-    assert leftovers(loop) == leftovers(loop, unknown=True) == []
+    assert pending_work(loop) == pending_work(loop, unknown=True) == []
 
 
 def test_of_another_kind_of_loop_only_the_tasks_can_be_told():
     loop = StandInLoop()
-    assert leftovers(loop) == []
-    (hidden,) = leftovers(loop, unknown=True)
+    assert pending_work(loop) == []
+    (hidden,) = pending_work(loop, unknown=True)
     assert "a default executor of" in str(hidden)
 
 
@@ -65,17 +73,17 @@ def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
     with ours, theirs:
         loop.add_reader(ours, step)
         loop.add_writer(theirs, step)
-        assert [str(leftover).split(" for ")[0] for leftover in leftovers(loop)] == [
+        assert [str(item).split(" for ")[0] for item in pending_work(loop)] == [
             f"file descriptor {end.fileno()}, watched" for end in (ours, theirs)
         ]
         loop.remove_reader(ours)
         loop.remove_writer(theirs)
-    assert leftovers(loop) == []
+    assert pending_work(loop) == []
 
 
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No task is known, as up to Python 3.13 where the collector has found them."""
+    """Make asyncio know no task, as up to Python 3.13 after the garbage collector has found them."""
     monkeypatch.setattr("ctxpolicy._asyncio.loop_internals._tasks_of", lambda loop: set())
 
 
@@ -118,6 +126,46 @@ def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
             raise RuntimeError("no words")
 
     loop.call_soon(Callback())
-    (leftover,) = leftovers(loop)
+    (item,) = pending_work(loop)
     with pytest.raises(RuntimeError, match="no words"):
-        str(leftover)
+        str(item)
+
+
+def test_the_thread_of_a_loop_is_known_while_the_loop_runs(loop):
+    async def ident() -> int | None:
+        return ident_of_running_thread(loop)
+
+    assert ident_of_running_thread(loop) is None
+    assert loop.run_until_complete(ident()) == threading.get_ident()
+    assert ident_of_running_thread(StandInLoop()) is None
+
+
+async def wait_for_nothing() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def test_a_silenced_task_may_be_destroyed_while_it_is_pending(loop):
+    messages: list[str] = []
+    loop.set_exception_handler(lambda _, report: messages.append(report["message"]))
+    for silenced in (False, True):
+        messages.clear()
+        task = loop.create_task(wait_for_nothing())
+        loop.run_until_complete(step())
+        if silenced:
+            silence_destroyed(task)
+        end_of = weakref.ref(task)
+        del task
+        collect_garbage()
+        assert end_of() is None
+        assert messages == ["Task was destroyed but it is pending!"] * (not silenced)
+
+
+def test_the_place_where_a_task_was_created_is_known_in_debug_mode(loop):
+    for debug in (False, True):
+        loop.set_debug(debug)
+        task = loop.create_task(step())
+        found = source_traceback(task)
+        assert (found is not None) is debug
+        if found is not None:
+            assert any(frame.name.startswith("test_the_place_where_a_task") for frame in found)
+        loop.run_until_complete(task)

@@ -15,7 +15,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 @pytest.fixture
 def context() -> contextvars.Context:
-    """A contextvars context in which the variable is "given"."""
+    """Return a contextvars context in which the value of the variable is "given"."""
     made = contextvars.Context()
     made.run(variable.set, "given")
     return made

@@ -1,4 +1,4 @@
-"""The running marker and the current task are kept per greenlet on request, and asyncio's again after that."""
+"""The running loop and the current task are kept per greenlet while there is a user, and per thread after that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import GreenletResolver
-from ctxpolicy._asyncio.running import enter_running, leave_running, running_loop
+from ctxpolicy._asyncio.running import restore_running_loop, running_loop, unset_running_loop
 from tests.support.programs import run_program, run_python
 
 greenlet = pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
@@ -123,7 +123,8 @@ def test_a_greenlet_that_is_dropped_inside_its_loop_ends_it_and_leaves_no_marker
     seen: list[tuple[bool, bool]] = []
     here = greenlet.getcurrent()
     with ctxpolicy.install(GreenletResolver(running=True)) as installation:
-        # Nothing that it holds holds it: up to Python 3.11 the collector does not see what a suspended one refers to.
+        # No object that the greenlet holds refers to it: up to Python 3.11 the garbage collector does not see the
+        # references of a suspended greenlet.
         fiber = greenlet.greenlet(lambda: asyncio.run(away()))
         fiber.switch()
         if when == "after":
@@ -164,7 +165,7 @@ def test_a_hook_that_raises_is_removed_as_greenlet_does_and_markers_are_kept_on(
         with pytest.raises(ZeroDivisionError):
             greenlet.greenlet(lambda: None).switch()
         assert greenlet.gettrace() is None
-        assert resolver.get() is None  # with which it is watched again
+        assert resolver.get() is None  # which installs the hook again
         fiber = Fiber()
         fiber.switch()
         assert running_loop() is None
@@ -221,7 +222,7 @@ def test_a_loop_that_runs_right_here_stays_marked_when_it_is_installed() -> None
         other = greenlet.greenlet(greenlet.getcurrent().switch)
         other.switch()
         away = greenlet.greenlet(lambda: here.switch())
-        away.switch()  # it has frames, but runs no loop
+        away.switch()  # this greenlet has frames, but runs no loop
         with ctxpolicy.install(GreenletResolver(running=True)):
             return asyncio.get_running_loop() is loop
 
@@ -310,7 +311,7 @@ def test_each_greenlet_has_a_current_loop_of_its_own_too() -> None:
 
 
 def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
-    """Call it by hand: no measuring tool sees a hook that greenlet calls."""
+    """Call the hook directly: coverage tools do not see a hook that greenlet calls."""
     events: list[Any] = []
     here, other = greenlet.getcurrent(), greenlet.greenlet(lambda: None)
     greenlet.settrace(lambda *event: events.append(event))
@@ -318,16 +319,16 @@ def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
         with ctxpolicy.install(GreenletResolver(running=True)) as installation:
             hook = greenlet.gettrace()
             loop = asyncio.new_event_loop()
-            enter_running((loop, None))
+            restore_running_loop((loop, None))
             hook("switch", (here, other))
             assert running_loop() is None
             installation.uninstall()
             assert greenlet.gettrace() is hook
             hook("something new", None)
             hook("throw", (other, here))
-            assert leave_running() == (loop, None)
+            assert unset_running_loop() == (loop, None)
             assert greenlet.gettrace() is not hook
-            hook("switch", (here, other))  # as one that was put on top of it may do
+            hook("switch", (here, other))  # a hook that was installed over it may do this
             loop.close()
         assert [event for event, _ in events] == ["switch", "something new", "throw"]
     finally:
@@ -353,7 +354,7 @@ def job(number):
     async def main():
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         for _ in range(3):
-            gevent.sleep(0)  # another greenlet's turn, in the midst of this one's loop
+            gevent.sleep(0)  # switch to another greenlet while this one runs its loop
             assert asyncio.get_running_loop() is loop and asyncio.current_task() is task
             await asyncio.sleep(0)
         return number
@@ -403,7 +404,7 @@ def test_loops_run_side_by_side_in_gevents_greenlets_whenever_it_has_patched(whe
 def test_a_marker_without_a_task_is_kept_too() -> None:
     with ctxpolicy.install(GreenletResolver(running=True)):
         loop = asyncio.new_event_loop()
-        enter_running((loop, None))
+        restore_running_loop((loop, None))
         seen = greenlet.greenlet(running_loop).switch()
-        assert (seen, leave_running()) == (None, (loop, None))
+        assert (seen, unset_running_loop()) == (None, (loop, None))
         loop.close()

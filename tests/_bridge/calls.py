@@ -1,4 +1,4 @@
-"""What the tests of isolated calls call."""
+"""Functions that the tests of isolated calls run in their threads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def started(task: asyncio.Task[Any], event: threading.Event) -> None:
 
 
 class Gate:
-    """Lets an isolated function wait in its thread, or in its loop, until the test opens it."""
+    """Makes an isolated function wait in its thread, or in its loop, until the test opens the gate."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

@@ -1,37 +1,39 @@
-"""What the tests of lifetimes share: no thread of isolate() stays from one test to the next."""
+"""Fixtures of the tests of the bridge: no thread of isolate() stays from one test to the next."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from ctxpolicy import close_isolate_pool
 from ctxpolicy._bridge import isolate as isolate_module
-from ctxpolicy._bridge import isolated_call
-from ctxpolicy._bridge.worker_threads import Pool
+from ctxpolicy._bridge.worker_threads import ThreadCache
 
 
 @pytest.fixture(autouse=True)
 def no_idle_threads() -> Iterator[None]:
-    """End the idle threads of isolate(), whose loops are leased."""
+    """End the threads of isolate(), the busy ones after their calls, and close the loops that are kept for reuse."""
     yield
     close_isolate_pool()
+    for thread in threading.enumerate():
+        if thread.name == "ctxpolicy-isolate":
+            thread.join(60)  # each test opens its gates, so this waits only for what is about to end
 
 
 @pytest.fixture
-def small_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
-    """A pool of one thread in place of the usual one."""
-    pool = Pool(1)
-    monkeypatch.setattr(isolate_module, "pool", pool)
-    monkeypatch.setattr(isolated_call, "pool", pool)
-    yield pool
-    pool.close()
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadCache]:
+    """A cache without threads, in place of the usual one."""
+    cache = ThreadCache()
+    monkeypatch.setattr(isolate_module, "thread_cache", cache)
+    yield cache
+    cache.close()
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def outer_factory(request: pytest.FixtureRequest) -> str:
-    """The kind of the loop that runs under or beside what is tested."""
+    """The kind of the loop that runs in the thread of the test."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     kind: str = request.param

@@ -1,4 +1,4 @@
-"""Where sync code runs: threads that do one thing at a time, contextvars contexts and greenlets in them."""
+"""Places where sync code runs: threads that make one call at a time, and contextvars contexts and greenlets in them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Place", "Worker"]
 
 
 class Worker:
-    """A thread that calls functions, one after the other, and keeps nothing of them."""
+    """A thread that calls functions, one after the other, and keeps no reference to them or to their results."""
 
     def __init__(self) -> None:
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self.thread = threading.Thread(target=self._work, daemon=True)
-        # In an empty contextvars context, for where a new thread starts in a copy of it.
+        # In an empty contextvars context, because with -X thread_inherit_context=1 a thread starts in a copy of it.
         contextvars.Context().run(self.thread.start)
 
     @property
@@ -30,7 +30,7 @@ class Worker:
         return self.thread.ident
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Return what ``function(*args)`` returns, called in the thread, or raise what it raises."""
+        """Call ``function(*args)`` in the thread, and return what it returns or raise what it raises."""
         self._inbox.put((function, args))
         del function, args
         return returned(self._outbox.get())
@@ -50,11 +50,11 @@ class Worker:
         function, args = job
         try:
             outcome = (function(*args), None)
-        except BaseException as error:  # noqa: BLE001 - the caller's
+        except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
             outcome = (None, error)
-        del job, function, args  # before the caller goes on
+        del job, function, args  # before the caller continues
         self._outbox.put(outcome)
-        del outcome  # which an error's traceback would refer back to, by this frame
+        del outcome  # the traceback of an error refers to this frame, which would refer to the error
         return True
 
 
@@ -64,7 +64,7 @@ class Place:
     Args:
         case: the resolver.
         worker: the thread.
-        parent: the place whose contextvars context this one's is a copy of; ``None``: it is empty.
+        parent: the place whose contextvars context is copied; ``None``: the context is empty.
         name: the tenant.
     """
 
@@ -78,7 +78,7 @@ class Place:
 
     @property
     def slot(self) -> Hashable:
-        """What the resolver tells contexts by; equal for places of one context."""
+        """What identifies the context to the resolver. It is equal for all places in one context."""
         match self._case.name:
             case "contextvar" | "contextvar-any-thread" | "greenlet":
                 return self
@@ -91,13 +91,13 @@ class Place:
         return self.worker
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Return what ``function(*args)`` returns, called here, or raise what it raises."""
+        """Call ``function(*args)`` in this place, and return what it returns or raise what it raises."""
         if self._case.name != "greenlet":
             return self.worker.call(self.context.run, function, *args)
         return self.worker.call(self._switch, self.context.run, function, *args)
 
     def end(self) -> None:
-        """Let go of the contextvars context and the greenlet."""
+        """Drop the contextvars context, and end the greenlet."""
         if self._greenlet is not None:
             self.worker.call(self._greenlet.throw)
         del self.context, self._greenlet
@@ -113,15 +113,15 @@ class Place:
 
 
 def _serve(function: Any, args: Any) -> None:
-    """Call one function after the other, in a greenlet."""
+    """Call one function after the other in a greenlet."""
     import greenlet
 
     parent = greenlet.getcurrent().parent
     while True:
         try:
             outcome = (function(*args), None)
-        except Exception as error:  # noqa: BLE001 - the caller's
+        except Exception as error:  # noqa: BLE001 - it is raised in the calling greenlet
             outcome = (None, error)
         del function, args
-        handed, outcome = outcome, None
-        function, args = parent.switch(handed)
+        returned_outcome, outcome = outcome, None
+        function, args = parent.switch(returned_outcome)

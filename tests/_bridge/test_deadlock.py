@@ -1,101 +1,132 @@
-"""Who waits for whom: a wait that could never end is refused, whichever side comes second."""
+"""Who waits for whom: a wait that could never end is refused, whichever of the two waits begins second."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from ctxpolicy import BlockingError, ContextThreadPoolExecutor, block_on, install, isolate
-from ctxpolicy._bridge.deadlock import Wait, Work, doing, handing_over, present_work, standing_still
+from ctxpolicy._bridge import deadlock
+from ctxpolicy._bridge.deadlock import Waiter, Work, blocked_on, current_work, waiting_for_loop, working_on
 from tests._bridge.calls import Gate
 from tests.support.programs import run_program
 
 
 @pytest.fixture
-def loops():
+def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
     made = [asyncio.new_event_loop() for _ in range(3)]
     yield made
     for loop in made:
         loop.close()
 
 
-def still(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Wait:
-    return Wait(loop, work, stands_still=True)
+def blocked(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Waiter:
+    """Return a waiter whose ``loop`` is blocked during the wait."""
+    return Waiter(loop, work, blocked=True)
+
+
+def is_refused(loop: asyncio.AbstractEventLoop, *, limited: bool = False) -> bool:
+    """Return whether this thread may not wait for ``loop``."""
+    try:
+        with waiting_for_loop(loop, limited=limited):
+            return False
+    except BlockingError as error:
+        return "is blocked until the work of this thread ends" in str(error)
+
+
+def may_not_block_on(loop: asyncio.AbstractEventLoop, work: Work) -> bool:
+    """Return whether ``loop`` may not block until ``work`` ends."""
+
+    async def block() -> bool:
+        try:
+            with blocked_on(work):
+                return False
+        except BlockingError as error:
+            return "is waited for by the work that this thread would wait for" in str(error)
+
+    return loop.run_until_complete(block())
 
 
 def test_a_thread_does_what_it_was_noted_to_do_for_the_block_only():
     outer, inner = Work(), Work()
-    assert present_work() is None
-    with doing(outer):
-        with pytest.raises(ZeroDivisionError), doing(inner):
-            divmod(1, int(present_work() is not inner))
-        assert present_work() is outer
-    assert present_work() is None
+    assert current_work() is None
+    with working_on(outer):
+        with pytest.raises(ZeroDivisionError), working_on(inner):
+            divmod(1, int(current_work() is not inner))
+        assert current_work() is outer
+    assert current_work() is None
 
 
-def test_the_loop_that_stands_still_for_this_work_is_refused(loops):
-    with doing(Work(still(loops[0]))):
-        with handing_over(loops[1], limited=False):
-            pass
-        for limited in (True, False):
-            with pytest.raises(BlockingError, match="stands still"), handing_over(loops[0], limited=limited):
-                pytest.fail("entered")
+def test_a_loop_that_is_blocked_on_this_work_is_refused(loops):
+    with working_on(Work(blocked(loops[0]))):
+        assert not is_refused(loops[1])
+        assert is_refused(loops[0])
+        assert is_refused(loops[0], limited=True)
 
 
-def test_so_is_one_that_stands_still_for_what_waits_for_this_work(loops):
-    outermost = Work(still(loops[0]))
-    outer = Work(Wait(loops[1], outermost, stands_still=False))
-    with doing(Work(still(loops[2], outer))):
-        with handing_over(loops[1], limited=False):  # it awaits, and so runs
-            pass
-        for loop in (loops[0], loops[2]):
-            with pytest.raises(BlockingError), handing_over(loop, limited=False):
-                pytest.fail("entered")
+def test_the_refusal_names_the_thread_the_loop_and_where_the_loop_was_made():
+    with install():
+        loop = asyncio.new_event_loop()
+    names = r"thread '.+'\) would never end: <.*EventLoop .*>, made at .*test_deadlock.py:\d+ in test_the_refusal"
+    with pytest.raises(BlockingError, match=names), working_on(Work(blocked(loop))):
+        with waiting_for_loop(loop, limited=False):
+            pytest.fail("entered")
+    loop.close()
 
 
-def test_so_is_one_that_stands_still_for_what_waits_for_a_loop_that_stands_still_for_this_work(loops):
-    """The first loop stands still for a job that waits for the second, which stands still for the job here."""
-    handed = Work(still(loops[0]))
-    with doing(handed), handing_over(loops[1], limited=False), doing(Work(still(loops[1]))):
-        for loop in (loops[0], loops[1]):
-            with pytest.raises(BlockingError, match="stands still"), handing_over(loop, limited=False):
-                pytest.fail("entered")
-        with handing_over(loops[2], limited=False):
-            pass
+def test_so_is_one_that_is_blocked_on_what_waits_for_this_work(loops):
+    outermost = Work(blocked(loops[0]))
+    outer = Work(Waiter(loops[1], outermost, blocked=False))
+    with working_on(Work(blocked(loops[2], outer))):
+        assert not is_refused(loops[1])  # this loop awaits, and therefore runs
+        assert is_refused(loops[0])
+        assert is_refused(loops[2])
 
 
-def test_and_a_loop_may_not_stand_still_for_work_that_waits_for_one_that_stands_still_for_what_waits_for_it(loops):
-    first, second = Work(still(loops[0])), Work()
-
-    async def stand_still() -> None:
-        with standing_still(second):
-            pass
-
-    loops[1].run_until_complete(stand_still())
-    with doing(second), handing_over(loops[0], limited=False):
-        loops[1].run_until_complete(stand_still())
-        with doing(first), handing_over(loops[1], limited=False), doing(Work()):
-            with pytest.raises(BlockingError, match="is waited for"):
-                loops[1].run_until_complete(stand_still())
-            loops[2].run_until_complete(stand_still())
+def test_so_is_one_that_is_blocked_on_the_larger_work_though_the_waiter_of_this_work_does_no_known_work(loops):
+    """A job that is awaited, while another loop is blocked in its executor's ``shutdown()``."""
+    all_jobs = Work(blocked(loops[0]))
+    job = Work(Waiter(loops[1], None, blocked=False), part_of=all_jobs)
+    with working_on(job):
+        assert is_refused(loops[0])
+        assert not is_refused(loops[1])
 
 
-@pytest.mark.parametrize(("awaits", "limited"), [(True, False), (False, True)])
+def test_so_is_one_that_is_blocked_on_what_waits_for_a_loop_that_is_blocked_on_this_work(loops):
+    """The first loop is blocked on a job that waits for the second loop, which is blocked on the work here."""
+    submitted = Work(blocked(loops[0]))
+    with working_on(submitted), waiting_for_loop(loops[1], limited=False), working_on(Work(blocked(loops[1]))):
+        assert is_refused(loops[0])
+        assert is_refused(loops[1])
+        assert not is_refused(loops[2])
+
+
+def test_and_a_loop_may_not_be_blocked_on_work_that_waits_for_one_that_is_blocked_on_what_waits_for_it(loops):
+    first, second = Work(blocked(loops[0])), Work()
+    assert not may_not_block_on(loops[1], second)
+    with working_on(second), waiting_for_loop(loops[0], limited=False):
+        assert not may_not_block_on(loops[1], second)
+        with working_on(first), waiting_for_loop(loops[1], limited=False), working_on(Work()):
+            assert may_not_block_on(loops[1], second)
+            assert not may_not_block_on(loops[2], second)
+
+
+@pytest.mark.parametrize(("awaits", "limited"), [(False, False), (True, False), (False, True)])
 def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_up(loops, awaits, limited):
-    handed = Work(still(loops[0]))
-    here = Work(Wait(loops[1], None, stands_still=not awaits))
-    with doing(handed), handing_over(loops[1], limited=limited):
-        with doing(here), handing_over(loops[0], limited=False):
-            pass
+    submitted = Work(blocked(loops[0]))
+    here = Work(Waiter(loops[1], None, blocked=not awaits))
+    with working_on(submitted), waiting_for_loop(loops[1], limited=limited):
+        with working_on(here):
+            assert is_refused(loops[0]) is not (awaits or limited)
 
 
-def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so():
+def test_two_loops_that_are_blocked_on_jobs_that_wait_for_the_other_are_told_so():
     loops = [asyncio.new_event_loop() for _ in range(2)]
 
     async def answer() -> str:
@@ -105,17 +136,17 @@ def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so
         asyncio.set_event_loop(loops[number])
         return block_on(coro)
 
-    async def stand_still_for_a_job_on_the_first() -> str:
+    async def block_on_a_job_on_the_first() -> str:
         return executor.submit(block_on_loop, 0, answer()).result()
 
-    async def stand_still_for_a_job_on_the_second() -> str:
-        return executor.submit(block_on_loop, 1, stand_still_for_a_job_on_the_first()).result()
+    async def block_on_a_job_on_the_second() -> str:
+        return executor.submit(block_on_loop, 1, block_on_a_job_on_the_first()).result()
 
     with install("thread"), ContextThreadPoolExecutor(2) as executor, ThreadPoolExecutor(2) as threads:
         for loop in loops:
             threads.submit(loop.run_forever)
-        outcome = asyncio.run_coroutine_threadsafe(stand_still_for_a_job_on_the_second(), loops[0])
-        error = outcome.exception()  # from whichever side comes second
+        outcome = asyncio.run_coroutine_threadsafe(block_on_a_job_on_the_second(), loops[0])
+        error = outcome.exception()  # raised where the second wait begins
         for loop in loops:
             loop.call_soon_threadsafe(loop.stop)
     assert isinstance(error, BlockingError)
@@ -124,50 +155,49 @@ def test_two_loops_that_stand_still_for_jobs_that_wait_for_the_other_are_told_so
 
 
 def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
-    with handing_over(loops[0], limited=False):
-        pass
+    """Nothing is known that waits for the thread, and the wait is therefore not recorded."""
+    work = Work(blocked(loops[0]))
+    with waiting_for_loop(loops[0], limited=False):
+        assert deadlock._graph.submitters == {}
+        assert not may_not_block_on(loops[0], work)
+    with working_on(work):
+        assert is_refused(loops[0])
 
 
 def test_many_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
-    works = [Work(), Work()]
-
-    async def stand_still_for(work: Work) -> None:
-        with standing_still(work):
-            pass
-
-    with doing(works[0]), handing_over(loops[0], limited=False):
-        with doing(works[1]), handing_over(loops[0], limited=False):
-            for work in works:
-                with pytest.raises(BlockingError, match="is waited for"):
-                    loops[0].run_until_complete(stand_still_for(work))
-        loops[0].run_until_complete(stand_still_for(works[1]))
-        with pytest.raises(BlockingError):
-            loops[0].run_until_complete(stand_still_for(works[0]))
-    loops[0].run_until_complete(stand_still_for(works[0]))
+    first, second = Work(), Work()
+    with working_on(first), waiting_for_loop(loops[0], limited=False):
+        with working_on(second), waiting_for_loop(loops[0], limited=False):
+            assert may_not_block_on(loops[0], first)
+            assert may_not_block_on(loops[0], second)
+        assert may_not_block_on(loops[0], first)
+        assert not may_not_block_on(loops[0], second)
+    assert not may_not_block_on(loops[0], first)
 
 
-def test_a_wait_with_a_timeout_does_not_count(loops):
-    async def stand_still_for(work: Work) -> None:
-        with standing_still(work):
-            pass
-
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_wait_with_a_timeout_does_not_count(loops, limited):
     work = Work()
-    with doing(work), handing_over(loops[0], limited=True):
-        loops[0].run_until_complete(stand_still_for(work))
+    with working_on(work), waiting_for_loop(loops[0], limited=limited):
+        assert may_not_block_on(loops[0], work) is not limited
+        assert deadlock._graph.submitters == ({} if limited else {loops[0]: [work]})
+    assert deadlock._graph.submitters == {}
 
 
 def test_works_that_wait_for_each_other_in_a_ring_are_looked_through_once(loops):
-    first, second = Work(), Work()
-    with doing(first), standing_still(second), doing(second), standing_still(first):
-        with handing_over(loops[0], limited=False):
-            pass
+    first, second = Work(), Work(blocked(loops[0]))
+    with working_on(first), blocked_on(second), working_on(second), blocked_on(first):
+        assert list(deadlock._dependents(first)) == [first, second]
+        assert list(deadlock._dependents(second)) == [second, first]
+        assert not is_refused(loops[1])
+        assert is_refused(loops[0])
 
 
 def test_nothing_is_left_noted(loops):
     work = Work()
-    with standing_still(work), standing_still(work):
-        assert len(work.waits) == 2
-    assert work.waits == ()
+    with blocked_on(work), blocked_on(work):
+        assert len(work.waiters) == 2
+    assert work.waiters == ()
 
 
 def test_an_isolated_call_may_block_on_the_loop_that_awaits_it():
@@ -187,7 +217,7 @@ def test_an_isolated_call_may_block_on_the_loop_that_awaits_it():
         assert asyncio.run(main()) == "answer"
 
 
-def test_an_isolated_call_is_refused_the_loop_that_stands_still_under_the_one_that_awaits_it():
+def test_an_isolated_call_is_refused_the_loop_that_is_blocked_under_the_one_that_awaits_it():
     async def answer() -> str:
         return "answer"
 
@@ -198,7 +228,7 @@ def test_an_isolated_call_is_refused_the_loop_that_stands_still_under_the_one_th
             asyncio.set_event_loop(loop)
             return block_on(answer())
 
-        with pytest.raises(BlockingError, match="stands still until the work of this thread is done"):
+        with pytest.raises(BlockingError, match="is blocked until the work of this thread ends"):
             block_on(isolate(ask), nested="isolated")
 
     with install("thread"):
@@ -243,22 +273,22 @@ def test_a_forked_child_knows_nothing_of_the_parents_waits():
     assert (
         run_program(
             "import asyncio, os, threading, warnings\n"
-            "from ctxpolicy._bridge.deadlock import Work, doing, handing_over, standing_still\n"
+            "from ctxpolicy._bridge.deadlock import Work, working_on, waiting_for_loop, blocked_on\n"
             "warnings.simplefilter('ignore', DeprecationWarning)\n"
             "loop, work, begun, end = asyncio.new_event_loop(), Work(), threading.Event(), threading.Event()\n"
             "def wait():\n"
-            "    with doing(work), handing_over(loop, limited=False):\n"
+            "    with working_on(work), waiting_for_loop(loop, limited=False):\n"
             "        begun.set()\n"
             "        end.wait()\n"
             "async def main():\n"
-            "    with standing_still(work): return 0\n"
+            "    with blocked_on(work): return 0\n"
             "thread = threading.Thread(target=wait)\n"
             "thread.start()\n"
             "begun.wait()\n"
             "child = os.fork()\n"
             "if not child:\n"
             "    asyncio.set_event_loop(None)\n"
-            "    os._exit(len(__import__('ctxpolicy._bridge.deadlock', fromlist=['x'])._graph.handed))\n"
+            "    os._exit(len(__import__('ctxpolicy._bridge.deadlock', fromlist=['x'])._graph.submitters))\n"
             "print(os.waitpid(child, 0)[1])\n"
             "end.set(); thread.join(); loop.close()\n"
         )
@@ -273,9 +303,9 @@ def test_waits_are_noted_by_many_threads_at_once(loops):
     def wait(_: int) -> None:
         barrier.wait(60)
         for _ in range(200):
-            with standing_still(work), doing(Work(still(loops[0]))), handing_over(loops[1], limited=False):
+            with blocked_on(work), working_on(Work(blocked(loops[0]))), waiting_for_loop(loops[1], limited=False):
                 pass
 
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(wait, range(4)))
-    assert work.waits == ()
+    assert work.waiters == ()

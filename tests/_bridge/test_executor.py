@@ -1,4 +1,4 @@
-"""ContextThreadPoolExecutor: each job in a contextvars context of its own; the rest as in concurrent.futures."""
+"""ContextThreadPoolExecutor runs each job in a contextvars context of its own, and is else as in concurrent.futures."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def executor() -> Iterator[ContextThreadPoolExecutor]:
 
 
 def swap(value: str) -> str:
-    former = variable.get()
+    previous = variable.get()
     variable.set(value)
-    return former
+    return previous
 
 
 def test_what_one_job_sets_is_not_there_in_the_next(executor):
@@ -161,14 +161,14 @@ async def answer() -> str:
 
 
 def asking(loop: asyncio.AbstractEventLoop, gate: Gate) -> str:
-    """Have ``loop``, which is bound here, run something."""
+    """Bind ``loop`` in this thread, and wait until it has run a coroutine."""
     asyncio.set_event_loop(loop)
     gate.block()
     return block_on(answer())
 
 
 @pytest.mark.parametrize("wait", ["result", "exception", "shutdown", "map"])
-def test_a_job_that_wants_the_loop_that_stands_still_for_it_is_refused(wait, executor):
+def test_a_job_that_wants_the_loop_that_is_blocked_on_it_is_refused(wait, executor):
     gate = Gate()
 
     async def main() -> None:
@@ -188,7 +188,7 @@ def test_a_job_that_wants_the_loop_that_stands_still_for_it_is_refused(wait, exe
                 job.result()
         else:
             refused_in = executor.shutdown if wait == "shutdown" else job.exception
-            try:  # refused where it comes second: in the job, or here
+            try:  # the second wait is refused: that of the job, or this one
                 refused_in()
                 error = job.exception()
             except BlockingError as refusal:
@@ -209,7 +209,7 @@ def waiting_for_ever(loop: asyncio.AbstractEventLoop, forever: asyncio.Event, ga
 
 
 @pytest.mark.parametrize("wait", ["result", "exception", "shutdown"])
-def test_a_loop_that_its_job_waits_for_may_not_stand_still_for_it(wait, executor):
+def test_a_loop_that_its_job_waits_for_may_not_be_blocked_on_it(wait, executor):
     gate = Gate()
 
     async def main() -> None:
@@ -219,10 +219,10 @@ def test_a_loop_that_its_job_waits_for_may_not_stand_still_for_it(wait, executor
         while not gate.reached.is_set():
             assert not job.done(), job.exception()
             await asyncio.sleep(0)
-        with pytest.raises(BlockingError, match="is waited for by the work that is waited for here"):
+        with pytest.raises(BlockingError, match="is waited for by the work that this thread would wait for"):
             executor.shutdown() if wait == "shutdown" else getattr(job, wait)()
         with pytest.raises(concurrent.futures.TimeoutError):
-            job.result(timeout=0)  # what ends may be waited for
+            job.result(timeout=0)  # a wait with a timeout is allowed
         forever.set()
         await asyncio.wrap_future(job)
 
@@ -247,7 +247,7 @@ def test_a_job_that_the_waited_for_job_waits_for_is_refused_too():
         asyncio.run(main())
 
 
-def test_a_job_that_is_submitted_under_a_loop_that_stands_still_may_use_it_as_nobody_may_wait_for_the_job(executor):
+def test_a_job_that_is_submitted_under_a_blocked_loop_may_use_it_as_nobody_may_wait_for_the_job(executor):
     gate = Gate()
 
     async def submit(loop: asyncio.AbstractEventLoop) -> concurrent.futures.Future[str]:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from ctxpolicy import isolate
 from ctxpolicy._bridge import isolated_call
+from ctxpolicy._bridge.isolated_call import IsolatedCall
+from ctxpolicy._bridge.worker_threads import ThreadCache
+from ctxpolicy._loops.lease import Lease
 from tests._bridge.calls import Gate, started
+
+
+@pytest.fixture
+def not_begun(threads: ThreadCache, monkeypatch: pytest.MonkeyPatch) -> list[IsolatedCall]:
+    """The calls that were submitted. No thread runs them, and the test does it itself."""
+    calls: list[IsolatedCall] = []
+    monkeypatch.setattr(threads, "submit", calls.append)
+    return calls
+
+
+async def run_in_a_thread(call: IsolatedCall) -> None:
+    await asyncio.to_thread(call.run)
+    call.finish()
+
 
 # Cancellation.
 
@@ -158,20 +175,19 @@ def test_cancelled_during_start_up_the_function_does_not_go_on(when):
     assert gate.calls == ([None] if when == "while a thread makes its loop" else [None, "called"])
 
 
-def test_cancelled_before_any_thread_has_taken_it_up_it_is_not_run_and_ends_at_once(small_pool):
-    gate, late = Gate(), Gate()
+def test_cancelled_before_a_thread_has_begun_it_is_not_run(not_begun: list[IsolatedCall]):
+    late = Gate()
 
     async def main() -> None:
-        first = asyncio.ensure_future(isolate(gate.block))
-        await started(first, gate.reached)
-        second = asyncio.ensure_future(isolate(late.block))
+        task = asyncio.ensure_future(isolate(late.block))
         await asyncio.sleep(0)
-        second.cancel()
+        task.cancel()
+        (call,) = not_begun
+        while not call._cancelled:  # until the task has received the cancellation
+            await asyncio.sleep(0)
+        await run_in_a_thread(call)
         with pytest.raises(asyncio.CancelledError):
-            await second
-        assert not first.done()
-        gate.opened.set()
-        await first
+            await task
 
     asyncio.run(main())
     assert not late.reached.is_set()
@@ -179,14 +195,13 @@ def test_cancelled_before_any_thread_has_taken_it_up_it_is_not_run_and_ends_at_o
 
 def test_a_cancellation_that_comes_when_the_loop_is_closed_already_does_no_harm(monkeypatch):
     gate = Gate()
-    settled = isolated_call.WarmLoop.clean
+    give_back = Lease.give_back
 
-    def held_up(warm: Any) -> bool:
-        clean = settled(warm)
+    def held_up(lease: Lease) -> None:
+        give_back(lease)
         gate.block()
-        return clean
 
-    monkeypatch.setattr(isolated_call.WarmLoop, "clean", held_up)
+    monkeypatch.setattr(Lease, "give_back", held_up)
 
     async def keeps_its_loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
@@ -221,18 +236,16 @@ def test_where_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not
     assert gate.calls == ["ended"]
 
 
-def test_where_the_calling_coroutine_is_closed_before_a_thread_has_taken_the_call_up_it_is_not_run(small_pool):
-    gate, late = Gate(), Gate()
+def test_where_the_calling_coroutine_is_closed_before_a_thread_has_begun_the_call_it_is_not_run(
+    not_begun: list[IsolatedCall],
+):
+    late = Gate()
 
     async def main() -> None:
-        first = asyncio.ensure_future(isolate(gate.block))
-        await started(first, gate.reached)
         call = isolate(late.block)
         call.send(None)
         call.close()
-        gate.opened.set()
-        await first
-        assert await isolate(max, 1, 2) == 2, "the pool has come past it"
+        await run_in_a_thread(not_begun.pop())
 
     asyncio.run(main())
     assert not late.reached.is_set()
@@ -296,12 +309,54 @@ def test_a_function_that_cannot_be_cancelled_is_left_to_itself(function, monkeyp
     gate = Gate()
 
     async def main() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await isolate(getattr(gate, function), timeout=0.01)
+        while not gate.reached.is_set():  # as above
+            with pytest.raises(asyncio.TimeoutError):
+                await isolate(getattr(gate, function), timeout=0.01)
         assert gate.calls == []
         gate.opened.set()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("function", "grace"), [("block", 0), ("block_loop", isolated_call._GRACE)])
+def test_when_the_time_is_up_only_a_function_that_can_be_cancelled_is_waited_for(function, grace):
+    gate = Gate()
+    timers: list[tuple[float, Callable[[], None]]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def recorded(delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append((delay, callback))
+            return call_later(3600, callback)
+
+        loop.call_later = recorded  # type: ignore[assignment, method-assign]  # the attribute of the instance
+        task = asyncio.ensure_future(isolate(getattr(gate, function), timeout=100))
+        await started(task, gate.reached)
+        time_out = timers[0][1]
+        time_out()
+        delay, give_up = timers[1]
+        give_up()
+        with pytest.raises(asyncio.TimeoutError, match="was not done after 100 seconds"):
+            await task
+        assert delay == grace
+        del loop.call_later  # type: ignore[method-assign]
+        gate.opened.set()
+
+    asyncio.run(main())
+
+
+def test_a_cancellation_of_the_functions_own_is_no_timeout():
+    async def cancels_itself() -> None:
+        raise asyncio.CancelledError("its own")
+
+    async def main(timeout: float | None) -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await isolate(cancels_itself, timeout=timeout)
+
+    asyncio.run(main(None))
+    asyncio.run(main(100))
 
 
 def test_what_it_raises_then_goes_to_the_exception_handler():
@@ -327,16 +382,13 @@ def test_what_it_raises_then_goes_to_the_exception_handler():
     assert isinstance(contexts[0]["exception"], LookupError)
 
 
-def test_a_call_that_no_thread_has_taken_up_in_time_is_never_run(small_pool):
-    gate, late = Gate(), Gate()
+def test_a_call_that_no_thread_has_begun_in_time_is_never_run(not_begun: list[IsolatedCall]):
+    late = Gate()
 
     async def main() -> None:
-        first = asyncio.ensure_future(isolate(gate.block))
-        await started(first, gate.reached)
         with pytest.raises(asyncio.TimeoutError):
             await isolate(late.block, timeout=0.01)
-        gate.opened.set()
-        await first
+        await run_in_a_thread(not_begun.pop())
 
     asyncio.run(main())
     assert not late.reached.is_set()

@@ -145,7 +145,7 @@ def bound() -> object:
 
 @pytest.mark.parametrize("leave", LEAVERS, ids=lambda leave: leave.__name__.removeprefix("leave_"))
 @pytest.mark.parametrize("policy", [None, "contextvar", "thread", "task"])
-def test_what_one_call_leaves_is_not_there_in_the_next(leave, policy, small_pool, things_to_leave):
+def test_what_one_call_leaves_is_not_there_in_the_next(leave, policy, threads, things_to_leave):
     async def main() -> None:
         new = await isolate(look)
         await isolate(_coroutine_of(leave))

@@ -1,4 +1,4 @@
-"""Ctrl-C while a loop of this thread runs a coroutine, as asyncio.run() sees it through."""
+"""Ctrl-C while a loop of this thread runs a coroutine is handled as asyncio.run() handles it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import block_on
-from ctxpolicy._bridge import run_here as interrupt
+from ctxpolicy._bridge import run_here
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy.testing import in_new_thread
 
@@ -32,10 +32,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture(autouse=True)
 def pythons_own_handler() -> Iterator[None]:
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, former)
+    signal.signal(signal.SIGINT, previous)
 
 
 def test_it_cancels_the_coroutine_and_comes_up_after_its_end(loop):
@@ -134,7 +134,7 @@ def test_where_signals_cannot_be_handled_the_coroutine_runs_all_the_same(loop, m
     async def main():
         return "done"
 
-    monkeypatch.setattr(interrupt, "_signals", Embedded())
+    monkeypatch.setattr(run_here, "_signals", Embedded())
     assert run_until_done(loop, main()) == "done"
 
 
@@ -145,11 +145,11 @@ def test_in_another_thread_there_is_no_ctrl_c(loop):
     assert in_new_thread(lambda: run_until_done(loop, main())) is signal.default_int_handler
 
 
-# Under a loop that runs, whose runner has a handler already.
+# The rest is about nested runs, under a running loop whose runner has set a handler of its own.
 
 
 class Interrupted:
-    """What is run, and a note of what becomes of it."""
+    """Coroutines that Ctrl-C interrupts, and a log of how they end."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -171,7 +171,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_it_cancels_a_nested_run_and_then_what_stands_still(outer_factory, kind):
+def test_it_cancels_a_nested_run_and_then_what_is_blocked(outer_factory, kind):
     if kind == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     it = Interrupted()
@@ -192,7 +192,7 @@ def test_it_wakes_a_nested_loop_that_sleeps(outer_factory):
         ctxpolicy.run(outer(), loop_factory=outer_factory)
 
 
-def test_all_tasks_of_the_loop_that_stands_still_are_cancelled_as_without_the_nested_run():
+def test_all_tasks_of_the_blocked_loop_are_cancelled_as_without_the_nested_run():
     it = Interrupted()
 
     async def other():
@@ -284,7 +284,7 @@ def test_the_runners_handler_is_there_again_after_a_nested_run():
 
 @pytest.mark.parametrize("way", ["signal", "add_signal_handler"])
 def test_a_handler_of_the_programs_own_has_its_say_alone_in_a_nested_run(outer_factory, way):
-    """What it means by Ctrl-C, such as to stop when the present request is done, is not known here."""
+    """block_on() cannot know what the program means by Ctrl-C, for example to stop after the current request."""
     pressed = []
 
     async def inner():

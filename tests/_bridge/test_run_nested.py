@@ -1,6 +1,7 @@
-"""block_on() where a loop runs in this very thread: refused, or on a fresh loop under it."""
+"""block_on() where a loop runs in this thread: it is refused, or it runs the coroutine on a fresh loop."""
 
 import asyncio
+import contextlib
 import sys
 import textwrap
 
@@ -8,7 +9,8 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import BlockingError, ForeignFutureError, block_on
-from tests.support.policies import collect_garbage
+from ctxpolicy._asyncio.capabilities import PolicyBase
+from tests.support.policies import collect_garbage, in_force
 from tests.support.programs import run_program
 
 
@@ -82,6 +84,21 @@ def test_isolated_makes_the_kind_of_loop_that_the_policy_makes():
 
     with ctxpolicy.install(loop_factory=Loop):
         assert asyncio.run(main()) is Loop
+
+
+def test_isolated_makes_the_kind_of_loop_that_a_policy_of_another_package_makes():
+    class Loop(asyncio.SelectorEventLoop):
+        pass
+
+    class Policy(PolicyBase):
+        def new_event_loop(self):
+            return Loop()
+
+    async def main():
+        return type(block_on(where(), nested="isolated"))
+
+    with in_force(Policy()), contextlib.closing(asyncio.SelectorEventLoop()) as loop:
+        assert loop.run_until_complete(main()) is Loop
 
 
 def test_isolated_nests():
@@ -168,7 +185,7 @@ async def wait_for_task():
 
 @pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue, wait_for_task])
 def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
-    """Such a thing has no loop until then, nor does asyncio.wait(), from 3.11 on, ask whose tasks it is given."""
+    """A lock or the like has no loop before, and from 3.11 on asyncio.wait() does not check the loop of its tasks."""
 
     async def main():
         wait = await make()

@@ -1,20 +1,22 @@
-"""The threads of isolate(): how many there are, calls from calls, and their end."""
+"""The threads of isolate(): calls from calls, the cache of idle threads, and the end of the threads."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import os
 import threading
-import time
-from collections.abc import Callable
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ctxpolicy import close_isolate_pool, isolate
-from ctxpolicy._bridge import worker_threads as pool_module
+from ctxpolicy import block_on, close_isolate_pool, isolate
+from ctxpolicy._bridge import worker_threads
+from ctxpolicy._bridge.worker_threads import ThreadCache, Worker
+from ctxpolicy._loops.pool import loop_pool
 from tests._bridge.calls import Gate, here, started
-from tests.support.policies import in_thread
 from tests.support.programs import run_program
 
 # Calls from calls.
@@ -35,163 +37,207 @@ def recur_in_an_executor(depth: int) -> int:
     return 0 if depth == 0 else 1 + asyncio.run(next_one())
 
 
-@pytest.mark.parametrize("recurring", [recur, recur_in_sync_code, recur_in_an_executor])
-def test_a_call_from_a_call_never_waits_for_itself(recurring, small_pool):
-    assert asyncio.run(isolate(recurring, 12)) == 12
-    assert asyncio.run(isolate(recurring, 3)) == 3
-
-
-def recur_where_nobody_knows(depth: int) -> int:
+async def recur_in_an_executor_of_the_loop(depth: int) -> int:
     """The next call is made in a thread that has nothing of this one's contextvars context."""
     if depth == 0:
         return 0
+    loop = asyncio.get_running_loop()
+    return 1 + await loop.run_in_executor(
+        None, lambda: asyncio.run(isolate(recur_in_an_executor_of_the_loop, depth - 1))
+    )
+
+
+def recur_in_a_plain_thread(depth: int) -> int:
+    if depth == 0:
+        return 0
     with ThreadPoolExecutor(1) as executor:
-        next_one = executor.submit(lambda: asyncio.run(isolate(recur_where_nobody_knows, depth - 1)))
+        next_one = executor.submit(lambda: asyncio.run(isolate(recur_in_a_plain_thread, depth - 1)))
         return 1 + next_one.result()
 
 
-def test_nor_does_one_that_is_not_known_to_be_from_a_call(small_pool, monkeypatch):
-    monkeypatch.setattr(pool_module, "_PATIENCE", 0.01)
-    assert asyncio.run(isolate(recur_where_nobody_knows, 4)) == 4
-    assert asyncio.run(isolate(recur, 3)) == 3
-    assert (small_pool._workers, small_pool._waiting, len(small_pool._queue)) == (1, 0, 0)
-    assert (small_pool._strangers, small_pool._adopted, small_pool._no_strangers) == ({}, {}, None)
+def recur_by_block_on(depth: int) -> int:
+    return 0 if depth == 0 else 1 + block_on(isolate(recur_by_block_on, depth - 1))
 
 
-class Looks:
-    """In place of the event that ends the look after queued calls: does a step of the test before each look."""
-
-    def __init__(self, *steps: Callable[[], object]) -> None:
-        self._steps = list(steps)
-
-    def wait(self, _: float) -> bool:
-        return not self._steps or bool(self._steps.pop(0)())
+async def recur_by_nested_block_on(depth: int) -> int:
+    if depth == 0:
+        return 0
+    return 1 + block_on(isolate(recur_by_nested_block_on, depth - 1), nested="isolated")
 
 
-@pytest.fixture
-def stranger(small_pool):
-    """A call that may be from an isolated one, queued behind one that waits at a gate."""
-    gate = Gate()
-    small_pool._no_strangers = threading.Event()  # the test looks itself
-    with ThreadPoolExecutor(2) as executor:
-        executor.submit(lambda: asyncio.run(isolate(gate.block)))
-        gate.reached.wait()
-        call = executor.submit(lambda: asyncio.run(isolate(max, 1, 2)))
-        while not small_pool._strangers:
-            time.sleep(0)
-        yield call
-        gate.opened.set()
-        assert call.result() == 2
-    assert (small_pool._waiting, small_pool._adopted, small_pool._no_strangers) == (0, {}, None)
+RECURRING = [
+    recur,
+    recur_in_sync_code,
+    recur_in_an_executor,
+    recur_in_an_executor_of_the_loop,
+    recur_in_a_plain_thread,
+    recur_by_block_on,
+    recur_by_nested_block_on,
+]
 
 
-def test_a_call_that_may_be_from_a_call_gets_a_thread_when_none_has_become_free(small_pool, stranger):
-    small_pool._adopt_strangers(Looks(lambda: False))
-    assert stranger.result() == 2
+@pytest.mark.parametrize("recurring", RECURRING)
+def test_a_call_from_a_call_never_waits_for_itself(recurring, threads: ThreadCache):
+    assert asyncio.run(isolate(recurring, 40)) == 40  # more than asyncio's default executor has threads
+    assert asyncio.run(isolate(recurring, 3)) == 3
 
 
-def test_but_not_while_threads_become_free(small_pool, stranger):
-    def take_one() -> None:
-        small_pool._taken += 1
-
-    small_pool._adopt_strangers(Looks(take_one, take_one))
-    assert len(small_pool._queue) == 1
-
-
-def test_where_no_thread_can_be_started_it_stays_queued(small_pool, stranger, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(pool_module, "Worker", _cannot_start)
-        small_pool._adopt_strangers(Looks(lambda: False))
-    assert len(small_pool._queue) == 1
-    small_pool._adopt_strangers(Looks(lambda: False))
-    assert stranger.result() == 2
-
-
-def test_and_so_it_does_where_nobody_can_look_after_it_until_a_thread_becomes_free(small_pool):
-    gate = Gate()
+def test_calls_that_all_wait_for_each_other_all_run_at_once(threads: ThreadCache):
+    barrier = threading.Barrier(50)
 
     async def main() -> None:
-        blocking = asyncio.ensure_future(isolate(gate.block))
-        await started(blocking, gate.reached)
-        queued = asyncio.ensure_future(isolate(max, 1, 2))
+        await asyncio.gather(*(isolate(barrier.wait) for _ in range(50)))
+
+    asyncio.run(main())
+
+
+def test_a_semaphore_limits_how_many_run_at_once(threads: ThreadCache):
+    counts: list[int] = []
+
+    async def counted() -> None:
+        counts.append(1)
+        counts.append(-1)
+
+    async def main() -> None:
+        semaphore = asyncio.Semaphore(2)
+
+        async def limited() -> None:
+            async with semaphore:
+                await isolate(counted)
+
+        await asyncio.gather(*(limited() for _ in range(20)))
+
+    asyncio.run(main())
+    assert len(counts) == 40
+    assert max(sum(counts[:end]) for end in range(40)) <= 2
+    assert len(threads._idle) <= 2
+
+
+# The cache.
+
+
+def test_calls_one_after_the_other_use_one_thread(threads: ThreadCache):
+    async def main() -> set[int]:
+        return {await isolate(threading.get_ident) for _ in range(20)}
+
+    assert len(asyncio.run(main())) == 1
+    assert len(threads._idle) == 1
+
+
+def test_of_the_idle_threads_the_one_that_was_used_last_is_taken(threads: ThreadCache):
+    gates = [Gate(), Gate()]
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(isolate(gate.block)) for gate in gates]
+        for task, gate in zip(tasks, gates):
+            await started(task, gate.reached)
+        for task, gate in zip(tasks, gates):
+            gate.opened.set()
+            await task
+        last = list(threads._idle)[-1]
+        assert await isolate(threading.current_thread) is last.thread
+
+    asyncio.run(main())
+    assert len(threads._idle) == 2
+
+
+def test_an_idle_thread_ends_after_a_while(threads: ThreadCache, monkeypatch):
+    monkeypatch.setattr(worker_threads, "_IDLE_SECONDS", 0.001)
+    asyncio.run(isolate(here))
+    thread = asyncio.run(isolate(threading.current_thread))
+    thread.join()
+    assert not threads._idle
+    assert asyncio.run(isolate(threading.current_thread)) is not thread
+
+
+def test_a_thread_that_is_taken_when_its_time_is_up_does_its_job_first(threads: ThreadCache, monkeypatch):
+    """It has been idle for long enough to end, but a caller has just taken it, and is about to give it a job."""
+    monkeypatch.setattr(worker_threads, "_IDLE_SECONDS", 0.001)
+    done_by: list[threading.Thread] = []
+    remove = threads.remove
+
+    def taken(worker: Worker) -> bool:
+        del threads.remove  # type: ignore[method-assign]  # the attribute of the instance
+        threads.submit(Recorded(lambda: done_by.append(threading.current_thread())))
+        return remove(worker)
+
+    threads.remove = taken  # type: ignore[method-assign]
+    thread = asyncio.run(isolate(threading.current_thread))
+    thread.join()
+    assert done_by == [thread]
+
+
+class Recorded:
+    """A job that calls a function."""
+
+    def __init__(self, function) -> None:
+        self.run = function
+
+    def finish(self) -> None:
+        pass
+
+
+def test_a_thread_that_waits_keeps_nothing_of_its_last_call(threads: ThreadCache):
+    class Kept:
+        pass
+
+    variable: contextvars.ContextVar[Kept] = contextvars.ContextVar("variable")
+
+    async def main() -> list[weakref.ref[Kept]]:
+        argument, value = Kept(), Kept()
+        variable.set(value)
+        await isolate(lambda _: None, argument)
+        return [weakref.ref(argument), weakref.ref(value)]
+
+    kept = contextvars.Context().run(asyncio.run, main())
+    while any(reference() for reference in kept):  # until the thread is back in its wait
+        gc.collect()
+    assert len(threads._idle) == 1
+
+
+def test_a_thread_starts_in_an_empty_contextvars_context(threads: ThreadCache):
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
+    seen: list[str] = []
+
+    class Job(Recorded):
+        def finish(self) -> None:
+            seen.append(variable.get())
+
+    def submit() -> None:
+        variable.set("the caller's")
+        threads.submit(Job(lambda: None))
+
+    contextvars.copy_context().run(submit)
+    close_and_join(threads)
+    assert seen == ["none"]
+
+
+def close_and_join(threads: ThreadCache) -> None:
+    """End the threads of the cache, those included that are still busy."""
+    busy = [thread for thread in threading.enumerate() if thread.name == "ctxpolicy-isolate"]
+    threads.close()
+    for thread in busy:
+        thread.join()
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_of_the_caller_and_nothing_is_lost(threads: ThreadCache):
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def outer() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threading.Thread, "start", _cannot_start)
-            await asyncio.sleep(0)
-        assert (len(small_pool._strangers), small_pool._no_strangers) == (1, None)
-        gate.opened.set()
-        assert await queued == 2
-        await blocking
+            patch.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await isolate(here)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await isolate(here, timeout=100)
+        assert await isolate(max, 1, 2) == 2
 
-    in_thread(asyncio.run, main())
-
-
-def test_a_call_from_an_adopted_one_gets_a_thread_though_more_than_the_bound_are_at_work(small_pool, stranger):
-    small_pool._workers += 1  # as where the wait of a thread has ended, and that of the one in its place has begun
-    small_pool._queue[0]._func = lambda *_: 1 + asyncio.run(isolate(max, 0, 1))
-    small_pool._adopt_strangers(Looks(lambda: False))
-    assert stranger.result() == 2
-    small_pool._workers -= 1
+    asyncio.run(isolate(outer))
+    assert len(threads._idle) == 2
 
 
-def _cannot_start(*_: object) -> None:
-    raise RuntimeError("can't start new thread")
-
-
-def test_nobody_gets_a_thread_who_was_withdrawn_meanwhile(small_pool):
-    gate = Gate()
-
-    async def main() -> None:
-        blocking = asyncio.ensure_future(isolate(gate.block))
-        await started(blocking, gate.reached)
-        none_left = small_pool._no_strangers = threading.Event()
-        queued = asyncio.ensure_future(isolate(max, 1, 2))
-        await asyncio.sleep(0)
-        assert len(small_pool._strangers) == 1
-        queued.cancel()
-        await asyncio.wait([queued])
-        assert none_left.is_set()
-        small_pool._adopt_strangers(Looks(lambda: False))
-        gate.opened.set()
-        await blocking
-
-    in_thread(asyncio.run, main())
-    assert (small_pool._workers, small_pool._waiting) == (1, 0)
-
-
-def test_calls_of_the_main_thread_stay_within_the_bound(small_pool):
-    gate = Gate()
-
-    async def main() -> None:
-        blocking = asyncio.ensure_future(isolate(gate.block))
-        await started(blocking, gate.reached)
-        queued = asyncio.ensure_future(isolate(max, 1, 2))
-        await asyncio.sleep(0)
-        assert (len(small_pool._queue), small_pool._strangers, small_pool._no_strangers) == (1, {}, None)
-        gate.opened.set()
-        await asyncio.gather(blocking, queued)
-
-    asyncio.run(main())
-
-
-def test_many_calls_from_many_calls_take_few_threads(small_pool):
-    alive: list[int] = []
-
-    async def leaf() -> None:
-        alive.append(small_pool._workers)
-
-    async def branch() -> None:
-        await asyncio.gather(*(isolate(leaf) for _ in range(20)))
-
-    async def main() -> None:
-        await asyncio.gather(*(isolate(branch) for _ in range(5)))
-
-    asyncio.run(main())
-    assert len(alive) == 100
-    assert max(alive) <= 1 + 5  # one works, and each of the five that wait has a thread
-    assert (small_pool._workers, small_pool._waiting, len(small_pool._queue)) == (1, 0, 0)
-
-
-def test_a_cancelled_call_from_a_call_is_forgotten(small_pool):
+def test_a_cancelled_call_from_a_call_is_forgotten(threads: ThreadCache):
     async def cancels() -> None:
         blocker = Gate()
         tasks = [asyncio.ensure_future(isolate(function)) for function in (blocker.block, here, here, here)]
@@ -203,25 +249,10 @@ def test_a_cancelled_call_from_a_call_is_forgotten(small_pool):
         await tasks[0]
 
     asyncio.run(isolate(cancels))
-    assert (small_pool._workers, small_pool._waiting, len(small_pool._queue)) == (1, 0, 0)
+    assert len(threads._idle) <= 5
 
 
-def test_a_thread_that_cannot_be_started_is_an_error_and_the_pool_goes_on(small_pool, monkeypatch):
-    def start(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    async def outer() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threading.Thread, "start", start)
-            with pytest.raises(RuntimeError, match="can't start new thread"):
-                await isolate(here)
-        assert await isolate(max, 1, 2) == 2
-
-    asyncio.run(isolate(outer))
-    assert (small_pool._workers, small_pool._waiting, len(small_pool._queue)) == (1, 0, 0)
-
-
-# The end of the pool.
+# The end of the threads.
 
 
 def test_the_pool_ends_on_request_and_begins_anew():
@@ -235,23 +266,53 @@ def test_the_pool_ends_on_request_and_begins_anew():
     asyncio.run(main())
 
 
-def test_a_busy_thread_ends_when_it_is_done(small_pool):
+def test_a_busy_thread_ends_when_it_is_done(threads: ThreadCache):
     gate = Gate()
 
+    def block() -> threading.Thread:
+        gate.block()
+        return threading.current_thread()
+
     async def main() -> None:
-        task = asyncio.ensure_future(isolate(gate.block, threading.current_thread))
+        task = asyncio.ensure_future(isolate(block))
         await started(task, gate.reached)
-        queued = asyncio.ensure_future(isolate(threading.current_thread))
-        await asyncio.sleep(0)
-        small_pool.close()
+        threads.close()
         assert not task.done()
         gate.opened.set()
-        await task
-        thread = await queued  # what was queued is run all the same
-        thread.join()
-        assert small_pool._workers == 0
+        (await task).join()
+        assert not threads._idle
 
     asyncio.run(main())
+
+
+def test_a_thread_that_is_taken_while_it_is_to_end_does_its_job_first(threads: ThreadCache):
+    """The cache is closed, and then a caller takes the thread before the thread finds out that it is to end."""
+    done_by: list[threading.Thread] = []
+    remove = threads.remove
+
+    def taken(worker: Worker) -> bool:
+        del threads.remove  # type: ignore[method-assign]  # the attribute of the instance
+        threads.submit(Recorded(lambda: done_by.append(threading.current_thread())))
+        return remove(worker)
+
+    def close_and_return() -> threading.Thread:
+        threads.close()
+        threads.remove = taken  # type: ignore[method-assign]
+        return threading.current_thread()
+
+    thread = asyncio.run(isolate(close_and_return))
+    thread.join()
+    assert done_by == [thread]
+
+
+def test_closing_closes_the_loops_that_are_kept_for_reuse():
+    async def main() -> None:
+        await isolate(here)
+        await isolate(asyncio.sleep, 0)
+
+    asyncio.run(main())
+    close_isolate_pool()
+    assert loop_pool._kept == []
 
 
 @pytest.mark.parametrize("how", ["while True: time.sleep(100)", "while True: pass"])
@@ -262,10 +323,11 @@ def test_a_function_that_never_ends_does_not_keep_the_interpreter_from_its_exit(
             "begun = threading.Event()\n"
             f"def never_ends():\n    begun.set()\n    {how}\n"
             "async def main():\n"
-            "    try: await ctxpolicy.isolate(never_ends, timeout=0.1)\n"
-            "    except asyncio.TimeoutError: print('given up')\n"
+            "    while not begun.is_set():  # on a busy machine the time may be up before it begins\n"
+            "        try: await ctxpolicy.isolate(never_ends, timeout=0.1)\n"
+            "        except asyncio.TimeoutError: pass\n"
             "asyncio.run(main())\n"
-            "begun.wait(0)\n"
+            "print('given up')\n"
         )
         == "given up"
     )

@@ -1,4 +1,4 @@
-"""What the tests of the static check share."""
+"""Fixtures for the tests of the static check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Findings = Callable[[str], list[Finding]]
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
-    """Check a program given as text."""
+    """A function that checks the text of a program and returns the report."""
 
     def run(program: str) -> Report:
         file = tmp_path / "program.py"
@@ -31,17 +31,17 @@ def check(tmp_path: Path) -> Check:
 
 @pytest.fixture
 def findings(check: Check) -> Findings:
-    """Give the findings in a program given as text."""
+    """A function that checks the text of a program and returns the findings."""
     return lambda program: list(check(program).findings)
 
 
 @pytest.fixture
 def found(findings: Findings) -> Callable[[str], list[tuple[str, int]]]:
-    """Give rule and line of each finding in a program given as text."""
+    """A function that checks the text of a program and returns the rule and line of each finding."""
     return lambda program: [(finding.code, finding.line) for finding in findings(program)]
 
 
-# What the programs of the fixture `outcome` begin with.
+# The first lines of each program of the fixture `outcome`.
 SETUP = """\
 import asyncio, sys, typing
 from sys import version_info, platform
@@ -59,9 +59,10 @@ ROUND = ROUND or OLD
 
 @pytest.fixture
 def outcome(findings: Findings) -> Outcome:
-    """Say what becomes of a program with X where a name is used that warns since 3.14 and is gone in 3.16.
+    """A function that checks a program in which X stands for a name that warns since 3.14 and is gone in 3.16.
 
-    The first Python on which it still fails, None where it does not but still warns, "" where nothing is found.
+    It returns the first Python version on which the program fails; ``None`` if the program only warns; and an empty
+    string if nothing is found.
     """
 
     def run(program: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The tables against the asyncio that the tests run on."""
+"""Compare the tables of names with the asyncio that the tests run on."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ctxpolicy._check.asyncio_names import (
     ADDED,
     IN_ASYNCIO,
     IN_SUBMODULES,
-    LOOP_ARGUMENTS,
-    POLICY,
+    POLICY_INSTANCE,
+    REFUSE_LOOP_ARGUMENT,
     SUBMODULES,
     asyncio_name,
-    removed,
-    star_removed,
+    find_removed,
+    find_star_removed,
 )
 from ctxpolicy._check.report import Version
 
-# The suite also runs on an asyncio that has been reshaped to what 3.16 has.
+# The test suite also runs on an asyncio that emulates that of 3.16.
 here = Version(*sys.version_info[:2]) if hasattr(asyncio, "set_event_loop_policy") else Version(3, 16)
 
 WINDOWS_ONLY = {name for name in IN_SUBMODULES if "Windows" in name}
@@ -85,7 +85,7 @@ def test_making_a_child_watcher_warns_where_that_is_said(name):
     assert bool(caught) == said
 
 
-@pytest.mark.parametrize("name", sorted(LOOP_ARGUMENTS))
+@pytest.mark.parametrize("name", sorted(REFUSE_LOOP_ARGUMENT))
 def test_what_is_said_to_refuse_a_loop_argument_does(name):
     thing = getattr(asyncio, name)
     if inspect.isclass(thing):
@@ -99,7 +99,7 @@ def test_what_is_said_to_refuse_a_loop_argument_does(name):
     "name", ["Future", "StreamReader", "StreamReaderProtocol", "Task", "ensure_future", "wrap_future"]
 )
 def test_what_still_takes_a_loop_argument_is_not_said_to_refuse_it(name):
-    assert name not in LOOP_ARGUMENTS
+    assert name not in REFUSE_LOOP_ARGUMENT
     assert "loop" in inspect.signature(getattr(asyncio, name)).parameters
 
 
@@ -122,17 +122,17 @@ def test_a_dotted_path_into_asyncio_is_told_from_others():
 
 
 def test_a_policy_class_is_gone_earlier_from_the_submodules_than_from_the_package():
-    assert removed("asyncio.DefaultEventLoopPolicy").fails == (3, 16)
-    assert removed("asyncio.unix_events.DefaultEventLoopPolicy").fails == (3, 14)
-    assert star_removed("DefaultEventLoopPolicy").fails == (3, 14)
+    assert find_removed("asyncio.DefaultEventLoopPolicy").fails == (3, 16)
+    assert find_removed("asyncio.unix_events.DefaultEventLoopPolicy").fails == (3, 14)
+    assert find_star_removed("DefaultEventLoopPolicy").fails == (3, 14)
 
 
 def test_only_child_watcher_methods_of_a_policy_are_gone():
-    assert removed(f"{POLICY}.get_child_watcher").code == "CTX201"
-    assert removed(f"{POLICY}.get_event_loop") is None
+    assert find_removed(f"{POLICY_INSTANCE}.get_child_watcher").code == "CTX201"
+    assert find_removed(f"{POLICY_INSTANCE}.get_event_loop") is None
 
 
 def test_private_names_are_not_looked_for_in_the_package_nor_in_its_star():
-    assert removed("asyncio._UnixDefaultEventLoopPolicy") is None
-    assert removed("asyncio.unix_events._UnixDefaultEventLoopPolicy").code == "CTX103"
-    assert star_removed("BaseChildWatcher") is None
+    assert find_removed("asyncio._UnixDefaultEventLoopPolicy") is None
+    assert find_removed("asyncio.unix_events._UnixDefaultEventLoopPolicy").code == "CTX103"
+    assert find_star_removed("BaseChildWatcher") is None

@@ -20,7 +20,7 @@ def page(rule: Rule) -> str:
 
 
 def programs(rule: Rule, heading: str) -> list[str]:
-    """The programs on a rule's page under a heading."""
+    """Return the programs under a heading of a rule's page."""
     section = page(rule).partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 

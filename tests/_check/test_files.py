@@ -14,7 +14,7 @@ needs_links = pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to walk, which is also the current one."""
+    """An empty folder, which is also the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -30,7 +30,7 @@ def native(path: str) -> str:
 
 
 def walk(*paths: str) -> list[str]:
-    """Give what a walk finds, problems as 'path: message'."""
+    """Return the files that a walk finds, and each problem as ``path: message``."""
     found = python_files(paths)
     return [f"{each.file}: {each.message}" if isinstance(each, Problem) else each for each in found]
 
@@ -87,7 +87,7 @@ def test_links_are_followed_and_what_is_reached_twice_is_given_once(tree):
 def test_a_link_to_a_folder_around_it_is_a_problem_and_the_rest_is_walked(tree):
     put("top/sub/a.py", "top/z.py")
     Path("top/sub/loop").symlink_to("..")
-    message = "is a symlink loop: it leads back to a folder that it is in"
+    message = "is a symlink loop: it leads back to a folder that contains it"
     assert walk("top") == ["top/sub/a.py", f"top/sub/loop: {message}", "top/z.py"]
 
 

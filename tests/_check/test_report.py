@@ -37,10 +37,10 @@ def test_a_report_tells_what_fails_on_its_target():
 def test_a_report_can_be_narrowed_to_rules_and_grades():
     certain, likely, possible = finding("CTX101"), finding("CTX102", "likely"), finding("CTX103", "possible")
     report = Report(Version(3, 16), 1, [certain, likely, possible])
-    assert report.only().findings == [certain, likely, possible]
-    assert report.only(select=["CTX102"]).findings == [likely]
-    assert report.only(select=[]).findings == []
-    assert report.only(ignore=["CTX102"]).findings == [certain, possible]
-    assert report.only(certainty="likely").findings == [certain, likely]
-    assert report.only(certainty="certain").findings == [certain]
-    assert report.only(certainty="certain").files == 1
+    assert report.filtered().findings == [certain, likely, possible]
+    assert report.filtered(select=["CTX102"]).findings == [likely]
+    assert report.filtered(select=[]).findings == []
+    assert report.filtered(ignore=["CTX102"]).findings == [certain, possible]
+    assert report.filtered(certainty="likely").findings == [certain, likely]
+    assert report.filtered(certainty="certain").findings == [certain]
+    assert report.filtered(certainty="certain").files == 1

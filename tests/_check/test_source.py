@@ -9,26 +9,26 @@ import pytest
 
 from ctxpolicy._check import source
 from ctxpolicy._check.report import Problem
-from ctxpolicy._check.source import Source, UnreadableError, read
+from ctxpolicy._check.source import Source, UnreadableError, read_source
 
 VERSION = f"(read as Python {sys.version_info[0]}.{sys.version_info[1]})"
 
 
 @pytest.fixture
 def read_bytes(tmp_path: Path):
-    """Read a file of the given bytes."""
+    """A function that reads a file with the given content."""
 
     def run(data: bytes) -> Source:
         file = tmp_path / "a.py"
         file.write_bytes(data)
-        return read(str(file))
+        return read_source(str(file))
 
     return run
 
 
 @pytest.fixture
 def problem_of(read_bytes):
-    """Give the problem with a file of the given bytes."""
+    """A function that returns the problem with a file of the given content."""
 
     def run(data: bytes) -> Problem:
         with pytest.raises(UnreadableError) as caught:
@@ -105,13 +105,13 @@ def test_code_that_is_nested_too_deeply_to_be_parsed_is_a_problem(data, problem_
 
 
 def test_a_very_large_file_is_a_problem(problem_of, monkeypatch):
-    monkeypatch.setattr(source, "LARGEST", 2 << 20)
+    monkeypatch.setattr(source, "MAX_BYTES", 2 << 20)
     assert problem_of(b"#" * (2 << 20) + b"\n").message == "is larger than 2 MiB"
 
 
 def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path):
     with pytest.raises(UnreadableError, match="cannot be read: No such file or directory"):
-        read(str(tmp_path / "gone.py"))
+        read_source(str(tmp_path / "gone.py"))
 
 
 def test_a_file_without_permission_is_a_problem(monkeypatch):
@@ -120,7 +120,7 @@ def test_a_file_without_permission_is_a_problem(monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UnreadableError, match="cannot be read: Permission denied"):
-        read("closed.py")
+        read_source("closed.py")
 
 
 def test_warnings_of_the_checked_code_are_not_ours(read_bytes):
@@ -130,9 +130,9 @@ def test_warnings_of_the_checked_code_are_not_ours(read_bytes):
 
 
 def test_columns_count_characters(read_bytes):
-    reading = read_bytes("'𝄞ä€'; x\nif x:\n\ty\n".encode())
-    first, second, condition = reading.tree.body
-    assert [reading.column(node.lineno, node.col_offset) for node in (first, second, condition.body[0])] == [1, 8, 2]
+    file = read_bytes("'𝄞ä€'; x\nif x:\n\ty\n".encode())
+    first, second, condition = file.tree.body
+    assert [file.column(node.lineno, node.col_offset) for node in (first, second, condition.body[0])] == [1, 8, 2]
 
 
 IGNORED = {
@@ -168,12 +168,12 @@ IGNORED = {
 @pytest.mark.parametrize("way", IGNORED)
 def test_a_comment_says_what_to_ignore_and_where(way, read_bytes):
     text, lines = IGNORED[way]
-    reading = read_bytes(text.encode())
-    assert [line for line in range(1, text.count("\n") + 2) if reading.ignores(line, "CTX101")] == lines
+    file = read_bytes(text.encode())
+    assert [line for line in range(1, text.count("\n") + 2) if file.ignores(line, "CTX101")] == lines
 
 
 def test_comments_are_looked_for_once(read_bytes, monkeypatch):
-    reading = read_bytes(b"x = 1  # ctxpolicy: ignore[CTX101]")
-    assert reading.ignores(1, "CTX101")
-    monkeypatch.setattr(source, "_ignored", None)
-    assert not reading.ignores(1, "CTX102")
+    file = read_bytes(b"x = 1  # ctxpolicy: ignore[CTX101]")
+    assert file.ignores(1, "CTX101")
+    monkeypatch.setattr(source, "_codes_by_line", None)
+    assert not file.ignores(1, "CTX102")

@@ -17,7 +17,7 @@ FINE = "import asyncio\nasyncio.run(main())\n"
 
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
-    """Run the command in a folder of files and give its exit status and what it wrote."""
+    """A function that writes files, runs the command on them, and returns its exit status and what it wrote."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, **files: str) -> tuple[int, str, str]:
@@ -132,7 +132,7 @@ def test_rules_and_grades_can_be_chosen_and_decide_the_exit_status(options, code
         ([], "the following arguments are required: PATH"),
         (["a.py", "--target", "2.7"], "'2.7' is not a Python version of the form 3.N"),
         (["a.py", "--target", "new"], "'new' is not a Python version of the form 3.N"),
-        (["a.py", "--select", "CTX999"], "no such rule: CTX999 (there are CTX101"),
+        (["a.py", "--select", "CTX999"], "no such rule: CTX999 (the rules are CTX101"),
         (["a.py", "--ignore", "CTX101,"], "no such rule: "),
         (["a.py", "--certainty", "sure"], "invalid choice: 'sure'"),
     ],

@@ -1,6 +1,6 @@
-"""What travels to new processes with their process object, and what it does where it arrives.
+"""The object that is pickled with a process object, and that installs the policy when it is unpickled.
 
-That it does so in real ones: ``test_run_program.py``.
+``test_program.py`` tests it with real processes.
 """
 
 from __future__ import annotations
@@ -8,34 +8,34 @@ from __future__ import annotations
 import pickle
 
 from ctxpolicy import install
-from ctxpolicy._cli.child_processes import _Luggage
-from tests.support.policies import asyncios_own, in_force
+from ctxpolicy._cli.child_processes import _PolicyForChild
+from tests.support.policies import default_policy, in_force
 
-arrived: list[str] = []
+installed: list[str] = []
 
 
-def sent(luggage: _Luggage) -> _Luggage:
-    found = pickle.loads(pickle.dumps(luggage))
-    assert isinstance(found, _Luggage)
+def unpickled(policy: _PolicyForChild) -> _PolicyForChild:
+    found = pickle.loads(pickle.dumps(policy))
+    assert isinstance(found, _PolicyForChild)
     return found
 
 
 def test_it_installs_where_no_policy_was_set_and_travels_on():
-    arrived.clear()
-    with in_force(asyncios_own()):
-        sent(sent(_Luggage(note, ("child",))))
-    assert arrived == ["child", "child"]
+    installed.clear()
+    with in_force(default_policy()):
+        unpickled(unpickled(_PolicyForChild(record, ("child",))))
+    assert installed == ["child", "child"]
 
 
 def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on():
-    arrived.clear()
+    installed.clear()
     with install("task"):
-        luggage = sent(_Luggage(note, ("child",)))
-    assert arrived == []
-    with in_force(asyncios_own()):
-        sent(luggage)
-    assert arrived == ["child"]
+        policy = unpickled(_PolicyForChild(record, ("child",)))
+    assert installed == []
+    with in_force(default_policy()):
+        unpickled(policy)
+    assert installed == ["child"]
 
 
-def note(process: str) -> None:
-    arrived.append(process)
+def record(process: str) -> None:
+    installed.append(process)

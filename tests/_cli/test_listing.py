@@ -1,4 +1,4 @@
-"""What there is to choose from is shown whole, with what is the matter with it."""
+"""The list shows all resolvers and loop factories, with the errors of those that cannot be used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ctxpolicy
-from ctxpolicy._cli.listing import Listed, as_text, listed_loop_factories, listed_resolvers
+from ctxpolicy._cli.listing import ListEntry, as_text, listed_loop_factories, listed_resolvers
 from ctxpolicy._loops import factories
 
 PLUGIN = """
@@ -35,25 +35,25 @@ reticent = Reticent()
 """
 
 
-def resolver(name: str) -> Listed:
+def resolver(name: str) -> ListEntry:
     (found,) = [each for each in listed_resolvers() if each.name == name]
     return found
 
 
-def factory(name: str) -> Listed:
+def factory(name: str) -> ListEntry:
     (found,) = [each for each in listed_loop_factories() if each.name == name]
     return found
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Listed]]:
-    """Install a distribution with one entry point, and look at it."""
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ListEntry]]:
+    """A function that installs a distribution with one entry point, and returns its entry in the list."""
     (tmp_path / "listed_acme.py").write_text(PLUGIN)
     info = tmp_path / "listed_acme-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: listed-acme\nVersion: 1.2\n")
 
-    def install(value: str) -> Listed:
+    def install(value: str) -> ListEntry:
         (info / "entry_points.txt").write_text(f"[ctxpolicy.resolvers]\nacme = {value}\n")
         monkeypatch.syspath_prepend(tmp_path)
         return resolver("acme")
@@ -90,7 +90,7 @@ def test_a_resolver_without_its_package_is_listed_with_what_to_install(monkeypat
 
 
 def test_a_plugin_is_listed_with_its_distribution(plugin):
-    assert plugin("listed_acme:Acme") == Listed(
+    assert plugin("listed_acme:Acme") == ListEntry(
         "acme", "listed-acme", "1.2", None, ("colour", "size=3"), "A context is a crate."
     )
 
@@ -144,8 +144,8 @@ def test_a_loop_factory_without_its_package_is_listed_with_what_to_install(monke
 
 def test_the_table_has_a_line_for_each():
     listed = [
-        Listed("a", "acme", "1.0", None, ("key", "size=3"), "A context is a crate."),
-        Listed("longer", "other", "", "it is\n  broken", (), ""),
+        ListEntry("a", "acme", "1.0", None, ("key", "size=3"), "A context is a crate."),
+        ListEntry("longer", "other", "", "it is\n  broken", (), ""),
     ]
     assert as_text("resolvers", listed).splitlines() == [
         "resolvers",

@@ -1,4 +1,4 @@
-"""The command line: what it prints and answers, and what it says to bad input."""
+"""The command line: its output, its exit status, and its messages about bad input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", de
 
 @pytest.fixture(autouse=True)
 def nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Restore what running programs changes, and read no environment variable of the tester's."""
+    """Restore what programs change, and hide the tester's own environment variable."""
     monkeypatch.delenv("CTXPOLICY", raising=False)
     monkeypatch.chdir(tmp_path)
     argv, path, before = list(sys.argv), list(sys.path), host.in_force()
@@ -37,12 +37,12 @@ def nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs programs in a folder of the test's own."""
+    """Runs programs in a folder of this test."""
     return Runs(tmp_path)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *args: str) -> str:
-    """Call the command line with bad input, and return the one line that it answers."""
+    """Call the command line with bad input, and return the one line that it prints."""
     assert main(list(args)) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -151,7 +151,7 @@ def test_only_the_command_line_reads_the_environment_variable(runs):
         (["--resolver", "nosuch"], "no resolver is called 'nosuch'; there are: contextvar, thread, task"),
         (["--resolver", "keyed"], "missing a required argument: 'key'"),
         (["--resolver", "thread:size=1"], "unexpected keyword argument 'size'"),
-        (["--resolver", "thread:"], "'thread:' is no resolver: write NAME[:option=value,...]"),
+        (["--resolver", "thread:"], "'thread:' is not a resolver; write NAME[:option=value,...]"),
         (["--resolver", "thread:x=1,"], "write NAME[:option=value,...]"),
         (["--resolver", "keyed:key=os:getpid,shared=no"], "shared must be True or False, not 'no'"),
         (["--resolver", "greenlet:running=off"], "running must be True or False, not 'off'"),
@@ -193,10 +193,10 @@ def test_an_error_of_many_lines_is_said_in_one(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ([], "what is to be run? give a SCRIPT, -m MODULE, -c CODE, or - for standard input"),
-        (["-m"], "what is to be run?"),
-        (["-c"], "what is to be run?"),
-        (["--"], "what is to be run?"),
+        ([], "no program given: give a SCRIPT, -m MODULE, -c CODE, or - for standard input"),
+        (["-m"], "no program given"),
+        (["-c"], "no program given"),
+        (["--"], "no program given"),
         (["nosuch.py"], "can't open file 'nosuch.py': No such file or directory"),
         (["nosuch/"], "can't open file 'nosuch/': "),
         (["loop.py"], "can't open file 'loop.py': Too many levels of symbolic links"),
@@ -220,8 +220,8 @@ def test_a_program_that_is_not_there_gets_one_line_and_status_2(args, said, caps
         (["-m", "package"], "No module named package.__main__; 'package' is a package and cannot be directly executed"),
         (["-m", "package.nosuch"], "No module named package.nosuch"),
         (["-m", "module.nosuch"], "No module named module.nosuch"),
-        (["-m", ".package"], "'.package' is no absolute module name"),
-        (["-m", ""], "'' is no absolute module name"),
+        (["-m", ".package"], "'.package' is not an absolute module name"),
+        (["-m", ""], "'' is not an absolute module name"),
         (["-m", "sys"], "No code object available for sys"),
         (["-m", "__main__"], "No module named __main__"),
     ],
@@ -236,7 +236,10 @@ def test_a_module_that_is_not_there_gets_one_line_and_status_2(args, said, runs)
 
 
 def test_an_unknown_command_gets_one_line_and_status_2(capsys):
-    assert complaint(capsys, "walk") == "ctxpolicy: error: there is no command 'walk', but run, list, explain, check"
+    assert (
+        complaint(capsys, "walk")
+        == "ctxpolicy: error: unknown command 'walk'; the commands are run, list, explain, check"
+    )
 
 
 def test_an_unknown_option_gets_one_line_and_status_2(capsys):
@@ -326,7 +329,7 @@ def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, ru
         check=False,
     )
     os.close(write_end)
-    # From 3.11 on argparse passes over it where it is what writes.
+    # Since 3.11 argparse ignores the error if argparse itself writes the output.
     passed_over = args == "check --help" and unbuffered and sys.version_info >= (3, 11)
     expected = 0 if passed_over else 128 + signal.SIGPIPE
     assert (done.returncode, done.stderr) == (expected, "")

@@ -1,20 +1,23 @@
-"""A program that ctxpolicy runs sees, says and comes to what it does when python runs it."""
+"""A program that ``ctxpolicy run`` runs behaves as under python: what it sees, prints and returns is the same."""
 
 from __future__ import annotations
 
+import os
 import py_compile
 import signal
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests._cli.fork_server import ForkedRuns, ForkServer
 from tests.support.python_runs import Runs
 
 PYPY = sys.implementation.name == "pypy"
 
-# Prints all that a program can see of the way it is run.
+# Prints all that a program can see of the way in which it is run.
 SHOW = """
 import sys
 main = sys.modules["__main__"]
@@ -28,8 +31,21 @@ print(sys.argv, sys.path, sys.flags, sys.warnoptions, __name__, main.__name__)
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs programs in a folder of the test's own."""
+    """Runs programs in a folder of this test."""
     return Runs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    server = ForkServer(tmp_path_factory.mktemp("streams"), ("-W", "error"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forked_runs(tmp_path: Path, request: pytest.FixtureRequest) -> Runs:
+    """Runs programs as `runs` does, but ``ctxpolicy run`` in a fork where there is fork(): that takes less time."""
+    return ForkedRuns(tmp_path, request.getfixturevalue("fork_server")) if hasattr(os, "fork") else Runs(tmp_path)
 
 
 def test_a_script_sees_what_it_sees_under_python(runs):
@@ -113,17 +129,17 @@ def test_a_module_sees_what_it_sees_under_python(runs, name):
 
 
 @pytest.mark.parametrize("args", [["a"], ["--missing", "create"], ["-h"], ["--", "-x"], ["-mmodule", "-c"]])
-def test_what_follows_a_module_or_text_joined_to_its_option_is_the_programs(runs, args):
-    runs.options = ["--missing", "create", "--loop=selector"]
-    runs.write("module.py", SHOW)
-    assert str(args)[1:-1] in runs.both("-mmodule", *args).out
-    assert str(args)[1:-1] in runs.both(f"-c{SHOW.strip()}", *args).out
+def test_what_follows_a_module_or_text_joined_to_its_option_is_the_programs(forked_runs, args):
+    forked_runs.options = ["--missing", "create", "--loop=selector"]
+    forked_runs.write("module.py", SHOW)
+    assert str(args)[1:-1] in forked_runs.both("-mmodule", *args).out
+    assert str(args)[1:-1] in forked_runs.both(f"-c{SHOW.strip()}", *args).out
 
 
 @pytest.mark.parametrize("program", [["show.py"], ["-m", "show"], ["-c", SHOW], ["-"]])
-def test_a_program_may_have_options_like_those_before_it(runs, program):
-    runs.write("show.py", SHOW)
-    shown = runs.both(*program, "-mnosuch", "-cnosuch", "-m", stdin=SHOW).out
+def test_a_program_may_have_options_like_those_before_it(forked_runs, program):
+    forked_runs.write("show.py", SHOW)
+    shown = forked_runs.both(*program, "-mnosuch", "-cnosuch", "-m", stdin=SHOW).out
     assert "'-mnosuch', '-cnosuch', '-m'] [" in shown
 
 
@@ -215,11 +231,11 @@ if sys.version_info >= (3, 11):
 
 
 @pytest.mark.parametrize("source", ERRORS.values(), ids=ERRORS)
-def test_a_traceback_is_the_one_that_python_prints(runs, source):
-    runs.write("fails.py", source)
-    runs.write("beside.py", "def f():\n    raise RuntimeError('beside')\nf()")
-    runs.write("wrong.py", "def f(:\n    pass")
-    done = runs.both("fails.py")
+def test_a_traceback_is_the_one_that_python_prints(forked_runs, source):
+    forked_runs.write("fails.py", source)
+    forked_runs.write("beside.py", "def f():\n    raise RuntimeError('beside')\nf()")
+    forked_runs.write("wrong.py", "def f(:\n    pass")
+    done = forked_runs.both("fails.py")
     assert done.status != 0
     assert "ctxpolicy" not in done.err
     assert "runpy" not in done.err
@@ -233,24 +249,24 @@ def test_a_traceback_is_the_one_that_python_prints(runs, source):
         ("zip", "syntax in a module"),
     ],
 )
-def test_a_traceback_is_the_one_that_python_prints_without_runpys_frames(runs, kind, name):
+def test_a_traceback_is_the_one_that_python_prints_without_runpys_frames(forked_runs, kind, name):
     source = ERRORS[name]
     beside = {"beside.py": "def f():\n    raise RuntimeError('beside')\nf()", "wrong.py": "def f(:\n    pass"}
     for file, text in beside.items():
-        runs.write(file, text)
-        runs.write(f"folder/{file}", text)
-    runs.write("fails.py", source)
-    runs.write("package/__init__.py", source)
-    runs.write("package/__main__.py", "")
-    runs.write("folder/__main__.py", source)
-    with zipfile.ZipFile(runs.folder / "app.zip", "w") as archive:
+        forked_runs.write(file, text)
+        forked_runs.write(f"folder/{file}", text)
+    forked_runs.write("fails.py", source)
+    forked_runs.write("package/__init__.py", source)
+    forked_runs.write("package/__main__.py", "")
+    forked_runs.write("folder/__main__.py", source)
+    with zipfile.ZipFile(forked_runs.folder / "app.zip", "w") as archive:
         for file, text in {**beside, "__main__.py": source}.items():
             archive.writestr(file, text)
     args = {
         "-m": ["-m", "fails"], "package": ["-m", "package"], "folder": ["folder"], "zip": ["app.zip"],
         "-c": ["-c", source], "-": ["-"],
     }[kind]  # fmt: skip
-    done = runs.both(*args, stdin=source if kind == "-" else "")
+    done = forked_runs.both(*args, stdin=source if kind == "-" else "")
     assert done.status == 1
     assert "ctxpolicy" not in done.err
     assert "runpy" not in done.err
@@ -274,14 +290,14 @@ HOOKS = {
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
 @pytest.mark.skipif(PYPY, reason="PyPy says it otherwise where a hook fails")
-def test_a_programs_own_excepthook_is_called_as_python_calls_it(runs, hook):
-    runs.write("hooked.py", f"import sys\n{hook}\nsys.excepthook = hook\ndef f(): raise ValueError(1)\nf()")
-    runs.both("hooked.py")
+def test_a_programs_own_excepthook_is_called_as_python_calls_it(forked_runs, hook):
+    forked_runs.write("hooked.py", f"import sys\n{hook}\nsys.excepthook = hook\ndef f(): raise ValueError(1)\nf()")
+    forked_runs.both("hooked.py")
 
 
-def test_a_program_without_an_excepthook_still_has_its_traceback_printed(runs):
-    runs.write("hooked.py", "import sys\ndel sys.excepthook\n1 / 0")
-    expected, found = runs.python("hooked.py"), runs.ours("hooked.py")
+def test_a_program_without_an_excepthook_still_has_its_traceback_printed(forked_runs):
+    forked_runs.write("hooked.py", "import sys\ndel sys.excepthook\n1 / 0")
+    expected, found = forked_runs.python("hooked.py"), forked_runs.ours("hooked.py")
     assert found.status == expected.status == 1
     assert expected.err.endswith(found.err)
     assert found.err.startswith("Traceback")
@@ -307,19 +323,19 @@ EXITS = {
 
 
 @pytest.mark.parametrize("source", EXITS.values(), ids=EXITS)
-def test_a_program_ends_as_under_python(runs, source):
-    runs.write("ends.py", source)
-    runs.both("ends.py")
+def test_a_program_ends_as_under_python(forked_runs, source):
+    forked_runs.write("ends.py", source)
+    forked_runs.both("ends.py")
 
 
 @pytest.mark.parametrize("kind", ["-m", "-c", "-", "folder"])
 @pytest.mark.parametrize("name", ["text", "at the end", "interrupt"])
-def test_a_program_ends_as_under_python_however_it_is_given(runs, name, kind):
+def test_a_program_ends_as_under_python_however_it_is_given(forked_runs, name, kind):
     source = EXITS[name]
-    runs.write("ends.py", source)
-    runs.write("folder/__main__.py", source)
+    forked_runs.write("ends.py", source)
+    forked_runs.write("folder/__main__.py", source)
     args = {"-m": ["-m", "ends"], "-c": ["-c", source], "-": ["-"], "folder": ["folder"]}[kind]
-    runs.both(*args, stdin=source if kind == "-" else "")
+    forked_runs.both(*args, stdin=source if kind == "-" else "")
 
 
 INTERRUPTS = {
@@ -335,15 +351,15 @@ INTERRUPTS = {
 
 
 @pytest.mark.parametrize("source", INTERRUPTS.values(), ids=INTERRUPTS)
-def test_an_interrupted_program_ends_as_under_python(runs, source):
-    runs.write("waits.py", f"import asyncio, signal\n{source}")
-    done = runs.both("waits.py")
+def test_an_interrupted_program_ends_as_under_python(forked_runs, source):
+    forked_runs.write("waits.py", f"import asyncio, signal\n{source}")
+    done = forked_runs.both("waits.py")
     assert done.status in (-signal.SIGINT, 1)
     assert "ctxpolicy" not in done.err
 
 
 def test_control_c_ends_a_program_that_waits(runs):
-    # Not one long sleep: Python does not see to a signal that comes just before the system call.
+    # Not one long sleep: Python handles a signal that arrives just before the system call only after the sleep.
     runs.write("waits.py", "import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)")
     process = runs.start("waits.py")
     assert process.stdout.readline() == "ready\n"
@@ -414,7 +430,7 @@ def work(thing):
 
 def main(method):
     context = multiprocessing.get_context(method)
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         for thing, *others in pool.map(work, map(Thing, range(3))):
             print(thing.value, *others, thing == Thing(thing.value))
     pool = context.Pool(1)
@@ -428,10 +444,18 @@ if __name__ == "__main__":
 METHODS = ["spawn", "forkserver", "fork"]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("kind", ["script", "-m", "package", "folder"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        *(("spawn", kind) for kind in ("script", "-m", "package", "folder")),
+        # The processes of a forkserver import the main module as spawned processes do: by its path or by its name.
+        *(("forkserver", kind) for kind in ("script", "-m")),
+        # A forked process does not import the main module, because it has the program's.
+        ("fork", "script"),
+    ],
+)
 def test_multiprocessing_works_as_under_python(runs, method, kind):
-    runs.flags = ()  # 3.12 and later warn of forks in processes with threads
+    runs.flags = ()  # since 3.12 a fork warns in a process with threads
     runs.write("spread.py", SPREAD)
     runs.write("package/__init__.py", "")
     runs.write("package/__main__.py", "from package.spread import *\nimport sys\nmain(sys.argv[1])")

@@ -1,4 +1,4 @@
-"""Resolvers with options, as they are written on the command line."""
+"""Resolvers with options, as the command line writes them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ctxpolicy import (
     ThreadResolver,
     UnknownNameError,
 )
-from ctxpolicy._cli.resolver_spec import maker_of
+from ctxpolicy._cli.resolver_spec import resolver_factory
 
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
 
 
 class Noted(ThreadResolver):
-    """Keeps what it was made with."""
+    """Keeps the options that it was made with."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Shelf:
 
 
 def resolver_from(spec: str) -> ContextResolver:
-    return maker_of(spec)()
+    return resolver_factory(spec)()
 
 
 def options_of(text: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def test_an_option_without_its_value_is_taken_for_a_place_and_answered_with_how_
         resolver_from("task:shared")
     said = str(caught.value)
     assert said.startswith("the resolver cannot be loaded from 'task:shared': ")
-    assert said.endswith("If 'shared' is an option of the resolver 'task': write NAME[:option=value,...]")
+    assert said.endswith("If 'shared' is an option of the resolver 'task', write NAME[:option=value,...]")
     with pytest.raises(PluginError, match="cannot be loaded from 'nosuch:shared'"):
         resolver_from("nosuch:shared")
 

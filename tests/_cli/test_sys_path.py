@@ -1,4 +1,4 @@
-"""What ctxpolicy imports on its own account is not looked for beside the program, and what options name is."""
+"""ctxpolicy imports nothing for itself from beside the program, but finds objects there that options name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ctxpolicy._cli.sys_path import ours_first
-from tests.support.python_runs import Runs
+from ctxpolicy._cli.sys_path import program_folder_last
+from tests.support.python_runs import Ended, Runs
 
-# What ctxpolicy itself, and what it imports, could find beside a program.
-BESIDE = ("argparse", "bz2", "calendar", "csv", "email", "json", "multiprocessing", "pickle", "pkgutil", "platform",
-          "random", "shutil", "tempfile", "zipfile",
-          # What is not installed may be had there.
-          *filter(find_spec, ("greenlet", "trio", "uvloop")))  # fmt: skip
+# Only the installed ones: if a package is not installed, a module of its name may be imported from beside the program.
+PACKAGES = [*filter(find_spec, ("greenlet", "trio", "uvloop"))]
 NAMED = """
 import ctxpolicy
 from asyncio import SelectorEventLoop
@@ -36,19 +33,37 @@ OPTIONS = (
     "--resolver keyed:key=named:current",
     "--resolver named:Own --restore-policies",
 )
+ASYNCIO_PROGRAM = "import asyncio\nasync def main(): return 1\nprint(asyncio.run(main()))"
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Runs programs in a folder of the test's own."""
+    """Runs programs in a folder of this test."""
     return Runs(tmp_path)
 
 
-def write_beside(runs: Runs, folder: str) -> None:
-    """Write modules that nobody may import, and those that options name."""
-    for name in BESIDE:
-        runs.write(f"{folder}/{name}.py", "raise SystemExit(f'{__name__} was imported from beside the program')")
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The modules of the standard library that python itself does not import at start, and the optional packages."""
+    empty = Runs(tmp_path_factory.mktemp("empty"))
+    show = "import sys; print(*sys.modules)"
+    empty.write("loaded.py", show)
+    ways = [empty.python("-m", "loaded"), empty.python("-c", show), empty.python("-", stdin=show)]
+    loaded = {name.partition(".")[0] for way in ways for name in way.out.split()}
+    return [*filter(find_spec, sorted(sys.stdlib_module_names - loaded)), *PACKAGES]
+
+
+def write_beside(runs: Runs, folder: str, names: list[str]) -> None:
+    """Write modules that end the process when they are imported, and the module that options name."""
+    for name in names:
+        runs.write(f"{folder}/{name}.py", f"raise SystemExit('{name} was imported from beside the program')")
     runs.write(f"{folder}/named.py", NAMED)
+
+
+def console_script(runs: Runs, *args: str) -> Ended:
+    """Run ``ctxpolicy run ARGS`` through a script in another folder, as an installed entry point does."""
+    runs.write("bin/ctxpolicy", "import sys\nfrom ctxpolicy._cli.main import main\nsys.exit(main())")
+    return runs.python("bin/ctxpolicy", "run", *args)
 
 
 def need_packages(options: str) -> None:
@@ -58,32 +73,50 @@ def need_packages(options: str) -> None:
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_what_lies_beside_a_program_is_not_imported_unless_by_name(runs, options):
+def test_what_lies_beside_a_program_is_not_imported_unless_by_name(runs, options, beside):
     need_packages(options)
-    write_beside(runs, "app")
+    write_beside(runs, "app", beside)
     runs.options = options.split()
-    runs.write("app/main.py", "import asyncio\nasync def main(): return 1\nprint(asyncio.run(main()))")
-    assert runs.both("app/main.py").out == "1\n"
+    runs.write("app/main.py", ASYNCIO_PROGRAM)
+    assert runs.ours("app/main.py") == (0, "1\n", "")
+
+
+@pytest.mark.parametrize("module", ["signal", "selectors"])
+@pytest.mark.parametrize("program", [["main.py"], ["-m", "main"]])
+def test_a_module_that_hides_one_of_asyncios_ends_a_program_under_python_only(runs, module, program, beside):
+    if module not in beside:
+        pytest.skip(f"this python imports {module} before it runs a program")
+    write_beside(runs, ".", [module])
+    runs.write("main.py", ASYNCIO_PROGRAM)
+    assert runs.python(*program) == (1, "", f"{module} was imported from beside the program\n")
+    assert runs.ours(*program) == console_script(runs, *program) == (0, "1\n", "")
+
+
+@pytest.mark.parametrize("program", [["main.py"], ["-m", "main"]])
+def test_such_modules_change_nothing_for_a_program_that_imports_none_of_them(runs, program):
+    write_beside(runs, ".", ["signal", "selectors"])
+    runs.write("main.py", "import sys; print(sys.argv, sys.path)")
+    assert runs.both(*program, "a") == console_script(runs, *program, "a")
 
 
 @pytest.mark.parametrize("program", [["main.py"], ["-m", "main"], ["-c", "import main"], ["-"]])
-def test_nor_is_what_lies_in_the_working_directory(runs, program):
-    write_beside(runs, ".")
+def test_nor_is_what_lies_in_the_working_directory(runs, program, beside):
+    write_beside(runs, ".", beside)
     runs.options = ["--resolver", "named:Own"]
     runs.write("main.py", "import sys; print(sys.path[0])")
     assert runs.ours(*program, stdin="import main") == runs.python(*program, stdin="import main")
 
 
 @pytest.mark.parametrize("args", ["list", "explain", "explain --resolver named:Own", "check main.py", "run --help"])
-def test_nor_do_other_commands_import_it(runs, args):
-    write_beside(runs, ".")
+def test_nor_do_other_commands_import_it(runs, args, beside):
+    write_beside(runs, ".", beside)
     runs.write("main.py", "")
     done = runs.python("-m", "ctxpolicy", *args.split())
     assert (done.status, done.err) == (0, "")
 
 
-def test_nor_do_complaints(runs):
-    write_beside(runs, ".")
+def test_nor_do_complaints(runs, beside):
+    write_beside(runs, ".", beside)
     runs.options = ["--resolver", "task:shared"]
     done = runs.ours("-c", "1 / 0")
     assert done.status == 2
@@ -92,8 +125,8 @@ def test_nor_do_complaints(runs):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no -P")
 @pytest.mark.parametrize("program", ["app", "app/__main__.py"])
-def test_nor_is_anything_under_a_safe_path(runs, program):
-    write_beside(runs, "app")
+def test_nor_is_anything_under_a_safe_path(runs, program, beside):
+    write_beside(runs, "app", beside)
     runs.flags = ("-P",)
     runs.write("app/__main__.py", "import sys; print(sys.path)")
     assert runs.both(program).status == 0
@@ -104,8 +137,8 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
     runs.flags = ()
     runs.options = ["--resolver", "greenlet"]
     pytest.importorskip("greenlet")
-    for name in ("email", "greenlet", "zipfile"):  # json is multiprocessing's own need, from 3.14 on
-        runs.write(f"{name}.py", "raise SystemExit(f'{__name__} was imported from beside the program')")
+    # Other modules are not tested here, because multiprocessing itself imports some, such as json since 3.14.
+    write_beside(runs, ".", ["email", "greenlet", "zipfile"])
     runs.write(
         "start.py",
         "import multiprocessing, sys\n"
@@ -121,7 +154,19 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
 
 def test_the_search_path_is_as_before_whatever_was_added_meanwhile(monkeypatch):
     monkeypatch.setattr(sys, "path", ["program", "other", "program"])
-    with ours_first(even_if_safe=True):
+    with program_folder_last(despite_safe_path=True):
         assert sys.path == ["other", "program", "program"]
         sys.path.append("added")
     assert sys.path == ["program", "other", "program", "added"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no -P")
+def test_without_the_programs_folder_the_search_path_stays_as_it_is(runs):
+    runs.flags = ("-P",)
+    program = (
+        "import sys; from ctxpolicy._cli.sys_path import *; path = list(sys.path)\n"
+        "with program_folder_last(): assert sys.path == path\n"
+        "set_program_folder('program'); assert sys.path == path\n"
+        "set_program_folder('program', despite_safe_path=True); assert sys.path == ['program', *path]\n"
+    )
+    assert runs.python("-c", program) == (0, "", "")

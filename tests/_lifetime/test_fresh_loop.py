@@ -2,7 +2,9 @@
 
 import asyncio
 import contextvars
+import os
 import socket
+import textwrap
 import threading
 
 import pytest
@@ -11,6 +13,7 @@ import ctxpolicy
 from ctxpolicy import ContextResolver, LoopFactoryError, NoCurrentLoopError, ScopeError, fresh_loop
 from ctxpolicy._asyncio.host import host
 from tests.support.policies import in_thread
+from tests.support.programs import run_program
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def installed(resolver):
 
 
 class Plain(ContextResolver):
-    """A resolver with nothing but the two methods that must be written."""
+    """A resolver with only the two methods that every resolver must have."""
 
     def __init__(self):
         self._local = threading.local()
@@ -77,7 +80,7 @@ def test_blocks_nest(installed):
         assert inner.is_closed()
 
 
-def test_a_plain_resolver_has_its_former_loop_again_after_the_block():
+def test_a_plain_resolver_has_its_previous_loop_again_after_the_block():
     with ctxpolicy.install(Plain(), missing="error"):
         before = asyncio.new_event_loop()
         asyncio.set_event_loop(before)
@@ -111,6 +114,15 @@ def test_at_the_end_tasks_are_cancelled_and_generators_and_executor_shut_down():
     assert log == ["in executor", "cancelled", "generator closed"]
     assert task.cancelled()
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_while_the_loop_is_shut_down_it_is_still_bound(installed):
+    found = []
+    with fresh_loop() as loop:
+        task = loop.create_task(asyncio.Event().wait())
+        task.add_done_callback(lambda _: found.append(installed.get()))
+        loop.run_until_complete(asyncio.sleep(0))
+    assert found == [loop]
 
 
 def test_at_the_end_what_is_ready_is_done_though_nothing_else_is_left(outer_factory):
@@ -147,16 +159,16 @@ def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler
 
 
 def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_policy_as_it_was():
-    former = host.in_force()
+    previous = host.in_force()
     with fresh_loop() as loop:
         assert asyncio.get_event_loop() is loop
-        assert host.in_force() is not former
+        assert host.in_force() is not previous
         asyncio.run(asyncio.sleep(0))
         assert asyncio.get_event_loop() is loop
-    assert host.in_force() in (former, host.own())
+    assert host.in_force() in (previous, host.asyncio_policy())
 
 
-def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_stands_still():
+def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_is_blocked():
     log = []
 
     async def main():
@@ -199,7 +211,7 @@ def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
         outer, inner = fresh_loop(), fresh_loop()
         outer_loop = outer.__enter__()
         inner_loop = inner.__enter__()
-        with pytest.raises(ScopeError, match="a scope that was entered in it is still open"):
+        with pytest.raises(ScopeError, match="a scope that was entered inside it is still open"):
             outer.__exit__(None, None, None)
         assert asyncio.get_event_loop() is inner_loop
         assert not outer_loop.is_closed()
@@ -225,7 +237,7 @@ def end_its_lease_and_need_another(loop, resolver):
 
 
 def clear_the_context(loop, resolver):
-    resolver.clear()
+    resolver.bindings.clear()
     assert resolver.get() is None
 
 
@@ -323,7 +335,33 @@ def test_a_scope_is_entered_once_at_a_time_and_left_only_when_entered():
     scope = fresh_loop()
     with pytest.raises(ScopeError, match="not entered"):
         scope.__exit__(None, None, None)
-    with scope, pytest.raises(ScopeError, match="entered already"):
+    with scope, pytest.raises(ScopeError, match="already entered"):
         scope.__enter__()
     with scope as loop:
         assert asyncio.get_event_loop() is loop
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_in_a_forked_child_a_scope_of_the_parent_can_be_left_once_and_the_parent_keeps_its_loop():
+    program = """
+        import asyncio, os, warnings, ctxpolicy
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # of os.fork(), where there are threads
+        with ctxpolicy.install():
+            scope = ctxpolicy.fresh_loop()
+            loop = scope.__enter__()
+            child = os.fork()
+            if child == 0:
+                scope.__exit__(None, None, None)
+                try:
+                    scope.__exit__(None, None, None)
+                except ctxpolicy.ScopeError as error:
+                    print(error, flush=True)
+                with scope as new:
+                    print(new is not loop, new.run_until_complete(asyncio.sleep(0, "runs")), flush=True)
+                os._exit(0)
+            status = os.waitpid(child, 0)[1]
+            print(status, loop.run_until_complete(asyncio.sleep(0, "runs")))
+            scope.__exit__(None, None, None)
+    """
+    assert run_program(textwrap.dedent(program)).splitlines() == ["this scope is not entered", "True runs", "0 runs"]

@@ -147,13 +147,15 @@ def test_the_younger_may_use_the_older_while_it_closes():
 
 
 def test_nothing_is_made_in_a_loop_that_was_shut_down():
-    local = LoopLocal(object)
+    made = []
+    local = LoopLocal(lambda: made.append(1))
 
     async def main():
         await LoopLocal(object).get()
         await asyncio.get_running_loop().shutdown_asyncgens()
         with pytest.raises(LoopLocalError, match="has been shut down"):
             await local.get()
+        assert made == []
 
     asyncio.run(main())
 

@@ -1,4 +1,4 @@
-"""LoopLocal: how its resources are closed, whatever their closing comes to."""
+"""LoopLocal: how resources are closed, also if closing one of them fails."""
 
 import asyncio
 import sys
@@ -11,11 +11,11 @@ from tests.support.policies import collect_garbage
 
 
 class Unusual(BaseException):
-    """As pytest's outcomes are: no Exception, and no end of the program."""
+    """An exception like the outcomes of pytest: not an Exception, and not one that ends the program."""
 
 
 class Failing:
-    """Two LoopLocals in a loop, of which the one that is closed first cannot be."""
+    """Two LoopLocals in a loop. Closing the one that is closed first fails."""
 
     def __init__(self, error):
         self.error = error
@@ -111,7 +111,7 @@ def test_the_task_that_closes_them_is_cancelled_only_by_others(by_others):
         await loop_local._find(asyncio.get_running_loop()).generator.aclose()
 
     async def fail(_):
-        await asyncio.sleep(0)  # where a cancellation by others comes in
+        await asyncio.sleep(0)  # a cancellation by others is raised here
         raise failing.error
 
     async def main():
@@ -142,7 +142,7 @@ def test_where_nobody_waits_for_the_shutdown_any_more_the_others_are_named_in_a_
             collect_garbage()
 
 
-# Closed by hand, before the loop's end.
+# The rest is about aclose(), which closes a resource before its loop ends.
 
 
 class Resource:

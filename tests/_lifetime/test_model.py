@@ -58,7 +58,7 @@ class Scope(NamedTuple):
     block: Any
     place: Place
     lease: Leased
-    former: Slot | None
+    previous: Slot | None
 
 
 async def where() -> AbstractEventLoop:
@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
         self.slots.clear()
         while self.places:
             place = self.places.pop()
-            place.run(self.resolver.clear)
+            place.run(self.resolver.bindings.clear)
             place.end()
         del place
         for worker in self.workers:
@@ -149,12 +149,12 @@ class Machine(RuleBasedStateMachine):
             assert found is expected
 
     def empty(self, slot: Hashable) -> None:
-        former = self.slots.pop(slot, None)
-        if former is not None and former.scope is not None:
-            self.slots[slot] = Slot(scope=former.scope)
+        previous = self.slots.pop(slot, None)
+        if previous is not None and previous.scope is not None:
+            self.slots[slot] = Slot(scope=previous.scope)
 
     def held(self) -> set[Leased]:
-        slots = [*self.slots.values(), *(scope.former for scope in self.scopes)]
+        slots = [*self.slots.values(), *(scope.previous for scope in self.scopes)]
         return {slot.lease for slot in slots if slot is not None and slot.lease is not None} | {
             scope.lease for scope in self.scopes
         }
@@ -231,7 +231,7 @@ class Machine(RuleBasedStateMachine):
     @rule(number=numbers)
     def clear(self, number: int) -> None:
         place = one(self.places, number)
-        place.run(self.resolver.clear)
+        place.run(self.resolver.bindings.clear)
         self.empty(place.slot)
 
     @precondition(lambda self: self.case.name.startswith("keyed"))
@@ -249,10 +249,10 @@ class Machine(RuleBasedStateMachine):
     @rule(number=numbers)
     def enter_a_scope(self, number: int) -> None:
         place, block = one(self.places, number), fresh_loop()
-        former = self.slots.get(place.slot)
+        previous = self.slots.get(place.slot)
         lease = self.lease(place, place.run(block.__enter__))
         self.slots[place.slot] = Slot(lease.loop, place.worker, lease, lease)
-        self.scopes.append(Scope(block, place, lease, former))
+        self.scopes.append(Scope(block, place, lease, previous))
 
     @precondition(lambda self: self.scopes)
     @rule(scope=numbers, elsewhere=st.none() | numbers)
@@ -265,7 +265,7 @@ class Machine(RuleBasedStateMachine):
             place.run(left.block.__exit__, None, None, None)
             assert left.lease.loop.is_closed()
             left.lease.ended = True
-            self.slots[place.slot] = left.former
+            self.slots[place.slot] = left.previous
             self.scopes.remove(left)
         else:
             assert self.scopes.index(left) < len(self.scopes) - 1 or elsewhere is not None

@@ -1,4 +1,4 @@
-"""Where a loop comes from, as messages tell it."""
+"""Where a loop was created, in the words of messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import ctxpolicy
-from ctxpolicy._loops.creation import origin
+from ctxpolicy._loops.creation import creation_site
 from tests.support.programs import run_program
 
 
@@ -24,7 +24,7 @@ def policy(request):
 @pytest.mark.usefixtures("policy")
 def test_a_running_loop_comes_from_who_called_asyncio_run():
     async def main():
-        return origin(asyncio.get_running_loop())
+        return creation_site(asyncio.get_running_loop())
 
     assert "test_creation.py:" in asyncio.run(main())
     assert asyncio.run(main()).endswith("in test_a_running_loop_comes_from_who_called_asyncio_run")
@@ -42,7 +42,7 @@ def test_a_loop_that_runs_in_another_thread_comes_from_who_runs_it_there():
     thread = threading.Thread(target=run_it)
     thread.start()
     running.wait(60)
-    found = origin(loop)
+    found = creation_site(loop)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -54,12 +54,12 @@ def test_a_loop_of_asyncio_run_comes_from_an_unknown_place_when_that_is_over():
     async def main():
         return asyncio.get_running_loop()
 
-    assert origin(asyncio.run(main())) == "an unknown place"
+    assert creation_site(asyncio.run(main())) == "an unknown place"
 
 
 def test_a_loop_made_under_the_policy_comes_from_there_also_while_it_runs_elsewhere():
     async def main():
-        return origin(asyncio.get_running_loop())
+        return creation_site(asyncio.get_running_loop())
 
     def made_here():
         return asyncio.new_event_loop()
@@ -73,6 +73,6 @@ def test_a_loop_made_under_the_policy_comes_from_there_also_while_it_runs_elsewh
 def test_a_policy_asked_for_a_loop_from_a_shallow_stack_finds_the_place_too():
     program = (
         "import ctxpolicy; loop = ctxpolicy.ContextPolicy().new_event_loop(); loop.close(); "
-        "from ctxpolicy._loops.creation import origin; print(origin(loop))"
+        "from ctxpolicy._loops.creation import creation_site; print(creation_site(loop))"
     )
     assert run_program(program).endswith("in <module>")

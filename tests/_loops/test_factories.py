@@ -96,7 +96,7 @@ def test_a_package_that_is_there_but_broken_is_named_with_the_reason(tmp_path):
     )
     assert run_program(program, str(tmp_path), env=environment(tmp_path)) == (
         "the loop factory 'uvloop' cannot be imported: ImportError: libuv is of the wrong version; "
-        "install its package anew: pip install --force-reinstall 'ctxpolicy[uvloop]'"
+        "reinstall its package: pip install --force-reinstall 'ctxpolicy[uvloop]'"
     )
 
 
@@ -148,7 +148,7 @@ def test_a_mock_of_a_loop_passes():
     [
         (returns_none, "returned None, which is no event loop"),
         (raises, "raised OSError('out of descriptors')"),
-        (returns_closed, "returned a loop that is closed: "),
+        (returns_closed, "returned a closed loop: "),
         (lambda: asyncio.SelectorEventLoop, "returned <class "),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a finalizer makes of a leased loop: nothing that was left in it is dropped without a word."""
+"""What a finalizer does with a leased loop: no pending work is dropped without a warning."""
 
 from __future__ import annotations
 
@@ -138,6 +138,6 @@ def test_a_loop_factory_that_raises_half_way_leaves_the_context_as_it_was_and_is
             assert resolver.get() is None
         loop = asyncio.get_event_loop()
         assert asyncio.get_event_loop() is loop
-        resolver.clear()
+        resolver.bindings.clear()
         collect_garbage()
         assert loop.is_closed()

@@ -15,8 +15,8 @@ from ctxpolicy import Lease
 from ctxpolicy._asyncio import forked_loops
 from ctxpolicy._fork import process
 from ctxpolicy._loops import lease as lease_module
-from ctxpolicy._loops.gc_pressure import Room
-from ctxpolicy._loops.pool import Spare
+from ctxpolicy._loops.gc_pressure import CollectOnGrowth
+from ctxpolicy._loops.pool import PooledLoop
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.support.programs import run_program
 
@@ -168,14 +168,14 @@ def test_a_lease_ends_though_its_loop_refers_back_to_it():
     loop.call_later(3600, repr, lease)
     closed = weakref.ref(loop)
     del lease, loop
-    with pytest.warns(ResourceWarning, match="something left in it: <TimerHandle .*repr"):
+    with pytest.warns(ResourceWarning, match="with pending work: <TimerHandle .*repr"):
         collect()
     assert closed() is None
 
 
 def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(lease_module, "references", None)  # as on PyPy
-    monkeypatch.setattr(lease_module, "_room", Room())
+    monkeypatch.setattr(lease_module, "refcount", None)  # as on PyPy
+    monkeypatch.setattr(lease_module, "_collect_on_growth", CollectOnGrowth())
     most = 0
     gc.disable()
     try:
@@ -210,10 +210,10 @@ def collected(monkeypatch):
 
 
 def lease_one_after_the_other(collected, times):
-    room = Room()
+    collector = CollectOnGrowth()
     for _ in range(times):
         collected.alive.append(None)
-        room.make(collected.alive)
+        collector.check(collected.alive)
 
 
 def test_and_those_that_somebody_has_are_not_looked_at_each_time(collected):
@@ -229,29 +229,29 @@ def test_garbage_is_collected_until_half_of_them_are_gone_as_chains_of_finalizer
 
 
 def test_what_is_finalized_after_the_collection_counts_too(collected):
-    room = Room()
+    collector = CollectOnGrowth()
     for _ in range(20):
         collected.alive += [None] * 64
-        room.make(collected.alive)
+        collector.check(collected.alive)
         assert len(collected.counts) % 4 == 0, "nothing was gone at once"
         collected.alive.clear()  # by another thread
-        room.make(collected.alive)
+        collector.check(collected.alive)
     assert set(collected.counts) == {64}
     assert len(collected.counts) == 80
 
 
 def test_where_references_are_not_counted_no_count_of_them_says_that_nobody_has_a_lease(monkeypatch):
-    monkeypatch.setattr(lease_module, "references", None)
-    assert lease_module._references_when_unreachable() == 0
+    monkeypatch.setattr(lease_module, "refcount", None)
+    assert lease_module._refcount_when_unreachable() == 0
 
 
 def test_a_spare_loop_is_closed_once():
-    spare = Spare(object())
-    loop = spare.loop = StandInLoop()
-    spare.close()
+    loop = StandInLoop()
+    pooled = PooledLoop(object(), loop)
+    pooled.close()
     assert loop.is_closed()
-    spare.close()
-    assert spare.loop is None
+    pooled.close()
+    assert pooled.loop is None
 
 
 def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_exit():
@@ -407,10 +407,10 @@ def test_a_forked_child_that_comes_out_of_a_lease_closes_its_copy_of_the_loop_if
     program = f"""
         import asyncio, os
         from ctxpolicy import Lease
-        from ctxpolicy._loops.creation import note_origin
+        from ctxpolicy._loops.creation import record_creation
 
         lease, unopened = Lease("a test"), Lease("a test")
-        loop = lease.open(lambda: note_origin(({kind})()))
+        loop = lease.open(lambda: record_creation(({kind})()))
         child = os.fork()
         if child == 0:
             lease.give_back()

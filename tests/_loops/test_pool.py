@@ -1,4 +1,4 @@
-"""A leased loop is used again exactly where nobody can tell, and closed everywhere else."""
+"""A leased loop is reused exactly where no code can tell it from a new one, and closed everywhere else."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import ContextPolicy, Lease
-from ctxpolicy._loops.creation import origin
-from ctxpolicy._loops.pool import _MOST, Reusing, spares
+from ctxpolicy._loops import lease as lease_module
+from ctxpolicy._loops import pool as pool_module
+from ctxpolicy._loops.creation import creation_site
+from ctxpolicy._loops.pool import _CAPACITY, ReusableFactory, loop_pool
 from ctxpolicy.testing import in_new_thread
 from tests.support.policies import collect_garbage
 from tests.support.programs import run_program
 
 PROVABLE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-provable = pytest.mark.skipif(not PROVABLE, reason="here nobody can prove that a loop is as new: none is used again")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are used again")
+provable = pytest.mark.skipif(not PROVABLE, reason="references are not counted here, and no loop is reused")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are reused")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,7 @@ def installed() -> Iterator[ctxpolicy.Installation]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A number for each of asyncio's loops that is made."""
+    """A number for each loop of asyncio's that is created."""
     numbers: list[int] = []
     init = asyncio.SelectorEventLoop.__init__
 
@@ -47,6 +49,31 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "__init__", counting)
     return numbers
+
+
+def test_a_loop_that_is_finalized_before_its_lease_ends_the_lease_without_a_warning():
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    loop.__del__()  # as the garbage collector does it where it finds both in one cycle
+    assert loop.is_closed()
+    assert not lease.stands()
+    loop.__del__()
+    lease.release()
+
+
+def test_a_loop_that_is_finalized_before_its_lease_names_the_work_that_was_pending_in_it():
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    loop.call_later(60, print)
+    with pytest.warns(ResourceWarning, match=r"leased at .*test_pool.py.* for a test was closed.*pending work.*print"):
+        loop.__del__()
+    lease.release()
+
+
+def test_a_leased_loop_shows_as_the_loop_that_its_users_know():
+    loop = asyncio.get_event_loop()
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    assert repr(type(loop)) == repr(asyncio.SelectorEventLoop)
 
 
 def in_a_context_of_its_own(job: Callable[[], Any]) -> Any:
@@ -88,7 +115,7 @@ def test_it_may_be_used_in_another_thread(made):
 @provable
 def test_it_is_the_loop_that_the_present_code_needed(made):
     def needs_one() -> str:
-        return origin(asyncio.get_event_loop())
+        return creation_site(asyncio.get_event_loop())
 
     in_a_context_of_its_own(uses)
     assert in_a_context_of_its_own(needs_one).endswith(" in needs_one")
@@ -149,7 +176,7 @@ def closes_it() -> None:
     asyncio.get_event_loop().close()
 
 
-@pytest.mark.filterwarnings("ignore:the loop leased at .* with something left in it:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:the loop leased at .* with pending work:ResourceWarning")
 @pytest.mark.parametrize("job", [sets_debug, sets_task_factory, sets_attribute, leaves_a_callback, closes_it])
 def test_what_looks_otherwise_than_when_it_was_new_is_not_used_again(job, made):
     for _ in range(3):
@@ -214,10 +241,10 @@ def test_one_that_was_used_before_is_closed_quietly_where_the_collector_finds_it
         loop.call_later(3600, repr, contextvars.copy_context())
 
     gc.collect()
-    for _ in range(_MOST):
+    for _ in range(_CAPACITY):
         in_a_context_of_its_own(uses)
         in_a_context_of_its_own(job)
-    with pytest.warns(ResourceWarning, match="something left in it: <TimerHandle") as caught:
+    with pytest.warns(ResourceWarning, match="with pending work: <TimerHandle") as caught:
         gc.collect()
     assert not [warning for warning in caught if "unclosed event loop" in str(warning.message)]
 
@@ -276,20 +303,20 @@ def test_block_on_leases_as_the_policy_makes_loops(made, installed):
 
 @provable
 def test_few_are_kept():
-    many = threading.Barrier(_MOST + 3)
+    many = threading.Barrier(_CAPACITY + 3)
 
     def job() -> None:
         runs()
         many.wait(60)
 
-    threads = [threading.Thread(target=job) for _ in range(_MOST + 3)]
+    threads = [threading.Thread(target=job) for _ in range(_CAPACITY + 3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     del threads, thread
     collect_garbage()
-    assert len(spares._kept) == _MOST
+    assert len(loop_pool._kept) == _CAPACITY
 
 
 @provable
@@ -298,16 +325,16 @@ def test_uninstalling_closes_them_and_keeps_none_that_is_still_leased(made):
     with ctxpolicy.install(missing="create"):
         context.run(uses)
         in_a_context_of_its_own(uses)
-        (kept,) = [spare.loop for spare in spares._kept]
+        (kept,) = [pooled.loop for pooled in loop_pool._kept]
     assert kept.is_closed()
     del context
-    assert spares._kept == []
+    assert loop_pool._kept == []
 
 
 def test_one_that_somebody_has_closed_is_passed_over(made):
     in_a_context_of_its_own(uses)
-    for spare in spares._kept:
-        spare.loop.close()
+    for pooled in loop_pool._kept:
+        pooled.loop.close()
     in_a_context_of_its_own(runs)
     assert len(made) == 2
 
@@ -317,13 +344,13 @@ def test_where_another_thread_takes_the_last_one_a_loop_is_made(monkeypatch, mad
         def pop(self) -> Any:
             raise IndexError
 
-    monkeypatch.setattr(spares, "_kept", Emptied([1]))
+    monkeypatch.setattr(loop_pool, "_kept", Emptied([1]))
     in_a_context_of_its_own(uses)
     assert len(made) == 1
 
 
 def test_where_nobody_counts_references_no_loop_is_used_again(monkeypatch, made):
-    monkeypatch.setattr("ctxpolicy._loops.pool.references", None)
+    monkeypatch.setattr("ctxpolicy._loops.pool.refcount", None)
     for _ in range(3):
         in_a_context_of_its_own(uses)
     assert len(made) == 3
@@ -331,9 +358,9 @@ def test_where_nobody_counts_references_no_loop_is_used_again(monkeypatch, made)
 
 def test_whoever_takes_the_factory_for_a_plain_one_gets_a_loop_that_says_where_it_was_made(installed):
     factory = installed.policy.leased_factory()
-    assert isinstance(factory, Reusing)
+    assert isinstance(factory, ReusableFactory)
     loop = factory()
-    assert "test_pool.py" in origin(loop)
+    assert "test_pool.py" in creation_site(loop)
     loop.close()
 
 
@@ -343,18 +370,18 @@ def test_a_forked_child_uses_none_of_its_parents():
     program = """
         import asyncio, contextvars, os, sys, threading, warnings
         import ctxpolicy
-        from ctxpolicy._loops.pool import spares
+        from ctxpolicy._loops.pool import loop_pool
 
         def job():
             asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
 
         with ctxpolicy.install(missing="create"):
             contextvars.Context().run(job)
-            (kept,) = [spare.loop for spare in spares._kept]
+            (kept,) = [pooled.loop for pooled in loop_pool._kept]
             child = os.fork()
             if child == 0:
                 contextvars.Context().run(job)
-                assert kept not in [spare.loop for spare in spares._kept]
+                assert kept not in [pooled.loop for pooled in loop_pool._kept]
                 sys.exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
             # The parent's is undisturbed: another thread can wake it.
@@ -394,7 +421,7 @@ def test_a_lease_that_was_released_is_over(made, installed):
     for _ in range(3):
         in_a_context_of_its_own(job)
     assert len(made) == 3
-    assert spares._kept == []
+    assert loop_pool._kept == []
 
 
 def test_a_lease_of_a_plain_factory_is_always_closed(made):
@@ -404,7 +431,129 @@ def test_a_lease_of_a_plain_factory_is_always_closed(made):
         del lease
         collect_garbage()
     assert len(made) == 3
-    assert spares._kept == []
+    assert loop_pool._kept == []
+
+
+@provable
+def test_what_nested_runs_have_given_back_is_kept_once_each(made):
+    async def nested(depth: int) -> None:
+        if depth:
+            ctxpolicy.block_on(nested(depth - 1), nested="isolated")
+
+    asyncio.run(nested(3))
+    assert len(made) == 1 + 3
+    assert len(loop_pool._kept) == len({id(pooled.loop) for pooled in loop_pool._kept}) == 3
+    asyncio.run(nested(3))
+    assert len(made) == 2 + 3
+
+
+@provable
+def test_a_lease_that_has_given_its_loop_back_has_none_and_keeps_it_once(installed):
+    lease = Lease("a test")
+    lease.open(installed.policy.leased_factory())
+    lease.give_back()
+    assert lease.loop is None
+    assert lease.slot is None
+    lease.give_back()
+    lease.release()
+    del lease
+    collect_garbage()
+    (kept,) = loop_pool._kept
+    assert not kept.loop.is_closed()
+
+
+@provable
+def test_a_callback_that_is_ready_is_run_before_the_loop_is_kept(made):
+    log: list[str] = []
+
+    async def leaves_a_callback() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, log.append, "called")
+
+    async def main() -> None:
+        for _ in range(3):
+            ctxpolicy.block_on(leaves_a_callback(), nested="isolated")
+
+    asyncio.run(main())
+    assert log == ["called"] * 3
+    assert len(made) == 2
+
+
+@provable
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_such_a_callback_raises_is_raised_and_the_loop_is_closed(kind):
+    def leaves() -> None:
+        raise kind("leaving")
+
+    lease = Lease("a test")
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    del loop
+    lease.loop.call_soon(leaves)
+    loop = lease.loop
+    with pytest.raises(kind, match="leaving"):
+        lease.give_back()
+    assert loop.is_closed()
+    assert lease.loop is None
+
+
+def test_a_kept_loop_pins_nothing_of_the_context_that_it_was_created_in():
+    class Pinned:
+        pass
+
+    variable: contextvars.ContextVar[Pinned] = contextvars.ContextVar("variable")
+
+    def job() -> weakref.ref[Pinned]:
+        pinned = Pinned()
+        variable.set(pinned)
+        uses()
+        return weakref.ref(pinned)
+
+    pinned = in_a_context_of_its_own(job)
+    collect_garbage()
+    assert pinned() is None
+    if PROVABLE:
+        assert len(loop_pool._kept) == 1
+
+
+def test_a_loop_that_cannot_be_created_is_an_error_of_the_caller_alone(made, monkeypatch):
+    """As where no descriptor is left. The pooled loop that is thrown away has none to close."""
+
+    def fails(loop: Any, *_: Any) -> None:
+        raise OSError("no descriptor is left")
+
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.SelectorEventLoop, "__init__", fails)
+        patch.setattr(asyncio.BaseEventLoop, "__del__", lambda _: None)  # it fails without __init__
+        with pytest.raises(OSError, match="no descriptor is left"):
+            in_a_context_of_its_own(uses)
+        collect_garbage()
+    assert unraisable == []
+    in_a_context_of_its_own(uses)
+    assert len(made) == 1
+
+
+def test_a_loop_that_is_never_reused_says_where_it_was_needed_too(monkeypatch):
+    def needs_one() -> str:
+        return creation_site(asyncio.get_event_loop())
+
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    assert in_a_context_of_its_own(needs_one).endswith(" in needs_one")
+
+
+def test_none_is_kept_after_the_exit_has_begun(made, monkeypatch):
+    pool = pool_module._LoopPool()
+    monkeypatch.setattr(lease_module, "loop_pool", pool)
+    in_a_context_of_its_own(uses)
+    kept = [pooled.loop for pooled in pool._kept]
+    assert len(kept) == PROVABLE
+    pool.close_for_good()
+    assert all(loop.is_closed() for loop in kept)
+    for _ in range(2):
+        in_a_context_of_its_own(uses)
+    assert pool._kept == []
+    assert len(made) == 3
 
 
 @provable

@@ -1,4 +1,4 @@
-"""Who can tell whether a loop is as new; what is told then, the tests of leases and of isolate() show."""
+"""Where references are counted. The tests of leases and of isolate() show what the counts are used for."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ import ctxpolicy
 from ctxpolicy import ContextPolicy, ThreadResolver, install, using
 from ctxpolicy._asyncio.capabilities import CHILD_WATCHERS_WARN, HAS_CHILD_WATCHERS
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import Journal, asyncios_own, in_force, in_thread, subprocesses_in_threads, uvloops_own
+from tests.support.policies import Journal, default_policy, in_force, in_thread, subprocesses_in_threads, uvloop_policy
 
 pytestmark = [
     pytest.mark.skipif(not HAS_CHILD_WATCHERS, reason="asyncio of this Python has no child watchers"),
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 KINDS = ["PidfdChildWatcher", "ThreadedChildWatcher", "MultiLoopChildWatcher", "SafeChildWatcher", "FastChildWatcher"]
-# These learn of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.
+# These are notified of a child's end by a loop that runs in the main thread, or (MultiLoop) by a signal handler there.
 IN_THE_MAIN_THREAD = {"SafeChildWatcher", "FastChildWatcher", "MultiLoopChildWatcher"}
 if sys.version_info < (3, 12):
     IN_THE_MAIN_THREAD.add("PidfdChildWatcher")
@@ -64,8 +64,8 @@ async def child(status: int = 7) -> int:
 
 @pytest.fixture(autouse=True)
 def own_policy() -> Iterator[Any]:
-    """asyncio's own policy, fresh, is in force around each test; the watchers that it comes to have are closed."""
-    with in_force(asyncios_own()) as policy:
+    """Put a new asyncio default policy in force around each test, and close its watchers after the test."""
+    with in_force(default_policy()) as policy:
         yield policy
         asyncio.set_event_loop(None)
         policy.set_child_watcher(None) if not CHILD_WATCHERS_WARN else unwarned()(policy.set_child_watcher)(None)
@@ -73,7 +73,7 @@ def own_policy() -> Iterator[Any]:
 
 @pytest.fixture(params=KINDS)
 def watcher(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A watcher of each kind in turn."""
+    """Return a watcher of each kind in turn."""
     made = make(request.param)
     yield made
     made.close()
@@ -125,7 +125,7 @@ def set_in_a_using_block(watcher: Any) -> Iterator[None]:
     params=[installed_over_it, installed_before_it, set_plainly_before_it, in_a_using_block, set_in_a_using_block]
 )
 def watched(request: pytest.FixtureRequest, watcher: Any) -> Iterator[Any]:
-    """Each watcher, each way."""
+    """Put each watcher in use, in each way."""
     with request.param(watcher):
         yield watcher
 
@@ -173,8 +173,8 @@ async def in_threads(*statuses: int) -> list[int]:
         asyncio.ensure_future(asyncio.to_thread(asyncio.run, told_child(status, *its)))
         for status, its in zip(statuses, events)
     ]
-    # Here too nothing is only awaited: the kernel may tell another thread of a signal, whose handler waits for this
-    # thread.
+    # join() with a limit, repeatedly: the kernel may deliver a signal to another thread, and its Python handler runs
+    # only when this thread runs Python code.
     while not all(started.is_set() or job.done() for job, (started, _) in zip(jobs, events)):
         await asyncio.sleep(0)
     for job, (_, told) in zip(jobs, events):
@@ -209,7 +209,7 @@ def kept_by(policy: Any, journal: Journal) -> None:
 
 def test_get_and_set_show_and_warn_as_those_of_asyncios_own_policy(own_policy):
     asyncios, ours, in_a_block = Journal(), Journal(), Journal()
-    kept_by(asyncios_own(), asyncios)
+    kept_by(default_policy(), asyncios)
     kept_by(ContextPolicy(), ours)
     with using("task"):
         kept_by(host.in_force(), in_a_block)
@@ -236,7 +236,7 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
     with install("contextvar"):
         set_watcher(watcher)
         asyncio.set_event_loop(loop)
-        in_thread(asyncio.set_event_loop, None)  # in other threads nothing is attached
+        in_thread(asyncio.set_event_loop, None)  # in other threads no watcher is attached
         asyncio.set_event_loop(None)
         assert watcher.attached == [loop, None]
         set_watcher(None)
@@ -244,11 +244,11 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
     loop.close()
 
 
-# --- what belongs to the former policy --------------------------------------------------------------------------------
+# --- what belongs to the previous policy ----------------------------------------------------------------------------
 
 
 class Watching:
-    """Notes what is done to it; passes for a watcher by subclassing, below."""
+    """Records the calls of its methods. A subclass below is also a child watcher."""
 
     def __init__(self) -> None:
         self.done: list[Any] = []
@@ -265,35 +265,35 @@ def watching() -> Any:
         return type("Watching", (Watching, asyncio.AbstractChildWatcher), {})()
 
 
-def test_a_former_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
-    former, first, second = watching(), watching(), watching()
-    set_watcher(former)
+def test_a_previous_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
+    previous, first, second = watching(), watching(), watching()
+    set_watcher(previous)
     with install("thread"):
-        assert watcher_in_use() is former
+        assert watcher_in_use() is previous
         set_watcher(first)
         assert watcher_in_use() is first
         set_watcher(second)
         assert first.done == ["closed"]
         set_watcher(None)
     assert second.done == ["closed"]
-    assert former.done == []
-    assert watcher_in_use() is former
+    assert previous.done == []
+    assert watcher_in_use() is previous
     set_watcher(None)
-    assert former.done == ["closed"]
+    assert previous.done == ["closed"]
 
 
-def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_former_ones(own_policy):
-    former, mine = watching(), watching()
-    set_watcher(former)
+def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_previous_ones(own_policy):
+    previous, mine = watching(), watching()
+    set_watcher(previous)
     policy = ContextPolicy("thread")
     unwarned()(policy.set_child_watcher)(mine)
     with install(policy):
         assert watcher_in_use() is mine
-    assert watcher_in_use() is former
+    assert watcher_in_use() is previous
     unwarned()(policy.set_child_watcher)(None)
 
 
-def test_uninstalling_attaches_the_former_policys_watcher_to_its_loop_again(own_policy):
+def test_uninstalling_attaches_the_previous_policys_watcher_to_its_loop_again(own_policy):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     watcher = make("SafeChildWatcher")
@@ -307,7 +307,7 @@ def test_uninstalling_attaches_the_former_policys_watcher_to_its_loop_again(own_
     loop.close()
 
 
-def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(own_policy):
+def test_what_is_not_the_previous_policys_present_loop_is_not_attached_at_the_end(own_policy):
     watcher, loop = watching(), asyncio.new_event_loop()
     set_watcher(watcher)
     with install("thread"):
@@ -315,7 +315,7 @@ def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(
     assert watcher.done == []  # there was no loop
     asyncio.set_event_loop(loop)
     installation = install("thread")
-    in_thread(installation.uninstall)  # the signal can be had in the main thread only
+    in_thread(installation.uninstall)  # a watcher can be attached in the main thread only
     installation = install("thread")
     loop.close()
     installation.uninstall()
@@ -325,7 +325,7 @@ def test_what_is_not_the_former_policys_present_loop_is_not_attached_at_the_end(
     assert watcher.done == [loop, None]
 
 
-def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher(own_policy):
+def test_outside_of_every_using_block_its_previous_policy_alone_attaches_a_watcher(own_policy):
     watcher, loop, outside = watching(), asyncio.new_event_loop(), contextvars.copy_context()
     set_watcher(watcher)
     with using("thread"):
@@ -338,6 +338,6 @@ def test_outside_of_every_using_block_its_former_policy_alone_attaches_a_watcher
 
 
 def test_a_policy_without_watchers_lends_none():
-    with in_force(uvloops_own()), install("thread") as installation:
-        assert installation.policy._lent_watcher is None
+    with in_force(uvloop_policy()), install("thread") as installation:
+        assert installation.policy._borrowed_watcher is None
         assert ctxpolicy.run(child()) == 7

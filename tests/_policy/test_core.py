@@ -1,4 +1,4 @@
-"""Nothing keeps a policy but its users: what it alone holds goes with it, and not by the garbage collector."""
+"""A policy is freed by reference counting, and with it the objects that only the policy holds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ at_once = pytest.mark.skipif(sys.implementation.name == "pypy", reason="nothing 
 def test_a_policy_is_freed_at_once_and_the_leases_that_only_its_resolver_holds_end(kind, scoped, no_collection):
     policy = kind(ThreadResolver(), missing="create")
     if scoped:
-        policy.scope()
+        policy.enable_overrides()
     loop, freed = policy.get_event_loop(), weakref.ref(policy)
     policy.set_event_loop(None)
     del policy

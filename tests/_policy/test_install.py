@@ -1,4 +1,4 @@
-"""install: a policy in force for the whole process, and its exact undo."""
+"""install: puts a policy in force for the whole process, and restores exactly what was there."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from ctxpolicy import (
     install,
 )
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import asyncios_own, in_force, in_thread, set_policy
+from ctxpolicy._policy.install import _Installations
+from tests.support.policies import default_policy, in_force, in_thread, set_policy
+from tests.support.programs import run_program
 
 
 class Noting(ThreadResolver):
-    """Notes what it is told, and fails where it is asked to."""
+    """Records calls, and raises in the method that the test names."""
 
     def __init__(self, fails: str = "") -> None:
         super().__init__()
@@ -100,10 +102,10 @@ def test_the_options_are_the_policys():
     ],
 )
 def test_what_cannot_be_installed_leaves_everything_as_it_was(arguments, options, error, message):
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         with pytest.raises(error, match=message):
             install(*arguments, **options)
-        assert host.in_force() is former
+        assert host.in_force() is previous
 
 
 def test_a_policy_is_given_its_options_itself():
@@ -117,12 +119,12 @@ def test_a_policy_is_given_its_options_itself():
 
 
 def test_uninstall_restores_the_very_policy_that_was_there_with_its_loops():
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         loop = bind_here()
         with install("thread"):
             other = bind_here()
             assert asyncio.get_event_loop() is other
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert asyncio.get_event_loop() is loop
         loop.close()
         other.close()
@@ -162,7 +164,7 @@ def test_what_is_uninstalled_cannot_be_again():
     installation.uninstall()
     with install("task") as other:
         with pytest.raises(
-            InstallationError, match="resolver=.*ThreadResolver.* is not installed .*in thread .*uninstall .* once"
+            InstallationError, match="resolver=.*ThreadResolver.* is not installed .*in thread .*Uninstall .* once"
         ):
             installation.uninstall()
         assert host.in_force() is other.policy
@@ -190,7 +192,7 @@ def test_out_of_order_nothing_is_undone_and_the_one_in_the_way_is_named():
         outer.uninstall()
     assert "TaskResolver" in str(caught.value)
     assert f"cannot be uninstalled in thread {threading.current_thread().name!r}" in str(caught.value)
-    assert str(caught.value).endswith("uninstall that one first")
+    assert str(caught.value).endswith("Uninstall that policy first.")
     assert host.in_force() is inner.policy
     inner.uninstall()
     assert host.in_force() is outer.policy
@@ -202,7 +204,7 @@ def test_a_policy_is_installed_once_at_a_time():
     policy = ContextPolicy("thread")
     with install(policy) as installation:
         with pytest.raises(
-            InstallationError, match="is installed already.*in thread .*make a new ContextPolicy, or uninstall"
+            InstallationError, match="is installed already .*in thread .*Create another ContextPolicy, or uninstall"
         ):
             install(policy)
         assert host.in_force() is policy
@@ -221,7 +223,7 @@ def test_a_policy_that_was_set_plainly_can_be_installed_over_itself():
 
 @pytest.mark.parametrize("replacement", [None, "asyncio's", "ours"])
 def test_what_somebody_else_set_since_stays_and_is_named(replacement):
-    policies = {"asyncio's": asyncios_own, "ours": ContextPolicy}
+    policies = {"asyncio's": default_policy, "ours": ContextPolicy}
     policy = policies[replacement]() if replacement else None
     installation = install("thread")
     with in_force(policy):
@@ -233,14 +235,14 @@ def test_what_somebody_else_set_since_stays_and_is_named(replacement):
     assert "thread 'MainThread'" in message
     assert "by asyncio.set_event_loop_policy()" in message
     assert repr(installation).endswith(", installed>")
-    installation.uninstall()  # in_force() has set it again, as the message says
+    installation.uninstall()  # in_force() has put the policy in force again
     assert repr(installation).endswith(", uninstalled>")
 
 
 def test_a_with_block_whose_policy_was_replaced_says_so():
     before = host.in_force()
     installation = install("thread")
-    with pytest.raises(InstallationError, match="has taken its place since"), installation:
+    with pytest.raises(InstallationError, match="has replaced it, by asyncio"), installation:
         set_policy(None)
     set_policy(installation.policy)
     installation.uninstall()
@@ -271,7 +273,7 @@ def test_many_threads_may_install_at_once():
         thread.start()
     for thread in threads:
         thread.join()
-    # The list may be in another order than the installations: each names the one to be uninstalled first.
+    # The list may be in another order than the installations. Each error names the policy to uninstall first.
     while installations:
         (last,) = [each for each in installations if each.policy is host.in_force()]
         last.uninstall()
@@ -298,11 +300,11 @@ def test_an_installation_may_outlive_the_run_that_made_it():
         return install("thread", missing="error")
 
     before = host.in_force()
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         installation = asyncio.run(main())
         assert host.in_force() is installation.policy
         installation.uninstall()
-        assert host.in_force() is former
+        assert host.in_force() is previous
     assert host.in_force() is before
 
 
@@ -318,23 +320,23 @@ def test_a_resolver_is_told_when_it_comes_into_force_and_goes():
 
 def test_a_resolver_that_cannot_begin_leaves_everything_as_it_was():
     resolver = Noting(fails="installed")
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         with pytest.raises(OSError, match="installed fails"):
             install(resolver)
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert resolver.told == ["installed"]
         resolver.fails = ""
         with install(resolver):
             pass
 
 
-def test_a_resolver_that_cannot_end_does_not_keep_the_former_policy_out():
+def test_a_resolver_that_cannot_end_does_not_keep_the_previous_policy_out():
     resolver = Noting(fails="uninstalled")
-    with in_force(asyncios_own()) as former:
+    with in_force(default_policy()) as previous:
         installation = install(resolver)
         with pytest.raises(OSError, match="uninstalled fails"):
             installation.uninstall()
-        assert host.in_force() is former
+        assert host.in_force() is previous
         assert repr(installation).endswith(", uninstalled>")
 
 
@@ -365,3 +367,25 @@ def test_installing_in_one_contextvars_context_holds_in_all():
     assert host.in_force() is installation.policy
     contextvars.Context().run(installation.uninstall)
     assert host.in_force() is not installation.policy
+
+
+# --- the hooks of using() ---------------------------------------------------------------------------------------------
+
+
+def test_without_using_a_change_calls_nothing():
+    """A program that never imports using() has no hooks."""
+    fresh, called = _Installations(), []
+    with fresh.change():
+        fresh.after_uninstall()
+        fresh.call_unless_changing(lambda: called.append("inside"))
+    fresh.call_unless_changing(lambda: called.append("outside"))
+    assert called == ["outside"]
+
+
+def test_install_does_not_import_using():
+    program = (
+        "import sys, ctxpolicy\n"
+        "with ctxpolicy.install('thread'): pass\n"
+        "print([name for name in ('using', 'passthrough', 'override') if f'ctxpolicy._policy.{name}' in sys.modules])"
+    )
+    assert run_program(program) == "[]"

@@ -1,4 +1,4 @@
-"""How a policy heeds using blocks: not at all before the first one, then by one look at a context variable."""
+"""How a policy looks overrides up: not at all before the first using block, then in one context variable."""
 
 from __future__ import annotations
 
@@ -6,80 +6,104 @@ import contextvars
 
 import pytest
 
-from ctxpolicy import ContextPolicy, InstallationError, ThreadResolver
-from ctxpolicy._policy import override
-from ctxpolicy._policy.override import Choice, chosen, scoped_getter, scoped_setter
+from ctxpolicy import ContextPolicy, InstallationError, ThreadResolver, using
+from ctxpolicy._policy import override_switch
+from ctxpolicy._policy.override import Override, overriding_getter, overriding_resolver, overriding_setter
 from tests.support.programs import run_program
 
 
 def test_nothing_is_wrapped_before_the_first_block_of_a_process():
     assert run_program(
         "import ctxpolicy, asyncio\n"
-        "from ctxpolicy._policy import override\n"
+        "from ctxpolicy._policy import override_switch\n"
         "policy = ctxpolicy.ContextPolicy('contextvar')\n"
-        "ways = lambda: (policy.get_event_loop.__qualname__.split('.')[0], policy._answers.scoped, override.in_use())\n"
+        "kind = lambda: policy.get_event_loop.__qualname__.split('.')[0]\n"
+        "ways = lambda: (kind(), policy._core.overrides_enabled, override_switch.overrides_enabled())\n"
         "with ctxpolicy.install(policy):\n"
         "    print(*ways())\n"
         "    with ctxpolicy.using('task'): print(*ways())\n"
         "    print(*ways())\n"
-    ).splitlines() == ["ContextVarResolver False False", "scoped_getter True True", "scoped_getter True True"]
+    ).splitlines() == ["ContextVarResolver False False", "overriding_getter True True", "overriding_getter True True"]
+
+
+def test_the_first_block_of_a_process_enables_overrides_in_the_policies_that_exist(monkeypatch):
+    monkeypatch.setattr(override_switch._Switch, "enabled", False)
+    policy = ContextPolicy(own := ThreadResolver())
+    assert not policy._core.overrides_enabled
+    with using(ThreadResolver()) as overriding:
+        assert policy.resolver is overriding
+        assert override_switch.overrides_enabled()
+    assert policy.resolver is own
 
 
 def test_a_policy_that_is_made_after_the_first_block_heeds_them_from_the_start():
-    override.start_use()
-    assert ContextPolicy()._answers.scoped
+    override_switch.enable_overrides()
+    assert ContextPolicy()._core.overrides_enabled
 
 
-def test_a_choice_holds_in_its_contextvars_context_and_its_copies():
+def test_an_override_holds_in_its_contextvars_context_and_its_copies():
     resolver = ThreadResolver()
-    choice = Choice(resolver)
-    assert chosen() is None
-    choice.enter()
+    override = Override(resolver)
+    assert overriding_resolver() is None
+    override.enter()
     copy = contextvars.copy_context()
-    assert chosen() is resolver
-    assert contextvars.Context().run(chosen) is None
-    choice.leave()
-    assert chosen() is None
-    assert copy.run(chosen) is resolver
+    assert overriding_resolver() is resolver
+    assert contextvars.Context().run(overriding_resolver) is None
+    override.leave()
+    assert overriding_resolver() is None
+    assert copy.run(overriding_resolver) is resolver
 
 
-def test_choices_that_are_left_in_any_order_all_end_with_the_last():
-    choices = [Choice(ThreadResolver()) for _ in range(4)]
-    for choice in choices:
-        choice.enter()
-    for choice in (choices[2], choices[1]):
+def test_overrides_that_are_left_in_any_order_all_end_with_the_last():
+    overrides = [Override(ThreadResolver()) for _ in range(4)]
+    for override in overrides:
+        override.enter()
+    for override in (overrides[2], overrides[1]):
         with pytest.raises(InstallationError):
-            choice.leave()
-    choices[3].leave()
-    assert chosen() is choices[0].resolver
-    choices[0].leave()
-    assert chosen() is None
+            override.leave()
+    overrides[3].leave()
+    assert overriding_resolver() is overrides[0].resolver
+    overrides[0].leave()
+    assert overriding_resolver() is None
 
 
-def test_a_choice_left_out_of_order_ends_in_its_own_context_and_its_copies_end_theirs():
-    outer = Choice(ThreadResolver())
+def test_an_override_left_out_of_order_ends_in_its_own_context_and_its_copies_end_theirs():
+    outer = Override(ThreadResolver())
     outer.enter()
     copies = [contextvars.copy_context() for _ in range(2)]
-    inner = [Choice(ThreadResolver()) for _ in copies]
-    for copy, choice in zip(copies, inner, strict=True):
-        copy.run(choice.enter)
-    with pytest.raises(InstallationError, match="before a using block entered in it"):
+    inner = [Override(ThreadResolver()) for _ in copies]
+    for copy, override in zip(copies, inner, strict=True):
+        copy.run(override.enter)
+    with pytest.raises(InstallationError, match="before a using block that was entered inside it"):
         copies[0].run(outer.leave)
-    for copy, choice in zip(copies, inner, strict=True):
-        assert copy.run(chosen) is choice.resolver
-        copy.run(choice.leave)
-    assert [chosen(), *(copy.run(chosen) for copy in copies)] == [outer.resolver] * 3
+    for copy, override in zip(copies, inner, strict=True):
+        assert copy.run(overriding_resolver) is override.resolver
+        copy.run(override.leave)
+    assert [overriding_resolver(), *(copy.run(overriding_resolver) for copy in copies)] == [outer.resolver] * 3
 
 
-def test_a_choice_that_is_left_twice_says_so():
-    choice = Choice(ThreadResolver())
-    choice.enter()
-    choice.leave()
+def test_an_override_left_where_an_unrelated_one_is_in_effect_says_that_this_is_another_context():
+    """It is not left out of order: the other one was not entered inside it."""
+    elsewhere = contextvars.copy_context()
+    override, unrelated = Override(ThreadResolver()), Override(ThreadResolver())
+    elsewhere.run(override.enter)
+    unrelated.enter()
+    with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
+        override.leave()
+    assert overriding_resolver() is unrelated.resolver
+    unrelated.leave()
+    assert elsewhere.run(overriding_resolver) is override.resolver
+
+
+def test_an_override_that_is_left_twice_says_so():
+    override = Override(ThreadResolver())
+    override.enter()
+    override.leave()
     with pytest.raises(InstallationError, match="in another contextvars context"):
-        choice.leave()
+        override.leave()
 
 
-def test_without_a_choice_the_policys_own_resolver_is_asked_and_told():
+def test_without_an_override_the_policys_own_resolver_is_asked_and_told():
     class Own(ThreadResolver):
         def getter(self, miss):
             return lambda: "got"
@@ -88,16 +112,16 @@ def test_without_a_choice_the_policys_own_resolver_is_asked_and_told():
             return lambda loop: told.append(loop)
 
     told: list[object] = []
-    assert scoped_getter(Own(), lambda: "missed")() == "got"  # type: ignore[arg-type, return-value, comparison-overlap]
-    scoped_setter(Own(), lambda loop: None)("loop")
+    assert overriding_getter(Own(), lambda: "missed")() == "got"  # type: ignore[arg-type, return-value, comparison-overlap]
+    overriding_setter(Own(), lambda loop: None)("loop")
     assert told == ["loop"]
 
 
-def test_with_a_choice_what_misses_or_is_no_loop_goes_where_the_policy_says():
-    choice = Choice(ThreadResolver())
-    choice.enter()
+def test_with_an_override_what_misses_or_is_no_loop_goes_where_the_policy_says():
+    override = Override(ThreadResolver())
+    override.enter()
     others: list[object] = []
-    assert scoped_getter(ThreadResolver(), lambda: "missed")() == "missed"  # type: ignore[arg-type, return-value]
-    scoped_setter(ThreadResolver(), others.append)("no loop")
-    choice.leave()
+    assert overriding_getter(ThreadResolver(), lambda: "missed")() == "missed"  # type: ignore[arg-type, return-value]
+    overriding_setter(ThreadResolver(), others.append)("no loop")
+    override.leave()
     assert others == ["no loop"]

@@ -1,4 +1,4 @@
-"""The policy that is in force while using blocks are open and none of ours is installed: it passes all else on."""
+"""The policy that is in force while using blocks are open and no policy of ours is installed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from ctxpolicy import ContextPolicy, ThreadResolver, using
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, PolicyBase
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._policy.passthrough import DispatchPolicy
-from tests.support.policies import asyncio_alone, asyncios_own, in_force, in_thread, set_policy
+from ctxpolicy._policy.passthrough import PassThroughPolicy
+from tests.support.policies import asyncio_alone, default_policy, in_force, in_thread, set_policy
 
 
 class Kept:
-    """Where a policy of somebody else keeps its loop."""
+    """Stands for the thread-local of a policy that is not ours."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -26,8 +26,8 @@ class Own(asyncio.SelectorEventLoop):
     pass
 
 
-class SomebodyElses(PolicyBase):
-    """One loop for the process, made at need."""
+class OtherPolicy(PolicyBase):
+    """Has one loop for the process, which it creates when it is needed."""
 
     def __init__(self, *, private: bool = True) -> None:
         super().__init__()
@@ -50,9 +50,9 @@ class SomebodyElses(PolicyBase):
 
 
 @pytest.fixture(params=[True, False])
-def former(request: pytest.FixtureRequest):
-    """Somebody else's policy, which may keep its loop where asyncio's does, in force."""
-    policy = SomebodyElses(private=request.param)
+def previous(request: pytest.FixtureRequest):
+    """Put a policy that is not ours in force. It may keep its loop where asyncio's policy does."""
+    policy = OtherPolicy(private=request.param)
     with in_force(policy):
         yield policy
     if policy.kept._loop is not None:
@@ -60,14 +60,14 @@ def former(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def dispatch(former):
-    """The policy of using() over it, with no block open."""
-    policy = DispatchPolicy(former)
+def passthrough(previous):
+    """Put the pass-through policy over it in force, with no block open."""
+    policy = PassThroughPolicy(previous)
     set_policy(policy)
     return policy
 
 
-@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
 def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames_the_caller():
     class Subclass(PolicyBase):
         def new_event_loop(self):
@@ -83,79 +83,79 @@ def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames
     loop.close()
 
 
-def test_it_names_what_it_stands_over(former, dispatch):
-    assert dispatch.former is former
-    assert repr(dispatch) == f"<the policy of using() over {former!r}>"
-    assert dispatch.resolver.describe() == f"the present context of {former!r}"
+def test_it_names_what_it_stands_over(previous, passthrough):
+    assert passthrough.previous is previous
+    assert repr(passthrough) == f"<the policy of using() over {previous!r}>"
+    assert passthrough.resolver.describe() == f"the present context of {previous!r}"
 
 
-def test_get_set_and_new_are_the_former_policys(former, dispatch):
+def test_get_set_and_new_are_the_previous_policys(previous, passthrough):
     loop = asyncio.get_event_loop()
     assert type(loop) is Own
     assert in_thread(asyncio.get_event_loop) is loop
     asyncio.set_event_loop(None)
-    assert former.kept._loop is None
+    assert previous.kept._loop is None
     asyncio.set_event_loop(loop)
-    assert former.kept._loop is loop
+    assert previous.kept._loop is loop
     made = asyncio.new_event_loop()
     assert type(made) is Own
     made.close()
 
 
-def test_what_the_former_policy_raises_is_raised():
-    former = asyncios_own()
-    former.get_event_loop = lambda: 1 / 0
-    with in_force(SomebodyElses()) as kept:
-        kept.get_event_loop = former.get_event_loop
-        set_policy(DispatchPolicy(kept))
+def test_what_the_previous_policy_raises_is_raised():
+    previous = default_policy()
+    previous.get_event_loop = lambda: 1 / 0
+    with in_force(OtherPolicy()) as kept:
+        kept.get_event_loop = previous.get_event_loop
+        set_policy(PassThroughPolicy(kept))
         with pytest.raises(ZeroDivisionError):
             asyncio.get_event_loop()
         set_policy(kept)
 
 
-def test_what_is_no_loop_is_refused_as_by_every_policy_of_ours(former, dispatch):
+def test_what_is_no_loop_is_refused_as_by_every_policy_of_ours(previous, passthrough):
     with pytest.raises(TypeError, match="loop must be an instance of AbstractEventLoop or None, not 'str'"):
         asyncio.set_event_loop("forbidden")
 
 
-def test_libraries_that_peek_see_what_the_former_policy_keeps_where_asyncios_does(former, dispatch):
+def test_libraries_that_peek_see_what_the_previous_policy_keeps_where_asyncios_does(previous, passthrough):
     loop = asyncio.get_event_loop()
-    assert dispatch._local._loop is (loop if isinstance(former._local, Kept) else None)
+    assert passthrough._local._loop is (loop if isinstance(previous._local, Kept) else None)
 
 
-def test_in_a_block_the_former_policy_is_not_asked(former):
+def test_in_a_block_the_previous_policy_is_not_asked(previous):
     with using(ThreadResolver()):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         assert asyncio.get_event_loop() is loop
-        assert former.kept._loop is None
+        assert previous.kept._loop is None
     loop.close()
 
 
-def test_a_policy_that_takes_its_place_goes_on_making_the_former_policys_kind(former, dispatch):
+def test_a_policy_that_takes_its_place_goes_on_making_the_previous_policys_kind(previous, passthrough):
     loop = ContextPolicy("thread").new_event_loop()
     loop.close()
     assert type(loop) is Own
 
 
 def test_over_asyncios_own_policy_what_is_bound_and_that_it_was_is_asyncios():
-    with asyncio_alone() as former:
+    with asyncio_alone() as previous:
         with using("task"):
             outside = host.in_force()
-            assert outside.former is former
+            assert outside.previous is previous
             assert in_thread(lambda: outside.own_resolver.describe(), name="w") == "thread 'w'"
-            loop = in_thread(bind_and_keep, former)
+            loop = in_thread(bind_and_keep, previous)
         assert loop.is_closed()
 
 
-def bind_and_keep(former) -> asyncio.AbstractEventLoop:
+def bind_and_keep(previous) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    assert former._local._loop is loop
+    assert previous._local._loop is loop
     with pytest.raises((TypeError, AssertionError)):
         asyncio.set_event_loop(5)  # type: ignore[arg-type]
     if CREATES_IMPLICITLY:
-        assert former._local._set_called
+        assert previous._local._set_called
     assert asyncio.get_event_loop() is loop
     asyncio.set_event_loop(None)
     loop.close()
@@ -170,23 +170,36 @@ def test_in_a_forked_child_it_is_asyncios_own_fresh_start():
 
 
 def bind_in_the_main_thread_and_fork() -> asyncio.AbstractEventLoop:
-    # In a plain thread, outside of the block; the child's main thread is then this one.
+    # This plain thread is outside of the block, and becomes the main thread of the child.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of forks where threads are
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # 3.12 and later warn about a fork in a process with threads
         pid = os.fork()
     if pid == 0:
-        os._exit(_seen_in_the_child(loop))
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        code = 99
+        try:
+            code = _seen_in_the_child(loop)
+        finally:
+            os._exit(code)
+    # Up to 3.11 asyncio leaves the loops of its policy to a child.
+    keeps = not hasattr(asyncio.events, "on_fork")
+    expected = PARENTS_LOOP if keeps else NEW_LOOP if CREATES_IMPLICITLY else NO_LOOP
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == expected
     asyncio.set_event_loop(None)
     return loop
 
 
+PARENTS_LOOP, NEW_LOOP, NO_LOOP = 10, 11, 12
+
+
 def _seen_in_the_child(parents: asyncio.AbstractEventLoop) -> int:
-    try:
-        seen = asyncio.get_event_loop()
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent's loop was not handed out
-        return 0
-    # Up to 3.11 asyncio leaves its policy's loops to a child as they are.
-    return 0 if seen is not parents or not hasattr(asyncio.events, "on_fork") else 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of 3.12 and 3.13, when a loop is created
+        try:
+            seen = asyncio.get_event_loop()
+        except RuntimeError as error:
+            return NO_LOOP if "There is no current event loop" in str(error) else 1
+    return PARENTS_LOOP if seen is parents else NEW_LOOP

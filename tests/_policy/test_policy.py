@@ -1,4 +1,4 @@
-"""ContextPolicy as asyncio's documentation describes policies: set plainly, subclassed, and asked for its parts."""
+"""ContextPolicy as an ordinary policy: set with asyncio's functions, subclassed, and its attributes read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ctxpolicy import (
 )
 from ctxpolicy._asyncio.capabilities import PolicyBase, platform_loop
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import NOT_A_LOOP, asyncios_own, in_force, in_thread, set_policy
+from tests.support.policies import NOT_A_LOOP, default_policy, in_force, in_thread, set_policy
 
 
 @pytest.fixture
 def loops():
-    """Two loops that no policy was asked for."""
+    """Two loops that no policy has made."""
     made = [asyncio.SelectorEventLoop() for _ in range(2)]
     yield made
     for loop in made:
@@ -119,8 +119,8 @@ def test_what_is_no_loop_is_refused_and_the_binding_stays(resolver, loops, wrong
         asyncio.set_event_loop(None)
     assert str(caught.value) == (
         f"loop must be an instance of AbstractEventLoop or None, not '{type(wrong).__name__}' "
-        f"(set in thread 'MainThread' for {resolver.describe()}, which keeps what was bound. Give a loop, as "
-        "asyncio.new_event_loop() returns it)"
+        f"(set in thread 'MainThread' for {resolver.describe()}, whose binding is unchanged). Pass an event loop, as "
+        "asyncio.new_event_loop() returns it."
     )
 
 
@@ -136,7 +136,7 @@ def test_a_closed_loop_is_bound_as_asyncio_binds_it(resolver, loops):
 
 
 class Answering(ContextResolver):
-    """Answers with whatever it is given, or raises it."""
+    """Returns the object that it was given, or raises it."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -299,7 +299,7 @@ def test_the_policys_get_event_loop_is_the_resolvers_own_closure():
 
     loop = platform_loop()
     policy = ContextPolicy(Getter())
-    policy._answers.scoped = False  # another test has used using()
+    policy._core._override = None  # another test has used using()
     policy._bind_methods()
     assert policy.get_event_loop is closure
     with in_force(policy):
@@ -323,7 +323,7 @@ def test_the_private_local_of_asyncios_policy_reads_and_writes_the_present_conte
 def test_what_asyncio_assigns_to_local_in_a_forked_child_changes_nothing(loops):
     policy = ContextPolicy("thread")
     policy.set_event_loop(loops[0])
-    policy._local = asyncios_own()._local
+    policy._local = default_policy()._local
     assert policy.get_event_loop() is loops[0]
 
 
@@ -393,7 +393,7 @@ def test_a_policys_kind_is_that_of_the_place_it_takes_not_of_where_it_was_made()
     with ctxpolicy.install("thread", loop_factory=Own):
         policy = ContextPolicy("task")
         assert kind(policy) is Own
-    with in_force(asyncios_own()), ctxpolicy.install(policy):
+    with in_force(default_policy()), ctxpolicy.install(policy):
         assert kind(policy) is type(native)
 
 

@@ -1,4 +1,4 @@
-"""Over a policy of another kind, uvloop's or tornado's, new loops stay of that kind."""
+"""Over a policy of another kind, uvloop's or tornado's, new loops are of that kind."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import ctxpolicy
 from ctxpolicy import ContextPolicy, install, using
 from ctxpolicy._asyncio.host import host
 from tests.support.policies import (
-    asyncios_own,
     collect_garbage,
+    default_policy,
     in_force,
     in_thread,
     set_policy,
-    tornados_own,
-    uvloops_own,
+    tornado_policy,
+    uvloop_policy,
 )
 
 
-@pytest.fixture(params=[uvloops_own, tornados_own])
-def former(request: pytest.FixtureRequest):
-    """uvloop's and tornado's policy, in force."""
+@pytest.fixture(params=[uvloop_policy, tornado_policy])
+def previous(request: pytest.FixtureRequest):
+    """Put uvloop's and tornado's policy in force, in turn."""
     policy = request.param()
     with in_force(policy):
         yield policy
@@ -37,7 +37,7 @@ def kind_made_by(make: Any) -> type:
 
 
 def kinds() -> set[type]:
-    """Return the kinds of loops that asyncio makes now, in every way there is."""
+    """Return the classes of the loops that asyncio makes now, by each of its functions."""
 
     async def main() -> type:
         return type(asyncio.get_running_loop())
@@ -46,56 +46,56 @@ def kinds() -> set[type]:
     return {kind_made_by(asyncio.new_event_loop), *run}
 
 
-def test_installed_over_it(former):
-    kind = kind_made_by(former.new_event_loop)
+def test_installed_over_it(previous):
+    kind = kind_made_by(previous.new_event_loop)
     with install("contextvar"):
         assert kinds() == {kind}
         with install("task"):
             assert kinds() == {kind}
-    assert host.in_force() is former
+    assert host.in_force() is previous
 
 
-def test_set_plainly_over_it_and_back_to_none(former):
-    kind = kind_made_by(former.new_event_loop)
+def test_set_plainly_over_it_and_back_to_none(previous):
+    kind = kind_made_by(previous.new_event_loop)
     set_policy(ContextPolicy("contextvar"))
     assert kinds() == {kind}
     set_policy(None)
-    assert kinds() == {kind_made_by(asyncios_own().new_event_loop)}
+    assert kinds() == {kind_made_by(default_policy().new_event_loop)}
 
 
-def test_in_a_using_block_over_it(former):
-    kind = kind_made_by(former.new_event_loop)
+def test_in_a_using_block_over_it(previous):
+    kind = kind_made_by(previous.new_event_loop)
     with using("task"):
         assert kinds() == {kind}
-    assert host.in_force() is former
+    assert host.in_force() is previous
 
 
-def test_leased_loops_are_of_that_kind_too(former):
-    kind = kind_made_by(former.new_event_loop)
+def test_leased_loops_are_of_that_kind_too(previous):
+    kind = kind_made_by(previous.new_event_loop)
     with install("thread", missing="create"):
         assert type(in_thread(asyncio.get_event_loop)) is kind
     collect_garbage()
 
 
-def test_a_factory_of_the_policys_own_goes_before_it(former):
+def test_a_factory_of_the_policys_own_goes_before_it(previous):
     with install("thread", loop_factory="selector"):
         assert kinds() == {asyncio.SelectorEventLoop}
 
 
-def test_asyncios_kind_can_be_had_back_by_name(former):
+def test_asyncios_kind_can_be_had_back_by_name(previous):
     with install("thread", loop_factory="asyncio"):
-        assert kinds() == {kind_made_by(asyncios_own().new_event_loop)}
+        assert kinds() == {kind_made_by(default_policy().new_event_loop)}
 
 
 def test_a_policy_that_was_made_before_it_takes_over_its_kind_when_it_is_installed():
     policy = ContextPolicy("thread")
     native = kind_made_by(policy.new_event_loop)
-    with in_force(uvloops_own()) as former, install(policy):
-        assert kinds() == {kind_made_by(former.new_event_loop)}
+    with in_force(uvloop_policy()) as previous, install(policy):
+        assert kinds() == {kind_made_by(previous.new_event_loop)}
         assert native not in kinds()
 
 
-def test_what_was_bound_by_the_former_policy_is_there_again(former):
+def test_what_was_bound_by_the_previous_policy_is_there_again(previous):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with install("thread", missing="error"), pytest.raises(RuntimeError):
@@ -108,8 +108,8 @@ def test_what_was_bound_by_the_former_policy_is_there_again(former):
     loop.close()
 
 
-def test_what_the_former_policy_does_without_a_loop_shows_outside_of_a_using_block():
-    """Tornado's policy makes a loop in any thread."""
+def test_what_the_previous_policy_does_without_a_loop_shows_outside_of_a_using_block():
+    """Tornado's policy creates a loop in any thread."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     def job() -> None:
@@ -118,7 +118,7 @@ def test_what_the_former_policy_does_without_a_loop_shows_outside_of_a_using_blo
             loops.append(asyncio.get_event_loop())
             loops.append(asyncio.get_event_loop())
 
-    with in_force(tornados_own()), using("task"):
+    with in_force(tornado_policy()), using("task"):
         in_thread(job)
     assert loops[0] is loops[1]
     loops[0].close()

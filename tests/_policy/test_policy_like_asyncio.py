@@ -22,7 +22,7 @@ from ctxpolicy import ContextPolicy, ContextResolver, ThreadResolver
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.policy_classes import DefaultEventLoopPolicy
 from tests.support.asyncio_programs import PROGRAMS, Program, assert_alike, asyncios_notes, get, notes_of
-from tests.support.policies import Journal, asyncio_alone, asyncios_own, in_force
+from tests.support.policies import Journal, asyncio_alone, default_policy, in_force
 from tests.support.resolver_cases import CASES
 
 # --- the ways to have a resolver in force -----------------------------------------------------------------------------
@@ -43,12 +43,13 @@ def installed(resolver: ContextResolver) -> Iterator[None]:
 @contextlib.contextmanager
 def installed_where_using_is_used(resolver: ContextResolver) -> Iterator[None]:
     with asyncio_alone(), ctxpolicy.install(resolver) as installation:
-        installation.policy.scope()
+        installation.policy.enable_overrides()
         yield
 
 
 WAYS = [set_plainly, installed, installed_where_using_is_used]
-# Those whose loops do not cross threads: in the others a program with two threads sees more than asyncio shows it.
+# The resolvers whose loops do not cross threads. With the others, a program with two threads sees more than asyncio
+# shows it.
 ALIKE = [case for case in CASES.values() if not case.any_thread]
 
 
@@ -86,7 +87,7 @@ def test_a_using_block_over_asyncios_own_policy_shows_what_it_shows(run_program)
         with ctxpolicy.using(ThreadResolver()):
             run_program(journal)
 
-    # Threads that the program starts are outside the block, and bind by asyncio's own policy: it shows the same there.
+    # Threads that the program starts are outside the block, and use asyncio's own policy.
     with asyncio_alone():
         ours = notes_of(block)
     assert_alike(ours, asyncios_notes(run_program))
@@ -105,7 +106,7 @@ def test_outside_of_every_using_block_asyncios_own_policy_shows_through(run_prog
 
 
 class Plugin(ThreadResolver):
-    """A resolver with a getter of its own, as plugins have: its frames stand between asyncio and the policy."""
+    """A resolver with a getter of its own, as plugins have. Its frames are between asyncio and the policy."""
 
     def getter(self, miss):
         def ask_elsewhere():
@@ -141,7 +142,7 @@ def test_a_plugins_frames_take_no_blame(run_program, way, plugin):
 
 
 def subclass_of(base: Any) -> Any:
-    """The subclass that asyncio's documentation shows, here of either policy."""
+    """Return the subclass from asyncio's documentation, derived from the given policy class."""
 
     class MyEventLoopPolicy(base):  # type: ignore[misc]
         def get_event_loop(self):
@@ -187,7 +188,7 @@ def test_compats_default_policy_shows_what_asyncios_of_3_13_shows(run_program, a
 
 @as_on_3_13
 def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(run_program):
-    theirs, compats = subclass_of(type(asyncios_own()))(), subclass_of(DefaultEventLoopPolicy)()
+    theirs, compats = subclass_of(type(default_policy()))(), subclass_of(DefaultEventLoopPolicy)()
     with in_force(theirs):
         asyncios = notes_of(run_program)
     with forced(compats):
@@ -199,13 +200,13 @@ def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(r
 
 @contextlib.contextmanager
 def forced(policy: Any) -> Iterator[None]:
-    """Have a policy in force that asyncio would not take for one."""
-    former = host.in_force()
+    """Put an object in force that asyncio would not accept as a policy."""
+    previous = host.in_force()
     host.force(policy)
     try:
         yield
     finally:
-        host.force(former)
+        host.force(previous)
 
 
 # --- random programs --------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ STEPS = ["get", "set first", "set second", "set None", "set 'loop'", "close firs
 
 
 class RandomProgram:
-    """Takes the steps in the main thread, or in one worker thread that lives as long as the program."""
+    """Runs the steps in the main thread, or in one worker thread that lives as long as the program."""
 
     def __init__(self, steps: list[tuple[bool, str]]) -> None:
         self.steps = steps

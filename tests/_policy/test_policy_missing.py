@@ -1,4 +1,4 @@
-"""What get_event_loop does where no loop is bound: as asyncio does, raise, or make one."""
+"""What get_event_loop does if no loop is bound: what asyncio does, raise, or create a loop."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 
 from ctxpolicy import ContextPolicy, ContextResolver, ContextVarResolver, NoCurrentLoopError, ThreadResolver
 from ctxpolicy._asyncio.capabilities import CREATES_IMPLICITLY, CREATION_WARNS, platform_loop
-from ctxpolicy._asyncio.forked_loops import is_kept
+from ctxpolicy._asyncio.forked_loops import is_kept_alive
 from tests.support.policies import collect_garbage, in_force, in_thread
 from tests.support.resolver_cases import CASES
 
-creates = pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
+creates = pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
 
 
-def made_unasked() -> asyncio.AbstractEventLoop:
-    """Ask for a loop where asyncio makes one unasked, and expect the warning where it gives one."""
+def created_implicitly() -> asyncio.AbstractEventLoop:
+    """Get a loop that asyncio creates implicitly, and expect the warning on the Pythons that warn."""
     if CREATION_WARNS:
         with pytest.warns(DeprecationWarning, match="There is no current event loop"):
             return asyncio.get_event_loop()
@@ -44,8 +44,8 @@ def test_error_raises_on_every_python_in_the_main_thread_too(resolver):
         assert isinstance(error, RuntimeError)
         assert str(error) == (
             f"There is no current event loop in thread 'MainThread'. ({resolver.describe()} has none. Run async code "
-            "with asyncio.run(); or bind a loop here with asyncio.set_event_loop(); or have one made wherever it is "
-            'missing: ctxpolicy.install(missing="create").)'
+            "with asyncio.run(); or bind a loop with asyncio.set_event_loop(); or have missing loops created: "
+            'ctxpolicy.install(missing="create").)'
         )
 
 
@@ -67,7 +67,7 @@ def test_the_error_names_the_task():
         asyncio.current_task().set_name("tenant 7")
         loop = asyncio.get_running_loop()
         error = await loop.run_in_executor(None, contextvars.copy_context().run, gets_none)
-        return f"{policy.nothing_here()} {error}"
+        return f"{policy.no_loop_error()} {error}"
 
     policy = ContextPolicy("task", missing="error")
     with in_force(policy):
@@ -178,7 +178,7 @@ def test_the_loop_of_a_contextvars_context_is_closed_when_the_context_is_gone():
         copy = context.copy()
         del context
         collect_garbage()
-        assert not loop.is_closed()  # the copy has inherited the lease
+        assert not loop.is_closed()  # the copy inherited the lease
         assert copy.run(asyncio.get_event_loop) is loop
         del copy
         collect_garbage()
@@ -224,7 +224,7 @@ def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or
         assert made.is_closed()
         assert asyncio.get_event_loop() is other
         asyncio.set_event_loop(None)
-        assert not other.is_closed()  # it was not made by us
+        assert not other.is_closed()  # ctxpolicy did not make this loop
         other.close()
         another = asyncio.get_event_loop()
         asyncio.set_event_loop(None)
@@ -235,11 +235,11 @@ def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or
 
 
 @creates
-def test_what_is_made_unasked_is_made_once_for_all_contexts_of_the_main_thread():
+def test_what_is_created_implicitly_is_made_once_for_all_contexts_of_the_main_thread():
     with in_force(ContextPolicy("contextvar")) as policy:
-        loop = contextvars.Context().run(made_unasked)
+        loop = contextvars.Context().run(created_implicitly)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # it is made only once, and warned of only once
+            warnings.simplefilter("error")  # the loop is created once, with one warning
             assert contextvars.Context().run(asyncio.get_event_loop) is loop
             assert asyncio.get_event_loop() is loop
         assert policy.legacy_loop() is loop
@@ -250,11 +250,11 @@ def test_what_is_made_unasked_is_made_once_for_all_contexts_of_the_main_thread()
 @creates
 def test_once_it_is_closed_another_context_gets_another_one():
     with in_force(ContextPolicy("contextvar")) as policy:
-        first = made_unasked()
+        first = created_implicitly()
         first.close()
-        assert asyncio.get_event_loop() is first  # as in asyncio
+        assert asyncio.get_event_loop() is first  # asyncio does the same
         assert policy.legacy_loop() is None
-        second = contextvars.Context().run(made_unasked)
+        second = contextvars.Context().run(created_implicitly)
         assert second is not first
     second.close()
 
@@ -268,7 +268,7 @@ def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_w
         done.append(True)
 
     with in_force(ContextPolicy("contextvar")) as policy:
-        reference = contextvars.Context().run(lambda: weakref.ref(made_unasked().create_task(work()).get_loop()))
+        reference = contextvars.Context().run(lambda: weakref.ref(created_implicitly().create_task(work()).get_loop()))
         collect_garbage()
         loop = contextvars.Context().run(asyncio.get_event_loop)
         assert reference() is loop
@@ -285,7 +285,7 @@ def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_w
 def test_it_is_not_leased():
     with in_force(ContextPolicy("contextvar")) as policy:
         context = contextvars.Context()
-        loop = context.run(made_unasked)
+        loop = context.run(created_implicitly)
         assert policy.resolver.binding() is None
         assert context.run(policy.resolver.binding).lease is None
     loop.close()
@@ -294,10 +294,10 @@ def test_it_is_not_leased():
 @creates
 def test_a_forked_child_makes_one_of_its_own():
     with in_force(ContextPolicy("contextvar")) as policy:
-        loop = made_unasked()
-        policy.after_fork()  # as in a child
+        loop = created_implicitly()
+        policy.after_fork()  # what happens in a forked child
         assert policy.legacy_loop() is None
-        assert is_kept(loop)
+        assert is_kept_alive(loop)
     loop.close()
 
 
@@ -308,7 +308,7 @@ def test_that_a_loop_was_set_belongs_to_the_context_and_is_inherited_with_it():
         context.run(asyncio.set_event_loop, None)
         context.run(gets_none)
         context.copy().run(gets_none)
-        loop = contextvars.Context().run(made_unasked)
+        loop = contextvars.Context().run(created_implicitly)
         context.run(gets_none)
     loop.close()
 
@@ -323,7 +323,7 @@ def test_what_a_worker_sets_does_not_stop_creation_in_the_main_thread(resolver_c
 
     with in_force(ContextPolicy(resolver_case.make())):
         in_thread(contextvars.Context().run, job)
-        loop = made_unasked()
+        loop = created_implicitly()
     loop.close()
 
 
@@ -359,7 +359,7 @@ def test_a_set_that_the_resolver_swallows_ends_in_an_error():
     loops[0].close()
 
 
-@pytest.mark.skipif(CREATES_IMPLICITLY, reason="asyncio of this Python makes loops unasked")
+@pytest.mark.skipif(CREATES_IMPLICITLY, reason="asyncio of this Python creates loops implicitly")
 def test_where_asyncio_makes_none_unasked_none_is_made(resolver):
     with in_force(ContextPolicy(resolver)) as policy:
         gets_none()
@@ -369,10 +369,10 @@ def test_where_asyncio_makes_none_unasked_none_is_made(resolver):
 def test_what_would_be_done_is_told_without_doing_it(resolver):
     for missing, remedies in (("error", {"error"}), ("create", {"lease"}), ("asyncio", {"legacy", "error"})):
         policy = ContextPolicy(resolver, missing=missing)
-        assert policy.remedy() in remedies
+        assert policy.missing_action() in remedies
         assert resolver.get() is None
-    assert ContextPolicy(ThreadResolver()).remedy() == ("legacy" if CREATES_IMPLICITLY else "error")
-    assert in_thread(ContextPolicy(ThreadResolver()).remedy) == "error"
+    assert ContextPolicy(ThreadResolver()).missing_action() == ("legacy" if CREATES_IMPLICITLY else "error")
+    assert in_thread(ContextPolicy(ThreadResolver()).missing_action) == "error"
 
 
 def test_a_policy_that_is_dropped_is_gone_and_so_is_what_it_leased(resolver_case):

@@ -1,4 +1,4 @@
-"""run and Runner: asyncio's own behaviour, in every implementation of it, and what a resolver adds."""
+"""run and Runner: the behaviour of asyncio's, for every implementation of Runner, and the effect of a resolver."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_name_of_a_factory(**options: Any) -> Runner:
     return Runner(**{"loop_factory": "asyncio", **options})
 
 
-# asyncio's own is the measure where there is one (3.11); the one for 3.10 runs on every Python.
+# asyncio's own Runner, from 3.11 on, is the reference. The Runner for 3.10 runs on every Python.
 RUNNERS = [Runner, under_a_resolver, by_name_of_a_factory, runner_310.Runner]
 if hasattr(asyncio, "Runner"):
     RUNNERS.append(asyncio.Runner)
@@ -43,7 +43,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 @pytest.fixture(params=RUNNERS, ids=lambda runner: f"{runner.__module__}.{runner.__qualname__}")
 def make_runner(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Every implementation of Runner in turn."""
+    """Return every implementation of Runner in turn."""
     made: Callable[..., Any] = request.param
     return made
 
@@ -157,11 +157,11 @@ def test_it_cannot_run_inside_a_running_loop(make_runner):
 
 def test_its_contextvars_context_is_kept_from_run_to_run_and_is_a_copy(make_runner):
     async def put(value: str) -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set(value)
         await asyncio.sleep(0)
         assert variable.get() == value
-        return former
+        return previous
 
     variable.set("outside")
     with make_runner() as runner:
@@ -172,13 +172,13 @@ def test_its_contextvars_context_is_kept_from_run_to_run_and_is_a_copy(make_runn
 
 def test_a_contextvars_context_may_be_given(make_runner):
     async def put(value: str) -> str:
-        former = variable.get()
+        previous = variable.get()
         variable.set(value)
         await asyncio.sleep(0)
         handle = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(lambda: handle.set_result(variable.get()))
         assert await handle == value
-        return former
+        return previous
 
     context = contextvars.Context()
     context.run(variable.set, "given")
@@ -307,7 +307,7 @@ def run_under_a_resolver(main: Any, **options: Any) -> Any:
 
 @pytest.fixture(params=[asyncio.run, ctxpolicy.run, run_under_a_resolver], ids=["asyncio", "ours", "resolver"])
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """asyncio.run, and ours."""
+    """Return asyncio.run and ctxpolicy.run in turn."""
     found: Callable[..., Any] = request.param
     return found
 
@@ -356,8 +356,8 @@ def test_the_error_inside_a_running_loop_names_the_thread_and_the_way_out():
         return str(caught.value)
 
     assert asyncio.run(main()) == (
-        "ctxpolicy.run() cannot be called from a running event loop (in thread 'MainThread'): await the coroutine, or "
-        "run it by ctxpolicy.block_on(..., nested='isolated')"
+        "ctxpolicy.run() cannot be called from a running event loop (in thread 'MainThread'). Await the coroutine, or "
+        "run it with ctxpolicy.block_on(..., nested='isolated')."
     )
 
 
@@ -478,7 +478,7 @@ def test_closed_in_another_contextvars_context_it_says_so_and_the_loop_is_closed
     runner = Runner(resolver="task")
     elsewhere = contextvars.Context()
     loop = elsewhere.run(runner.get_loop)
-    with pytest.raises(InstallationError, match="in another contextvars context than the one that it was entered in"):
+    with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
         runner.close()
     assert loop.is_closed()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in run and Runner: real signals, in processes of their own, for every implementation of Runner."""
+"""Ctrl-C in run and Runner: real signals in new processes, for every implementation of Runner."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def waits_for_ever():
 
 
 async def is_woken_from_its_wait():
-    # The signal comes when the loop has nothing to do and is about to wait for descriptors.
+    # The signal arrives when the loop is idle and is about to wait for descriptors.
     selector = asyncio.get_running_loop()._selector
     real = selector.select
 

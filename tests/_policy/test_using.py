@@ -1,4 +1,4 @@
-"""using: a resolver for one contextvars context and its copies, while the rest of the process goes on as before."""
+"""using: a resolver for one contextvars context and its copies, without effect on the rest of the process."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ from ctxpolicy import (
     using,
 )
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy import using as using_module
+from ctxpolicy._policy.install import installations
+from ctxpolicy._policy.passthrough import PassThroughPolicy
 from tests.support.policies import (
     NOT_A_LOOP,
     asyncio_alone,
-    asyncios_own,
     collect_copies,
     collect_garbage,
+    default_policy,
     in_force,
     in_thread,
     set_policy,
     settled,
-    uvloops_own,
+    uvloop_policy,
 )
 from tests.support.programs import run_program
 
@@ -65,13 +68,13 @@ def set_plainly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uvloops_policy() -> Iterator[None]:
-    with in_force(uvloops_own()):
+    with in_force(uvloop_policy()):
         yield
 
 
 @pytest.fixture(params=[nothing_installed, something_installed, set_plainly, uvloops_policy], autouse=True)
 def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The sweep: whatever is in force, a block does the same, and leaves no trace."""
+    """Run each test under each kind of policy. A block has the same effect under all, and leaves no trace."""
     with request.param():
         before = host.in_force()
         yield request.param.__name__
@@ -81,7 +84,7 @@ def surroundings(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
-    """Three loops that no policy was asked for."""
+    """Three loops that no policy has made."""
     made: list[asyncio.AbstractEventLoop] = [asyncio.SelectorEventLoop() for _ in range(3)]
     yield made
     for loop in made:
@@ -89,9 +92,9 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 
 
 def seen() -> asyncio.AbstractEventLoop | None:
-    """Return the policy's answer here, a running loop left aside."""
+    """Return the loop of the policy in force, also if another loop is running."""
     try:
-        return (host.in_force() or host.own()).get_event_loop()
+        return (host.in_force() or host.asyncio_policy()).get_event_loop()
     except RuntimeError:
         return None
 
@@ -136,10 +139,10 @@ def test_blocks_nest(loops):
 
 
 def test_the_policy_names_the_resolver_that_answers_here(surroundings):
-    with using(ThreadResolver()) as chosen:
+    with using(ThreadResolver()) as overriding:
         policy = host.in_force()
         assert isinstance(policy, ContextPolicy)
-        assert policy.resolver is chosen
+        assert policy.resolver is overriding
         assert contextvars.Context().run(lambda: policy.resolver) is policy.own_resolver
         if surroundings in ("something_installed", "set_plainly"):
             assert isinstance(policy.own_resolver, ThreadResolver)
@@ -283,7 +286,7 @@ def test_two_tasks_of_one_loop_are_each_under_a_resolver_of_their_own(loops):
 
 
 class Barrier:
-    """asyncio.Barrier, which 3.10 does not have."""
+    """Does what asyncio.Barrier does, which 3.10 does not have."""
 
     def __init__(self, parties: int) -> None:
         self.parties, self.arrived, self.event = parties, 0, asyncio.Event()
@@ -432,7 +435,7 @@ def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
             made = asyncio.run(main())
             assert made is not None
     collect_garbage()
-    assert made.is_closed()  # its lease has ended with its task
+    assert made.is_closed()  # the lease ended with the task
 
 
 def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
@@ -452,7 +455,7 @@ def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
 def test_a_block_is_entered_once_at_a_time_and_may_be_entered_again():
     block = using("task")
     with block:
-        with pytest.raises(InstallationError, match="this using block is entered already: make one for each with"):
+        with pytest.raises(InstallationError, match="this using block is entered already: create one for each with"):
             block.__enter__()
         assert isinstance(host.in_force(), ContextPolicy)
     with block:
@@ -469,7 +472,9 @@ def test_a_block_left_out_of_order_says_so_and_ends_with_the_one_in_it(loops):
         block.__enter__()
     asyncio.set_event_loop(loops[1])
     for block in blocks[:2]:
-        with pytest.raises(InstallationError, match="is left, in thread 'MainThread', before a using block entered"):
+        with pytest.raises(
+            InstallationError, match="is left, in thread 'MainThread', before a using block that was entered"
+        ):
             block.__exit__(None, None, None)
         assert asyncio.get_event_loop() is loops[1]
     blocks[2].__exit__(None, None, None)
@@ -483,7 +488,7 @@ def test_of_two_blocks_of_one_resolver_the_outer_one_cannot_be_left_first(loops)
     outer, inner = using(resolver), using(resolver)
     outer.__enter__()
     inner.__enter__()
-    with pytest.raises(InstallationError, match="Leave the last one first"):
+    with pytest.raises(InstallationError, match="Leave the inner block first"):
         outer.__exit__(None, None, None)
     inner.__exit__(None, None, None)
     assert asyncio.get_event_loop() is loops[0]
@@ -497,9 +502,9 @@ def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(l
     elsewhere.run(asyncio.set_event_loop, loops[0])
     with pytest.raises(InstallationError) as caught:
         block.__exit__(None, None, None)
-    assert "in another contextvars context than the one that it was entered in" in str(caught.value)
+    assert "in another contextvars context than it was entered in" in str(caught.value)
     assert "thread 'MainThread'" in str(caught.value)
-    assert "enter and leave it in the same task" in str(caught.value)
+    assert "Enter and leave the block in the same task" in str(caught.value)
     with using("task"):
         assert elsewhere.run(asyncio.get_event_loop) is loops[0]
 
@@ -508,7 +513,7 @@ def test_left_in_a_copy_of_its_context_it_says_so_too():
     block = using(ThreadResolver())
 
     async def leaver() -> None:
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             block.__exit__(None, None, None)
 
     async def main() -> None:
@@ -527,7 +532,7 @@ def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
     async def main() -> None:
         manager = fixture()
         await asyncio.create_task(manager.__aenter__())
-        with pytest.raises(InstallationError, match="in another contextvars context than the one"):
+        with pytest.raises(InstallationError, match="in another contextvars context than it was entered in"):
             await asyncio.create_task(manager.__aexit__(None, None, None))
 
     asyncio.run(main())
@@ -538,7 +543,7 @@ def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy
 
     async def child() -> None:
         with using(ThreadResolver()):
-            with pytest.raises(InstallationError, match="before a using block entered in it"):
+            with pytest.raises(InstallationError, match="before a using block that was entered inside it"):
                 outer.__exit__(None, None, None)
             asyncio.set_event_loop(loops[0])
         assert host.in_force().resolver.get() is None
@@ -612,13 +617,13 @@ def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(mon
 
 def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstalled(loops):
     before = host.in_force()
-    with using(ThreadResolver()) as chosen:
+    with using(ThreadResolver()) as overriding:
         installation = install("thread", missing="error")
-        assert host.in_force().resolver is chosen
+        assert host.in_force().resolver is overriding
         asyncio.set_event_loop(loops[0])
     assert host.in_force() is installation.policy
     assert seen() is None
-    with using(chosen):
+    with using(overriding):
         assert asyncio.get_event_loop() is loops[0]
     installation.uninstall()
     assert settled() is before
@@ -634,7 +639,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
 
 def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
-    policy._answers.scoped = False  # as it is where this is the first block of the process
+    policy._core._override = None  # the state before the first block of the process
     policy._bind_methods()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -665,24 +670,24 @@ def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
 def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_says_so(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with pytest.warns(RuntimeWarning) as caught, using("task"):
         set_policy(intruder)
     assert host.in_force() is intruder
     (warning,) = caught
-    assert "asyncio's default policy has been put in force by asyncio.set_event_loop_policy()" in str(warning.message)
+    assert "asyncio's default policy was put in force by asyncio.set_event_loop_policy()" in str(warning.message)
     assert "thread 'MainThread'" in str(warning.message)
     assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
     assert warning.filename == __file__
     set_policy(before)
-    with using("task"):  # nothing of that is left
+    with using("task"):  # the block works as if that had not happened
         pass
 
 
 def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
     if surroundings in ("something_installed", "set_plainly"):
         pytest.skip("there a block puts no policy in force that could be replaced")
-    before, intruder = host.in_force(), asyncios_own()
+    before, intruder = host.in_force(), default_policy()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         set_policy(intruder)
@@ -695,13 +700,14 @@ def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops)
 
 def test_a_program_that_sets_a_policy_loses_no_result():
     async def main() -> str:
-        set_policy(asyncios_own())
+        set_policy(default_policy())
         return "result"
 
     before = host.in_force()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        # Not by name: what run() has bound there stays, as its end tells only the policy that is in force then.
+        # Not by name, which would share a resolver: the loop that run() bound stays bound in it, because run() unbinds
+        # its loop in the policy that is in force at its end.
         assert run(main(), resolver=ThreadResolver()) == "result"
     set_policy(before)
 
@@ -725,6 +731,62 @@ def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops)
         set_policy(policy)
         assert asyncio.get_event_loop() is loops[0]
     assert host.in_force() is policy
+    set_policy(before)
+
+
+# --- the end of the temporary policy ----------------------------------------------------------------------------------
+
+
+def copy_in_a_block() -> tuple[contextvars.Context, weakref.ref[ContextResolver]]:
+    with using(resolver := ThreadResolver()):
+        return contextvars.copy_context(), weakref.ref(resolver)
+
+
+def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(surroundings):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before = host.in_force()
+    copies = [copy_in_a_block()]
+    inside, leave, dropped = threading.Event(), threading.Event(), threading.Event()
+
+    def change() -> None:
+        with installations.change():
+            inside.set()
+            leave.wait()
+
+    def drop() -> None:
+        copies.clear()
+        collect_garbage()
+        dropped.set()
+
+    threads = [threading.Thread(target=change), threading.Thread(target=drop)]
+    threads[0].start()
+    inside.wait()
+    threads[1].start()
+    # If dropping the copy waited for the change, this wait would end only with its time limit.
+    ended_meanwhile = dropped.wait(30)
+    still_in_force = host.in_force()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert ended_meanwhile
+    assert isinstance(still_in_force, PassThroughPolicy)
+    assert settled() is before  # the end of the change removed the temporary policy
+
+
+def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surroundings, monkeypatch):
+    if surroundings in ("something_installed", "set_plainly"):
+        pytest.skip("there a block puts no policy in force")
+    before, intruder = host.in_force(), default_policy()
+    with using("task"):
+        set_policy(intruder)
+        with monkeypatch.context() as patch:
+            patch.setattr(using_module, "PassThroughPolicy", lambda previous: 1 / 0)
+            with pytest.raises(ZeroDivisionError), using("thread"):
+                pass
+        assert using_module.blocks.temporary is None
+        assert installations.stack == []
+    assert host.in_force() is intruder
     set_policy(before)
 
 

@@ -1,4 +1,4 @@
-"""A resolver of an author who uses no helper class."""
+"""A resolver that derives from ContextResolver directly, without the helper class SlotResolver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ctxpolicy import ContextResolver
 
 
 class Plain(ContextResolver):
-    """A context is a thread."""
+    """A resolver whose contexts are threads."""
 
     def __init__(self) -> None:
         self._slot = local()

@@ -1,4 +1,4 @@
-"""The plugin is there for who asks, in whichever way, and costs nobody else anything."""
+"""The plugin isolates the tests that ask for it, in any of the documented ways, and costs other runs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests._pytest.conftest import Inner
+from tests._pytest.conftest import OURS, Inner, RunPytest
 
 
 def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> None:
@@ -14,7 +14,7 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
         import asyncio, sys
         from asyncio import base_events, events
 
-        former = getattr(events, "_event_loop_policy", None)
+        previous = getattr(events, "_event_loop_policy", None)
         init = base_events.BaseEventLoop.__init__
 
         def test_leaves():
@@ -26,18 +26,18 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
 
         def test_nothing_is_installed():
             policy = getattr(events, "_event_loop_policy", None)
-            assert former is None or policy is former
+            assert previous is None or policy is previous
             assert base_events.BaseEventLoop.__init__ is init
             assert "ctxpolicy._asyncio" not in sys.modules
     """
-    inner(source, "-W", "error").assert_outcomes(passed=3)
+    inner(source, "-W", "error", cold=True).assert_outcomes(passed=3)
 
 
 def test_a_run_that_asks_for_nothing_imports_neither_asyncio_nor_ctxpolicy(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others import asyncio
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins import asyncio
     pytester.makepyfile("def test_it(): pass")
     program = """
         import sys
@@ -186,18 +186,7 @@ def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
     assert "it was run" not in "".join(line for line in result.outlines if line.startswith("E "))
 
 
-def test_the_modules_name_does_where_no_entry_point_names_it(inner: Inner) -> None:
-    source = """
-        def test_it(ctxpolicy_resolver):
-            assert type(ctxpolicy_resolver).__name__ == "TaskResolver"
-    """
-    result = inner(source, "--ctxpolicy=task", ours="ctxpolicy.pytest_plugin")
-    result.assert_outcomes(passed=1)
-
-
-def test_it_can_be_kept_out(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+def test_it_can_be_kept_out(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
     pytester.makeini("[pytest]\nctxpolicy = contextvar")
     pytester.makepyfile("""
         import sys
@@ -206,9 +195,6 @@ def test_it_can_be_kept_out(pytester: pytest.Pytester, monkeypatch: pytest.Monke
             assert "ctxpolicy" not in sys.modules
             assert not hasattr(request.config.option, "ctxpolicy")
     """)
-    kept_out = [
-        option for name in ("ctxpolicy.pytest_plugin", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")
-    ]
-    result = pytester.runpytest_subprocess(*kept_out, timeout=300)
+    result = run_pytest("-p", f"no:{OURS}", "-p", "no:asyncio", plugins=None, cold=True)
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*PytestConfigWarning: Unknown config option: ctxpolicy*"])

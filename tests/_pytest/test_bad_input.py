@@ -1,4 +1,4 @@
-"""What the plugin is asked for wrongly is refused, by name and with what it takes."""
+"""Wrong options and markers are refused: the error names what is wrong, and the values that are allowed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_wrong_marker_is_an_error_that_names_the_test(inner: Inner, marker: st
     (result.stderr if result.ret == pytest.ExitCode.USAGE_ERROR else result.stdout).fnmatch_lines([complaint])
 
 
-def test_a_loop_factory_that_makes_no_loop_is_told_so(inner: Inner) -> None:
+def test_a_loop_factory_that_makes_no_loop_is_reported(inner: Inner) -> None:
     source = """
         import pytest
 

@@ -1,4 +1,4 @@
-"""Each test starts afresh, whatever the ones before it have done."""
+"""Each test starts in the same clean state, whatever earlier tests have done."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 
 from tests._pytest.conftest import Inner
 
-# Asserts in each test what is to hold at its start, and leaves everything behind.
+# Each test checks the clean state at its start, and leaves behind as much as it can.
 MESS = """
     import asyncio, contextlib, threading
     import pytest
     from ctxpolicy._asyncio.host import host
-    from ctxpolicy._asyncio.running import enter_running, running_loop
+    from ctxpolicy._asyncio.running import restore_running_loop, running_loop
 
     policies = set()
 
@@ -28,7 +28,7 @@ MESS = """
         asyncio.set_event_loop(loop)
         loop.create_task(asyncio.sleep(60))
         loop.run_until_complete(asyncio.sleep(0))
-        enter_running((loop, None))
+        restore_running_loop((loop, None))
         host.force(None)
 """
 
@@ -58,7 +58,7 @@ def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
         import pytest
         from ctxpolicy import ContextPolicy
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, running_loop
+        from ctxpolicy._asyncio.running import restore_running_loop, running_loop
 
         init = asyncio.BaseEventLoop.__init__
         policy = ContextPolicy("thread")
@@ -66,7 +66,7 @@ def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(config):
             host.force(policy)
-            config.add_cleanup(check)  # called last
+            config.add_cleanup(check)  # cleanups run in reverse order: this one runs last
 
         def check():
             found = host.in_force() is policy and asyncio.BaseEventLoop.__init__ is init
@@ -75,7 +75,7 @@ def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
     """
     source = """
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, running_loop
+        from ctxpolicy._asyncio.running import restore_running_loop, running_loop
         import pytest
 
         @pytest.fixture(scope="session", autouse=True)
@@ -99,7 +99,7 @@ def test_a_marker_isolates_one_test_and_the_closest_one_wins(inner: Inner) -> No
         import pytest
         from ctxpolicy import ContextResolver, ThreadResolver
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, running_loop
+        from ctxpolicy._asyncio.running import restore_running_loop, running_loop
 
         own = ThreadResolver()
 
@@ -230,7 +230,7 @@ def test_a_test_whose_setup_fails_does_not_stay_in_force(inner: Inner) -> None:
     source = """
         import pytest
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, running_loop
+        from ctxpolicy._asyncio.running import restore_running_loop, running_loop
 
         @pytest.fixture
         def broken():

@@ -1,4 +1,4 @@
-"""What a test has left behind is found, named, and does not reach the next one."""
+"""What a test leaves behind is found, named, and does not reach the next test."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ctxpolicy import Lease
 from ctxpolicy._pytest import leaks
 from tests._pytest.conftest import Inner
 
-# One test a kind of leak; each is followed by one that finds nothing of it.
+# One test for each kind of leak, and at the end tests that see none of them.
 LEAKS = """
     import asyncio, concurrent.futures, sys, threading
     import pytest
     from ctxpolicy import isolate
     from ctxpolicy._asyncio.host import host
-    from ctxpolicy._asyncio.running import enter_running, leave_running
+    from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
     stop = threading.Event()
 
@@ -47,7 +47,7 @@ LEAKS = """
     def test_marker():
         loop = asyncio.new_event_loop()
         loop.close()
-        enter_running((loop, None))
+        restore_running_loop((loop, None))
 
     def test_thread():
         threading.Thread(target=stop.wait, name="waiting").start()
@@ -83,7 +83,7 @@ FOUND = {
     "task_of_a_closed_loop": ["*lost*was never awaited to its end*"],
     "executor": ["*default executor*was not shut down*", "*was left open*"],
     "policy": ["*policy was replaced by None*"],
-    "marker": ["*still marked as running in this thread*"],
+    "marker": ["*still set as the running loop of this thread*"],
     "thread": ["*waiting*was left running*join it*"],
     "running_loop": ["*was left running, in another thread or greenlet*", "*Thread(loop*was left running*join it*"],
 }
@@ -111,10 +111,10 @@ FIXTURES = """
     import asyncio, concurrent.futures, threading
     import pytest
     from ctxpolicy._asyncio.host import host
-    from ctxpolicy._asyncio.running import enter_running, leave_running
+    from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
     def work(loop, ready):
-        mine = asyncio.new_event_loop()  # the thread's own
+        mine = asyncio.new_event_loop()  # belongs to the thread
         loop.call_soon(ready.set)
         loop.run_forever()
         mine.close()
@@ -185,10 +185,10 @@ FIXTURES = """
 
     @pytest.fixture(scope="module")
     def by_number(number):
-        former = host.in_force()
+        previous = host.in_force()
         host.force(None)
         yield
-        host.force(former)
+        host.force(previous)
 """
 
 
@@ -251,22 +251,22 @@ def test_a_thread_that_ends_while_it_is_waited_for_is_no_leak(inner: Inner) -> N
     inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
 
 
-def test_leases_that_nobody_has_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "references", None)
+def test_unreferenced_leases_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "refcount", None)
     cycle: list[object] = []
     lease = Lease("a cycle of the test's")
     loop = lease.open(asyncio.SelectorEventLoop)
     cycle += [cycle, lease]
     del cycle, lease
     assert not loop.is_closed()
-    leaks._reclaim_leases()
+    leaks._collect_leases()
     assert loop.is_closed()
 
 
 def test_a_leak_warning_can_be_made_an_error_by_a_filter(inner: Inner) -> None:
     source = """
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, leave_running
+        from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
         def test_it(ctxpolicy_policy):
             host.force(None)
@@ -279,14 +279,14 @@ def test_a_fixture_s_running_marker_is_off_in_tests_and_back_at_its_end(inner: I
         import asyncio
         import pytest
         from ctxpolicy._asyncio.host import host
-        from ctxpolicy._asyncio.running import enter_running, leave_running
+        from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
 
         @pytest.fixture(scope="session", autouse=True)
         def marks():
             loop = asyncio.new_event_loop()
-            enter_running((loop, None))
+            restore_running_loop((loop, None))
             yield
-            assert leave_running() == (loop, None)
+            assert unset_running_loop() == (loop, None)
             loop.close()
 
         @pytest.mark.parametrize("turn", range(2))
@@ -359,7 +359,9 @@ def test_a_sync_facade_that_a_test_leaves_is_reported_and_can_still_be_closed(in
     pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
     result = inner(FACADE, "-k", "own or without", ini="ctxpolicy = contextvar")
     result.assert_outcomes(passed=1, xpassed=1, warnings=3, deselected=2)
-    result.stdout.fnmatch_lines(["*still marked as running*", "*was left running, in another thread or greenlet*"])
+    result.stdout.fnmatch_lines(
+        ["*still set as the running loop*", "*was left running, in another thread or greenlet*"]
+    )
 
 
 THREADS = """

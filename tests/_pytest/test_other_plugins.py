@@ -1,4 +1,4 @@
-"""With pytest-asyncio, anyio's plugin and unittest: each as without ours, and isolated."""
+"""pytest-asyncio, anyio's plugin and unittest work as they do without our plugin, and their tests are isolated."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_pytest_asyncio_makes_its_loops_by_our_factories_where_asked(inner: Inne
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
-def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_told_so_once(inner: Inner) -> None:
+def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_reported_once(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest

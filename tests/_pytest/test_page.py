@@ -1,4 +1,4 @@
-"""The plugin's page in the docs: its examples are tests, and run as such, with the settings that it shows."""
+"""The examples of the plugin's page in the docs are tests: they run with the settings that the page shows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from tests._pytest.conftest import HAS_POLICIES, PYTEST_ASYNCIO, WITH_POLICIES
+from tests._pytest.conftest import PYTEST_ASYNCIO, RunPytest
 from tests.support.programs import ROOT
 
 PAGE = (ROOT / "docs" / "how-to" / "pytest-plugin.md").read_text(encoding="utf-8")
-# A section's title, the plugins beside ours, the packages that it needs, and how many tests pass.
+# The title of a section: the plugins besides ours, the packages that the examples need, and how many tests pass.
 SECTIONS = {
     "All tests": ((), (), 2),
     "One test": ((), ("uvloop",), 4),
@@ -34,17 +34,12 @@ def test_no_example_is_outside_of_these_sections() -> None:
 
 
 @pytest.mark.parametrize("title", SECTIONS)
-def test_the_examples_of_a_section_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+def test_the_examples_of_a_section_pass(pytester: pytest.Pytester, run_pytest: RunPytest, title: str) -> None:
     plugins, packages, passed = SECTIONS[title]
     for package in packages:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"needs the package {package}, which is not installed")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     settings = (blocks(section(title), "toml") or blocks(PAGE, "toml"))[0]
     pytester.makepyprojecttoml(settings)
     pytester.makepyfile("\n".join(blocks(section(title), "python")))
-    also = (WITH_POLICIES,) if PYTEST_ASYNCIO in plugins and not HAS_POLICIES else ()
-    loaded = [option for name in (*plugins, "ctxpolicy.pytest_plugin", *also) for option in ("-p", name)]
-    result = pytester.runpytest_subprocess(*loaded, "-p", "no:cacheprovider", "-W", "error", timeout=300)
-    result.assert_outcomes(passed=passed)
+    run_pytest("-W", "error", plugins=plugins).assert_outcomes(passed=passed)

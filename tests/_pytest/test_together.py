@@ -1,27 +1,25 @@
-"""With pytest-xdist, and with all plugins that are installed, found by their entry points as in a user's own run."""
+"""With pytest-xdist, and with all installed plugins, which pytest finds by their entry points as in a user's run."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 
 import pytest
 
-from tests._pytest.conftest import HAS_POLICIES, PYTEST_ASYNCIO, WITH_POLICIES, Inner
+from tests._pytest.conftest import OURS, PYTEST_ASYNCIO, Inner, RunPytest
 
 pytestmark = pytest.mark.timeout(240)  # each test starts several processes of pytest, with all plugins
 
-NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # a plugin's name, and the package that brings it
+NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # the name of a plugin: the package that contains it
 
 
 @pytest.fixture
-def all_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Have pytest find its plugins by itself."""
-    also = "" if HAS_POLICIES else f"-p {WITH_POLICIES} "
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
-    monkeypatch.setenv("PYTEST_ADDOPTS", f"{also}-p no:cacheprovider")
+def run_with_all_plugins(pytester: pytest.Pytester, run_pytest: RunPytest) -> RunPytest:
+    """Run pytest, which finds its plugins itself."""
     pytester.makeini("[pytest]\nctxpolicy = contextvar\nctxpolicy_leaks = error\n")
-    return pytester
+    return functools.partial(run_pytest, plugins=None)
 
 
 WORKERS = """
@@ -93,15 +91,17 @@ def test_workers_of_pytest_xdist_run_the_tests_of_other_plugins(inner: Inner, pl
         pytest.importorskip(package, reason=f"needs the package {package}, which is not installed")
     source = ASYNC.replace("PLUGIN", plugin).replace("PACKAGE", NEEDED[plugin])
     ini = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing = error\n"
-    # pytest-asyncio warns of sync tests that bear its mark.
+    # pytest-asyncio warns of sync tests that have its marker.
     plugins = ("xdist", PYTEST_ASYNCIO if plugin == "asyncio" else plugin)
     result = inner(source, "-n", "2", "-W", "ignore:.*is marked with", ini=ini, plugins=plugins)
     result.assert_outcomes(passed=8)
 
 
 @pytest.mark.parametrize("kept_out", [(), ("asyncio",), ("anyio",), ("asyncio", "anyio"), ("xdist",)], ids=str)
-def test_any_other_plugin_may_be_kept_out(all_plugins: pytest.Pytester, kept_out: tuple[str, ...]) -> None:
-    all_plugins.makepyfile("""
+def test_any_other_plugin_may_be_kept_out(
+    pytester: pytest.Pytester, run_with_all_plugins: RunPytest, kept_out: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("""
         import asyncio
         import pytest
 
@@ -112,19 +112,33 @@ def test_any_other_plugin_may_be_kept_out(all_plugins: pytest.Pytester, kept_out
             asyncio.get_event_loop().close()
     """)
     options = [option for plugin in kept_out for option in ("-p", f"no:{plugin}")]
-    all_plugins.runpytest_subprocess(*options, timeout=300).assert_outcomes(passed=2)
+    run_with_all_plugins(*options).assert_outcomes(passed=2)
 
 
-def test_pytest_asyncio_kept_out_is_not_asked_to_make_loops(all_plugins: pytest.Pytester) -> None:
-    all_plugins.makeini("[pytest]\nctxpolicy_pytest_asyncio = true")
-    result = all_plugins.runpytest_subprocess("-p", "no:asyncio", timeout=300)
+def test_our_plugin_may_be_named_although_pytest_finds_it_itself(
+    pytester: pytest.Pytester, run_with_all_plugins: RunPytest
+) -> None:
+    pytester.makepyfile("""
+        def test_it(request, ctxpolicy_resolver):
+            ours = [name for name, _ in request.config.pluginmanager.list_name_plugin() if name.startswith("ctxpolicy")]
+            assert sorted(ours) == ["ctxpolicy-isolation", "ctxpolicy.pytest_plugin"]
+            assert type(ctxpolicy_resolver).__name__ == "TaskResolver"
+    """)
+    run_with_all_plugins("-p", OURS, "--ctxpolicy=task").assert_outcomes(passed=1)
+
+
+def test_pytest_asyncio_kept_out_is_not_asked_to_make_loops(
+    pytester: pytest.Pytester, run_with_all_plugins: RunPytest
+) -> None:
+    pytester.makeini("[pytest]\nctxpolicy_pytest_asyncio = true")
+    result = run_with_all_plugins("-p", "no:asyncio")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*pytest-asyncio is not installed or not active: remove the option*"])
 
 
-def test_no_name_of_ours_is_another_plugins(all_plugins: pytest.Pytester) -> None:
+def test_no_name_of_ours_is_another_plugins(run_with_all_plugins: RunPytest) -> None:
     there = {plugin for plugin, package in NEEDED.items() if importlib.util.find_spec(package)}
-    fixtures = all_plugins.runpytest_subprocess("--fixtures", "-v", timeout=300).stdout.str()
+    fixtures = run_with_all_plugins("--fixtures", "-v").stdout.str()
     found = re.findall(r"^(\w+)(?: \[\w+ scope\])? -- (\S+):\d+$", fixtures, re.MULTILINE)
     ours = {name for name, path in found if "ctxpolicy/pytest_plugin.py" in path}
     theirs = {name for name, path in found if "ctxpolicy/pytest_plugin.py" not in path}
@@ -132,7 +146,7 @@ def test_no_name_of_ours_is_another_plugins(all_plugins: pytest.Pytester) -> Non
     assert {"event_loop_policy"} <= theirs or "asyncio" not in there
     assert {"anyio_backend"} <= theirs or "anyio" not in there
     assert not [name for name in theirs if name.startswith("ctxpolicy")]
-    markers = all_plugins.runpytest_subprocess("--markers", timeout=300).stdout.str()
+    markers = run_with_all_plugins("--markers").stdout.str()
     names = re.findall(r"^@pytest\.mark\.(\w+)", markers, re.MULTILINE)
     assert names.count("ctxpolicy") == 1
     assert there <= set(names)

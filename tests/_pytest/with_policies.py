@@ -1,4 +1,4 @@
-"""A plugin that puts asyncio's policy API back where there is none: pytest-asyncio 1.5 asks for it there too."""
+"""A plugin that restores asyncio's policy API on a Python without it, because pytest-asyncio 1.5 needs this API."""
 
 from ctxpolicy.compat import restore_policies
 

@@ -60,7 +60,7 @@ def _getter_alone() -> Any:
 
 def _after_using() -> Any:
     policy = our_policy()
-    policy.scope()
+    policy.enable_overrides()
     return policy
 
 

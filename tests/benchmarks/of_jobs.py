@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.pool import loop_pool
 from tests.benchmarks.measure import Effort, Measured, compare
 from tests.benchmarks.rows import Reach, Row
 from tests.benchmarks.sides import asyncios_policy, jobs, our_policy, under
@@ -73,7 +73,7 @@ def _descriptors(effort: Effort) -> Measured:
 
 
 def _open_descriptors() -> int:
-    spares.close()  # which are kept on purpose, and are few
+    loop_pool.close()  # which are kept on purpose, and are few
     return len(os.listdir("/dev/fd"))
 
 

@@ -92,12 +92,12 @@ def under(policy: Any, function: TimeFunction) -> TimeFunction:
     """Return ``function`` with ``policy`` in force, and what was before put back after."""
 
     def time(loops: int) -> float:
-        former = host.in_force()
+        previous = host.in_force()
         host.force(policy)
         try:
             return function(loops)
         finally:
-            host.force(former)
+            host.force(previous)
 
     return time
 

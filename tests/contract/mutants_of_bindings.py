@@ -16,7 +16,7 @@ from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, O
 
 
 class Forgets(OfThreads):
-    """get() hands a loop out once, and forgets it"""
+    """get() returns a loop once, and then forgets it"""
 
     breaks = 1
     also = (0, 2, 4, 5, 7, ALL_LAWS)
@@ -52,7 +52,7 @@ class ComparesByEquality(OfContextVars):
 
 
 class TakesAFalseLoopForNone(OfThreads):
-    """get() tests the loop's truth, not whether it is None"""
+    """get() tests whether the loop is true, and not whether it is None"""
 
     breaks = 1
 
@@ -62,7 +62,7 @@ class TakesAFalseLoopForNone(OfThreads):
 
 
 class HidesAClosedLoop(OfContextVars):
-    """get() says that nothing is bound where the loop that is bound was closed"""
+    """get() returns None where the bound loop is closed"""
 
     breaks = 1
 
@@ -94,7 +94,7 @@ class GetterRemembers(OfThreads):
 
 
 class SharesBetweenContexts(OfThreads):
-    """one attribute for all threads"""
+    """one attribute holds the loop of all threads"""
 
     breaks = 2
     also = (3, 4, 6, ALL_LAWS)
@@ -112,7 +112,7 @@ class SharesBetweenContexts(OfThreads):
 
 
 class InheritsTheBox(OfContextVars):
-    """the variable holds a mutable box, and a copied contextvars context has the same box"""
+    """the variable holds a list that is changed in place, and a copied contextvars context has the same list"""
 
     breaks = 2
     sometimes = (ALL_LAWS,)
@@ -132,7 +132,7 @@ class InheritsTheBox(OfContextVars):
 
 
 class AsksTheParent(OfContextVars):
-    """a child that has set nothing looks into its parent, live"""
+    """a child that has set nothing sees what its parent sets later"""
 
     breaks = 2
     also = (4, 6)
@@ -199,7 +199,7 @@ class InheritsWithoutTheLease(OfContextVars):
 
 
 class InheritsWhatWasUnset(OfTasks):
-    """a new task starts with the last loop that was set in its parent, though it was unset since"""
+    """a new task starts with the last loop that was set in its parent, also if that loop was unset since"""
 
     breaks = 3
     also = (6,)
@@ -258,7 +258,7 @@ class UnbindsTheLease(OfSlots):
 
 
 class EndsTheLease(OfSlots):
-    """set() of another loop ends the lease that stands"""
+    """set() of another loop ends the lease of the context"""
 
     breaks = 5
     also = (0, 3)

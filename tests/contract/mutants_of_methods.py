@@ -1,8 +1,9 @@
-"""Resolvers that break what the contract says of the methods."""
+"""Resolvers that break what the contract says about single methods."""
 
 from __future__ import annotations
 
 from ctxpolicy import Binding
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import StandInLoop
 from ctxpolicy.testing._errors import ALL_LAWS
 from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfThreads, Slots, Threads
@@ -36,7 +37,7 @@ class MakesALoopInGet(OfThreads):
 
 
 class NewBinds(OfThreads):
-    """new() binds what it makes"""
+    """new() binds the loop that it makes"""
 
     breaks = 0
 
@@ -92,7 +93,7 @@ class ClosesWhatItReplaces(OfContextVars):
 
 
 class BindsAnything(OfContextVars):
-    """setter() returns set itself, which binds what is no loop too"""
+    """setter() returns set() itself, which also binds what is no event loop"""
 
     breaks = 0
 
@@ -102,7 +103,7 @@ class BindsAnything(OfContextVars):
 
 
 class IsNotCleared(OfSlots):
-    """store(None) does nothing, and so clear() leaves the loop bound"""
+    """store(None) does nothing; therefore clear() leaves the loop bound"""
 
     breaks = 0
 
@@ -113,7 +114,7 @@ class IsNotCleared(OfSlots):
 
 
 class DropsTheScope(OfSlots):
-    """store() makes the binding anew, and forgets its scope"""
+    """store() copies the binding without its scope"""
 
     breaks = 0
 
@@ -123,10 +124,27 @@ class DropsTheScope(OfSlots):
 
 
 class ForgetsWhatWasBeforeTheScope(OfSlots):
-    """leave() leaves nothing bound"""
+    """leave_scope() leaves nothing bound"""
 
     breaks = 0
 
     class Resolver(Slots):
-        def leave(self, former):
-            self.store(None)
+        @property
+        def bindings(self):
+            return self._reporting(_Forgetful(self))
+
+
+class _Forgetful(SlotBindings):
+    def leave_scope(self, token):
+        self._resolver.store(None)
+
+
+class ReportsNoLeases(OfSlots):
+    """bindings has no report of changes; therefore binding_changed() is not called for leases and scopes"""
+
+    breaks = 0
+
+    class Resolver(Slots):
+        @property
+        def bindings(self):
+            return SlotBindings(self)

@@ -8,18 +8,28 @@ import threading
 import time
 import weakref
 from asyncio import AbstractEventLoop
-from contextlib import contextmanager
 from typing import ClassVar
 
 from ctxpolicy import Binding, ContextResolver
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfTasks, OfThreads, Slots, Threads, present_task
+from tests.contract.right import (
+    ContextVars,
+    OfContextVars,
+    OfSlots,
+    OfTasks,
+    OfThreads,
+    Slots,
+    Threads,
+    present_task,
+    present_tenant,
+    tenant_context,
+)
 
 # Law 4
 
 
 class LeaksAcrossThreads(OfContextVars):
-    """get() does not ask which thread has bound the loop"""
+    """get() does not check which thread has bound the loop"""
 
     breaks = 4
     sometimes = (3, 7, ALL_LAWS)
@@ -31,7 +41,7 @@ class LeaksAcrossThreads(OfContextVars):
 
 
 class SurvivesAFork(OfThreads):
-    """get() does not ask which process has bound the loop"""
+    """get() does not check which process has bound the loop"""
 
     breaks = 4
 
@@ -41,7 +51,7 @@ class SurvivesAFork(OfThreads):
 
 
 class ForgetsOnlyHereInAFork(OfContextVars):
-    """after_fork() forgets what is bound in the context that forked, and in no other"""
+    """after_fork() unbinds the loop of the context that forked, and of no other context"""
 
     breaks = 4
 
@@ -107,7 +117,7 @@ class KeepsOwnersByIdOfLoop(OfThreads):
 
 
 class KeepsEveryLoop(OfThreads):
-    """a history of all that was ever bound"""
+    """a list keeps every loop that was ever bound"""
 
     breaks = 6
 
@@ -122,7 +132,7 @@ class KeepsEveryLoop(OfThreads):
 
 
 class KeysByThreadIdent(OfThreads):
-    """loops are kept in a dictionary by thread ident, and nobody tells it of a thread's end"""
+    """loops are kept in a dictionary by thread ident, from which nothing removes them when the thread ends"""
 
     breaks = 6
     also = (4,)
@@ -140,7 +150,7 @@ class KeysByThreadIdent(OfThreads):
 
 
 class KeepsEveryThread(OfThreads):
-    """a set of the threads in which a loop was ever bound"""
+    """a set keeps every thread in which a loop was ever bound"""
 
     breaks = 6
 
@@ -154,17 +164,11 @@ class KeepsEveryThread(OfThreads):
             super().set(loop)
 
 
-class Tenant:
-    bound: tuple = (None, 0, 0)
-
-
-present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("present_tenant", default=None)
-
-
 class KeepsEveryTenant(OfThreads):
-    """a dictionary by tenant, in which a tenant stays after set(None)"""
+    """a dictionary keeps a tenant alive after set(None)"""
 
     breaks = 6
+    also = (8,)
 
     class Resolver(Threads):
         def __init__(self):
@@ -174,33 +178,23 @@ class KeepsEveryTenant(OfThreads):
         def get(self):
             if (tenant := present_tenant.get()) is None:
                 return super().get()
-            loop, *owner = tenant.bound
+            loop, *owner = tenant.slot or (None, 0, 0)
             return loop if owner == [threading.get_ident(), os.getpid()] else None
 
         def set(self, loop):
             if (tenant := present_tenant.get()) is None:
                 super().set(loop)
             else:
-                tenant.bound = (loop, threading.get_ident(), os.getpid())
+                tenant.slot = (loop, threading.get_ident(), os.getpid())
                 if loop is None:
                     self._unset[tenant] = True
 
-    @contextmanager
     def new_context(self):
-        tenant = Tenant()
-
-        def run(function):
-            token = present_tenant.set(tenant)
-            try:
-                return function()
-            finally:
-                present_tenant.reset(token)
-
-        yield run
+        return tenant_context()
 
 
 class PinsItsKeys(OfTasks):
-    """a weak dictionary by task, whose values (loops) refer to their keys"""
+    """a weak dictionary by task has values (loops) that refer to their keys"""
 
     breaks = 6
     also = (4,)
@@ -225,7 +219,7 @@ class PinsItsKeys(OfTasks):
 
 
 class KeepsEveryLease(OfSlots):
-    """a history of all bindings, and so of the leases in them"""
+    """a list keeps every binding, and with it the lease"""
 
     breaks = 6
 
@@ -240,7 +234,7 @@ class KeepsEveryLease(OfSlots):
 
 
 class RegistersItself(OfThreads):
-    """a list of all resolvers that were made, for a hook after a fork"""
+    """a list keeps every resolver, for a hook after a fork"""
 
     breaks = 6
 
@@ -253,7 +247,7 @@ class RegistersItself(OfThreads):
 
 
 class MakesAVariableASet(OfContextVars):
-    """a new context variable for each set()"""
+    """each set() makes a new context variable"""
 
     breaks = 6
 
@@ -265,12 +259,12 @@ class MakesAVariableASet(OfContextVars):
 
 # Law 7
 
-# Seconds in which another thread goes first, for sure: with 0 the same one may go on, on a busy machine to the end.
+# Seconds that let another thread run first for sure: with 0, the same thread may go on, on a busy machine to its end.
 WINDOW = 0.0001
 
 
 class Races(OfThreads):
-    """set() hands the loop on through an attribute that all threads share"""
+    """set() passes the loop through an attribute that all threads share"""
 
     breaks = 7
     also = (6,)
@@ -285,7 +279,7 @@ class Races(OfThreads):
 
 
 class RacesInGet(OfSlots):
-    """load() goes through an attribute that all threads share"""
+    """load() passes the binding through an attribute that all threads share"""
 
     breaks = 7
     also = (6,)
@@ -300,7 +294,7 @@ class RacesInGet(OfSlots):
 
 
 class LeaksIntoNewThreads(OfContextVars):
-    """any thread that enters a context is handed its loop, as is said, and so is a new thread, which is not"""
+    """a new thread inherits the loop, but the description says only that a thread that enters a context is handed it"""
 
     breaks = 7
     needs = "thread_inherit_context"

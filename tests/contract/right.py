@@ -1,4 +1,4 @@
-"""Resolvers that are right, and the descriptions of their contexts; the mutants are made of these."""
+"""Resolvers that keep the contract, and descriptions of their contexts. The mutants derive from these."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import contextvars
 import os
 import threading
 from asyncio import AbstractEventLoop
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ctxpolicy import Binding, ContextResolver, SlotResolver, TaskResolver
-from ctxpolicy.testing import ResolverContract, contextvars_context, task_context, thread_context
+from ctxpolicy.testing import (
+    THREADS_INHERIT_CONTEXT,
+    ResolverContract,
+    contextvars_context,
+    task_context,
+    thread_context,
+)
 
 
 def present_task() -> Any:
@@ -22,7 +30,7 @@ def present_task() -> Any:
 
 
 class Threads(ContextResolver):
-    """A plain resolver, right: a context is a thread."""
+    """A plain resolver that keeps the contract: a context is a thread."""
 
     def __init__(self):
         self._local = threading.local()
@@ -36,7 +44,7 @@ class Threads(ContextResolver):
 
 
 class ContextVars(ContextResolver):
-    """A plain resolver, right: a context is a contextvars context, and a new one inherits."""
+    """A plain resolver that keeps the contract: a context is a contextvars context, and a copy inherits."""
 
     def __init__(self):
         self._bound = contextvars.ContextVar("bound", default=(None, 0, 0))
@@ -50,7 +58,7 @@ class ContextVars(ContextResolver):
 
 
 class Slots(SlotResolver):
-    """A slot resolver, right: a context is a contextvars context, and a new one inherits."""
+    """A slot resolver that keeps the contract: a context is a contextvars context, and a copy inherits."""
 
     def __init__(self):
         self._bound = contextvars.ContextVar("bound", default=None)
@@ -62,13 +70,41 @@ class Slots(SlotResolver):
         self._bound.set(binding)
 
 
+class Tenant:
+    """A tenant, whose requests several threads may serve at once."""
+
+    slot: Binding | None = None
+
+
+present_tenant: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("present_tenant", default=None)
+
+
+class Tenants(SlotResolver):
+    """A slot resolver that keeps the contract: a context is a tenant, and each thread in it has its own loop."""
+
+    def __init__(self):
+        self._thread = threading.local()
+
+    def load(self) -> Binding | None:
+        return getattr(present_tenant.get() or self._thread, "slot", None)
+
+    def store(self, binding: Binding | None) -> None:
+        (present_tenant.get() or self._thread).slot = binding
+
+
+class SharedTenants(Tenants):
+    """A slot resolver that keeps the contract: a context is a tenant, and all threads in it share one loop."""
+
+    any_thread = True
+
+
 class OfThreads(ResolverContract):
     Resolver: ClassVar[type[ContextResolver]] = Threads
     breaks: ClassVar[int | None] = None
-    # The other laws whose tests catch it too: every time, and on some Pythons or at some turns of chance.
+    # The other laws whose tests catch it too: every time (also), and on some Pythons or by chance (sometimes).
     also: ClassVar[tuple[int, ...]] = ()
     sometimes: ClassVar[tuple[int, ...]] = ()
-    # What it needs to be broken: a flag of sys.flags, not set.
+    # The flag of sys.flags that must exist, unset, to show what is broken.
     needs: ClassVar[str] = ""
 
     def make_resolver(self) -> ContextResolver:
@@ -97,4 +133,32 @@ class OfTasks(OfThreads):
         return task_context()
 
 
-RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks)
+@contextmanager
+def tenant_context() -> Iterator[Any]:
+    """A context of a tenant; any thread may enter it."""
+    tenant = Tenant()
+
+    def run(function):
+        token = present_tenant.set(tenant)
+        try:
+            return function()
+        finally:
+            present_tenant.reset(token)
+
+    yield run
+
+
+class OfTenants(OfThreads):
+    Resolver = Tenants
+
+    def new_context(self) -> Any:
+        return tenant_context()
+
+
+class OfSharedTenants(OfTenants):
+    Resolver = SharedTenants
+    any_thread = True
+    thread_inherits = THREADS_INHERIT_CONTEXT
+
+
+RIGHT = (OfThreads, OfContextVars, OfSlots, OfTasks, OfTenants, OfSharedTenants)

@@ -1,4 +1,4 @@
-"""The contract has teeth: each law's tests catch what breaks it, and nothing that is right."""
+"""The tests of each law catch the resolvers that break it, and no resolver that keeps the contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "contract-mutants.md"
 
 @pytest.fixture(autouse=True)
 def no_shrinking() -> Iterator[None]:
-    """A mutant's failing steps need not be made shorter."""
+    """Do not shrink the failing steps of a mutant: nobody reads them."""
     before = settings()
     settings.register_profile("mutants", before, phases=[Phase.generate], database=None)
     settings.load_profile("mutants")
@@ -30,7 +30,7 @@ def no_shrinking() -> Iterator[None]:
 
 def skip_where_it_cannot_be_broken(mutant: type[OfThreads]) -> None:
     if mutant.needs and not hasattr(sys.flags, mutant.needs):
-        pytest.skip(f"it takes -X {mutant.needs}, which this Python does not have, to show what is wrong with it")
+        pytest.skip(f"only -X {mutant.needs} shows what is wrong, and this Python does not have it")
     if mutant.needs and THREADS_INHERIT_CONTEXT:
         pytest.skip(f"this Python is free-threaded, where {mutant.needs} is the default: another law's tests catch it")
 

@@ -1,7 +1,7 @@
-"""Run the commands of a page's console blocks in the present folder: ``python tests/docs/run_console.py PAGE``.
+"""Run the commands of a page's console blocks in the current folder: ``python tests/docs/run_console.py PAGE``.
 
-A line that begins with ``$ `` is a command, those after it are what it prints; ``...`` stands for anything. It imports
-nothing of ours, so that it can be run where nothing else is installed.
+A line that begins with ``$ `` is a command. The lines after a command are the output that is expected, in which ``...``
+stands for any text. This program imports nothing of ctxpolicy, and can therefore run where nothing else is installed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def commands(page: str) -> list[tuple[str, str]]:
-    """Return the commands of a page, each with what it is to print."""
+    """Return the commands of a page, each with its expected output."""
     blocks = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return [
         (command, printed)
@@ -24,7 +24,7 @@ def commands(page: str) -> list[tuple[str, str]]:
 
 
 def run(command: str, printed: str) -> None:
-    """Run a command with this Python, and compare."""
+    """Run a command with this Python, and exit with a message if the output is not the expected one."""
     program, *arguments = shlex.split(command)
     assert program == "python", command
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300, check=False)

@@ -1,4 +1,4 @@
-"""Run the Python of one page of the docs, from its first line to its last: ``python -m tests.docs.run_page PAGE``."""
+"""Run all Python examples of one page of the docs, in order: ``python -m tests.docs.run_page PAGE``."""
 
 from __future__ import annotations
 

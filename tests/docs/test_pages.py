@@ -1,4 +1,4 @@
-"""Every example of the docs and the README runs, with warnings as errors."""
+"""Every example of the documentation and the README runs without a warning."""
 
 import subprocess
 import sys
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sybil", reason="the docs' examples are found by sybil")
+pytest.importorskip("sybil", reason="sybil, which finds the examples of the pages, is not installed")
 
 ROOT = Path(__file__).parents[2]
-# The pages of the static check show what not to write; its own tests read them.
+# The pages of the static check show what not to write. The tests of the static check read these pages.
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -28,7 +28,7 @@ def test_every_example_of_a_page_runs_from_the_first_to_the_last(page):
         check=False,
     )
     if run.returncode == 0 and "examples" not in run.stdout:
-        pytest.skip("the page says that a package which it needs is not there")
+        pytest.skip("a package that the page needs is not installed")
     assert (run.returncode, run.stderr) == (0, "")
 
 

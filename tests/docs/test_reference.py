@@ -1,4 +1,4 @@
-"""The reference names all that there is to know of."""
+"""The reference names every method of a resolver and of the policy."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Real software, unmodified, under every resolver; each test ends with no loop left open."""
+"""Real packages, unmodified, run under every resolver; no test may leave a loop open."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 @pytest.fixture(autouse=True)
 def no_loop_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves an event loop open, whoever made it, and close it."""
-    former = count_open_loops()
+    """Fail a test that leaves an event loop open, regardless of who made the loop, and close the loop."""
+    previous = count_open_loops()
     yield
-    request.node.funcargs.clear()  # else pytest keeps this test's resolver, and what is leased by it
-    for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
-        if count_open_loops() <= former:
+    request.node.funcargs.clear()  # otherwise pytest keeps this test's resolver alive, and so the resolver's leases
+    for _ in range(4):  # PyPy needs several rounds for a cycle with finalizers
+        if count_open_loops() <= previous:
             return
         gc.collect()
     left = open_loops()
@@ -36,7 +36,7 @@ def no_loop_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def installed(resolver: ContextResolver) -> Iterator[Installation]:
-    """Every built-in resolver in turn, installed; for those that go by the tenant there is one."""
+    """An installation of every built-in resolver in turn, with a tenant for the resolvers that are keyed by tenant."""
     token = tenant.set("acme")
     with ctxpolicy.install(resolver) as installation:
         yield installation
@@ -44,7 +44,7 @@ def installed(resolver: ContextResolver) -> Iterator[Installation]:
 
 
 def count_open_loops() -> int:
-    """Count the loops by their epoll descriptors where that can be seen: PyPy takes long to look at every object."""
+    """Count the open loops by their epoll descriptors if /proc shows them: PyPy takes long to look at every object."""
     if not DESCRIPTORS.exists():
         return len(open_loops())
     return sum(target == "anon_inode:[eventpoll]" for target in map(read_link, DESCRIPTORS.iterdir()))
@@ -53,7 +53,7 @@ def count_open_loops() -> int:
 def read_link(descriptor: Path) -> str:
     try:
         return os.readlink(descriptor)
-    except FileNotFoundError:  # the descriptor of the listing itself
+    except FileNotFoundError:  # the descriptor with which the folder was listed
         return ""
 
 

@@ -21,7 +21,7 @@ async def greet(request: web.Request) -> web.Response:
 
 
 async def measure(request: web.Request) -> web.Response:
-    """Hand the body to sync code in a worker thread."""
+    """Pass the body to sync code in a worker thread."""
     body = await request.read()
     return web.Response(text=str(await asyncio.to_thread(len, body)))
 
@@ -36,7 +36,7 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
 
 @asynccontextmanager
 async def server() -> AsyncIterator[str]:
-    """Serve on a free port, and yield the address."""
+    """Run a server on a free port, and yield its address."""
     app = web.Application()
     app.add_routes([web.get("/greet/{name}", greet), web.post("/measure", measure), web.get("/echo", echo)])
     runner = web.AppRunner(app)
@@ -50,7 +50,7 @@ async def server() -> AsyncIterator[str]:
 
 
 async def exchange() -> tuple[list[str], list[str], list[str]]:
-    """Be server and client, and return what the client got: from GETs at once, POSTs, and a WebSocket."""
+    """Run a server and a client; return the responses to concurrent GETs, to POSTs, and over a WebSocket."""
     async with server() as url, aiohttp.ClientSession(url) as session:
 
         async def get(name: str) -> str:

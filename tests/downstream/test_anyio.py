@@ -1,4 +1,4 @@
-"""anyio's runs, task groups, worker threads, portals and processes."""
+"""anyio: runs, task groups, worker threads, blocking portals and processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def double(number: int) -> int:
 
 
 async def double_all(numbers: range) -> list[int]:
-    """Double each number in a task of its own, which hands the result on by a stream."""
+    """Double each number in a task of its own, which sends the result over a stream."""
     send, receive = anyio.create_memory_object_stream[int]()
 
     async def one(number: int, sink: anyio.abc.ObjectSendStream[int]) -> None:

@@ -1,4 +1,4 @@
-"""Unmodified programs run by ``python -m ctxpolicy run``, as they run by ``python`` itself."""
+"""Unmodified programs behave under ``python -m ctxpolicy run`` as they do under ``python`` itself."""
 
 from __future__ import annotations
 
@@ -76,22 +76,22 @@ async def application(scope, receive, send):
 
 @pytest.fixture(params=RESOLVERS)
 def under(request: pytest.FixtureRequest) -> list[str]:
-    """The arguments that run the rest of a command line under each resolver in turn."""
+    """The first arguments of a command line that runs the rest of it, under each resolver in turn."""
     if request.param == "greenlet" and importlib.util.find_spec("greenlet") is None:
         pytest.skip("needs the package greenlet, which is not installed")
     return ["-m", "ctxpolicy", "run", "--resolver", request.param]
 
 
 def repl(*under: str) -> tuple[str, str, int]:
-    """Return what the asyncio REPL says, and its exit status."""
+    """Return the output of the asyncio REPL, and its exit status."""
     done = run_python(*under, "-m", "asyncio", stdin=SESSION)
-    # Line numbers of the standard library depend on whether a result was there before it was asked for.
+    # The line number in the standard library depends on whether a result is ready before the REPL waits for it.
     return done.stdout, re.sub(r", line \d+,", "", done.stderr), done.returncode
 
 
 @pytest.fixture(scope="module")
 def plain_repl() -> tuple[str, str, int]:
-    """What the asyncio REPL says without ctxpolicy."""
+    """The output of the asyncio REPL without ctxpolicy, and its exit status."""
     return repl()
 
 
@@ -151,6 +151,6 @@ def test_pytest_asyncio_runs_from_the_command_line(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
     )
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    # It asks for policies, also where there are none.
+    # pytest-asyncio needs policies, also on a Python without them.
     under = ["-m", "ctxpolicy", "run", "--resolver", "contextvar", "--loop", "selector", "--restore-policies"]
     assert "1 passed" in output_of(*under, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **alone)

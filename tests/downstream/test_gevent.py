@@ -1,4 +1,4 @@
-"""gevent, which makes greenlets of threads: what a context is then, and that loops run side by side in them."""
+"""gevent, which turns threads into greenlets: which contexts there are then, and that their loops run side by side."""
 
 from __future__ import annotations
 
@@ -67,6 +67,9 @@ with ctxpolicy.install(ctxpolicy.GreenletResolver(running=True)):
 """
 
 
-@pytest.mark.parametrize("patch", [FIRST, LATE], ids=["first", "late"])
+LATER = f"import asyncio; from ctxpolicy import GreenletResolver, isolate; {FIRST}"
+
+
+@pytest.mark.parametrize("patch", [FIRST, LATE, LATER], ids=["first", "late", "after isolate was imported"])
 def test_threads_that_are_greenlets_run_loops_with_the_marker_kept_per_greenlet(patch: str) -> None:
     assert run_program(patch + ISOLATED, flags=()) == "42 42"

@@ -1,4 +1,4 @@
-"""greenlets: each running a loop, and as the bridge by which sync code awaits (as SQLAlchemy's)."""
+"""greenlets that each run a loop, and a greenlet in which sync code awaits, as in SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ async def double(number: int) -> int:
 
 
 def sync_double(number: int) -> int:
-    """Call async code from sync code that is given no loop."""
+    """Call async code from sync code that has no loop argument."""
     return asyncio.get_event_loop().run_until_complete(double(number))
 
 
 def await_only(awaitable: Awaitable[Any]) -> Any:
-    """Await from sync code that :func:`spawn` runs."""
+    """Await ``awaitable`` from sync code that :func:`spawn` runs."""
     return greenlet.getcurrent().parent.switch(awaitable)
 
 
 async def spawn(function: Callable[..., Any], *args: Any) -> Any:
-    """Run sync code in a greenlet, and await for it what it asks for."""
+    """Run sync code in a greenlet, and await what :func:`await_only` passes on."""
     child = greenlet.greenlet(function)
     result = child.switch(*args)
     while not child.dead:
@@ -43,7 +43,7 @@ def test_greenlets_that_take_turns_have_each_a_loop_under_the_greenlet_resolver(
     def job(number: int) -> tuple[int, bool]:
         loop = asyncio.get_event_loop()
         doubled = sync_double(number)
-        main.switch()  # let the others have their turns, in the midst of this one's
+        main.switch()  # let the other greenlets run before this one ends
         return sync_double(doubled), asyncio.get_event_loop() is loop
 
     main = greenlet.getcurrent()
@@ -68,7 +68,7 @@ def test_what_one_greenlet_binds_shows_in_another_only_where_they_share_a_contex
         seen = installation.policy.resolver.get()
         child.switch()
         loop.close()
-    # A greenlet has a contextvars context of its own too.
+    # Every greenlet has a contextvars context of its own.
     own = resolver_case.name in ("greenlet", "contextvar", "contextvar-any-thread")
     assert seen is (None if own else loop)
 

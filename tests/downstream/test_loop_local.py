@@ -1,4 +1,4 @@
-"""LoopLocal under what really starts and ends loops: its resources are closed before their loops are."""
+"""LoopLocal closes a resource before its loop is closed, under every common way to start and end a loop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def open_session() -> aiohttp.ClientSession:
 
 
 class Closing:
-    """Closes sessions, and notes what it finds then."""
+    """Closes sessions, and logs the order of events."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -35,7 +35,7 @@ class Closing:
 
     async def close(self, session: aiohttp.ClientSession) -> None:
         loop = asyncio.get_running_loop()
-        assert session._loop is loop, "its own loop runs it"
+        assert session._loop is loop, "close() runs in the session's own loop"
         assert not session.closed
         await session.close()
         await asyncio.sleep(0)
@@ -45,7 +45,7 @@ class Closing:
         try:
             await asyncio.Event().wait()
         finally:
-            assert self.sessions.get_nowait() is self.seen[-1], "is there as long as tasks are"
+            assert self.sessions.get_nowait() is self.seen[-1], "the session is open as long as tasks run"
             self.log.append("task ended")
 
     async def use(self) -> asyncio.AbstractEventLoop:
@@ -162,12 +162,12 @@ def test_a_client_is_closed_with_uvicorns_server(kind: str) -> None:
         answers = [get(listening), get(listening)]
         server.should_exit = True
         thread.join()
-    assert answers == [b"1", b"1"], "one client for all requests"
+    assert answers == [b"1", b"1"], "all requests use one client"
     assert closing.log == ["task ended", "task ended", "closed"]
     assert closing.seen[0].closed
 
 
-# Serves until a signal comes, which it sends itself as soon as it can take requests; prints what becomes of the client.
+# A server that sends itself a signal as soon as it accepts requests, and prints when its client is closed.
 STOPPED_BY_A_SIGNAL = """
 import asyncio, os, signal, sys, uvicorn
 from ctxpolicy import LoopLocal
@@ -201,7 +201,7 @@ server.run()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("how", [["SIGTERM"], ["SIGTERM", "aclose"], ["SIGINT"], ["SIGINT", "aclose"]], ids=" ".join)
 def test_a_client_is_closed_by_hand_where_uvicorn_ends_the_process_by_a_signal(how: list[str], kind: str) -> None:
@@ -210,7 +210,7 @@ def test_a_client_is_closed_by_hand_where_uvicorn_ends_the_process_by_a_signal(h
         pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
     name, *by_hand = how
     done = run_python("-c", STOPPED_BY_A_SIGNAL, name, kind, *by_hand)
-    # SIGINT has a handler, which shuts the loop down; SIGTERM, which uvicorn raises again, has none.
+    # uvicorn raises the signal again. SIGINT has a handler, which shuts the loop down; SIGTERM has none.
     assert done.stdout.split() == (["closed"] if by_hand or name == "SIGINT" else []), done.stderr
     assert -done.returncode == getattr(signal, name)
 
@@ -255,7 +255,7 @@ def test_all_are_closed():
 def test_a_client_is_closed_with_the_loop_of_each_test_of_pytest_asyncio(tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
     (tmp_path / "pytest.ini").write_text(PYTEST_INI)
-    # pytest-asyncio asks for policies, also where there are none.
+    # pytest-asyncio needs policies, also on a Python without them.
     (tmp_path / "conftest.py").write_text("from ctxpolicy.compat import restore_policies\nrestore_policies()\n")
     (tmp_path / "test_it.py").write_text(PYTEST_TESTS)
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -270,10 +270,10 @@ def test_a_client_that_only_loses_its_loop_is_named_in_a_warning() -> None:
     def leave() -> None:
         loop = asyncio.new_event_loop()
         session = loop.run_until_complete(closing.sessions.get())
-        loop.run_until_complete(session.close())  # or aiohttp would complain as well
+        loop.run_until_complete(session.close())  # otherwise aiohttp warns too
         loop.close()
 
     with pytest.warns(ResourceWarning, match=r"never closed: <aiohttp.client.ClientSession"):
         leave()
-        for _ in range(4):  # a chain of finalizers takes PyPy a round for each
+        for _ in range(4):  # PyPy needs one round for each finalizer of a chain
             collect_garbage()

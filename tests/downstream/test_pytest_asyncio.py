@@ -28,7 +28,7 @@ from ctxpolicy.compat import restore_policies
 from tests.support.resolver_cases import CASES, tenant
 
 def pytest_configure(config):
-    config.restoration = restore_policies()  # pytest-asyncio asks for policies, also where there are none
+    config.restoration = restore_policies()  # pytest-asyncio needs policies, also on a Python without them
     tenant.set("acme")
     config.installation = ctxpolicy.install(CASES[{name!r}].make(), missing="error")
 
@@ -133,14 +133,14 @@ def pytest_asyncio_loop_factories(config, item):
     ("conftest", "outcome"),
     [
         ("from ctxpolicy.compat import restore_policies\nrestore_policies()\n", "3 passed"),
-        ("", "3 errors"),  # it asks for policies where sync tests are set up as well
+        ("", "3 errors"),  # pytest-asyncio uses policies in the setup of sync tests too
     ],
     ids=["restored", "gone"],
 )
 def test_without_policies_its_tests_run_where_compat_puts_them_back(
     tmp_path: Path, conftest: str, outcome: str
 ) -> None:
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # else one further up counts, where this is in a checkout
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest reads the one of a folder further up
     (tmp_path / "conftest.py").write_text(conftest + FACTORIES)
     (tmp_path / "test_it.py").write_text(ASYNC_TESTS)
     options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-W", "error"]

@@ -1,4 +1,4 @@
-"""A tornado server and its client exchange requests, and tornado's own ways to a loop."""
+"""A tornado server and its client exchange requests, and tornado's IOLoop finds and makes asyncio's loops."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Measure(web.RequestHandler):
 
 
 async def exchange() -> list[bytes]:
-    """Be server and client, and return what the client got."""
+    """Run a server and a client, and return what the client received."""
     (listening,) = netutil.bind_sockets(0, "127.0.0.1")
     server = httpserver.HTTPServer(web.Application([("/greet/(.*)", Greet), ("/measure", Measure)]))
     server.add_sockets([listening])

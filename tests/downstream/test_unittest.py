@@ -22,7 +22,7 @@ def run(case: type[unittest.TestCase]) -> unittest.TestResult:
 
 
 def make_case() -> type[unittest.TestCase]:
-    """Return a test case that uses all that there is; made here, so that pytest does not find it."""
+    """Return a test case that uses all features; pytest does not collect a class that a function makes."""
 
     class Case(unittest.IsolatedAsyncioTestCase):
         async def asyncSetUp(self) -> None:

@@ -26,12 +26,12 @@ async def double(number: int) -> int:
     return 2 * number
 
 
-# The loops that sync views got, in order.
+# The loops that asyncio.get_event_loop() returned in sync views, in order.
 given: list[asyncio.AbstractEventLoop] = []
 
 
 def sync_view(number: int) -> int:
-    """Call async code from sync code that is given no loop."""
+    """Call async code from sync code that has no loop argument."""
     loop = asyncio.get_event_loop()
     given.append(loop)
     return loop.run_until_complete(double(number))
@@ -52,13 +52,13 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    """A socket that takes connections before anybody serves them, on a free port."""
+    """A listening socket on a free port; clients can connect before the server runs."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 
 
 def get(listening: socket.socket, path: str) -> Any:
-    """Make one request, with a client that knows nothing of asyncio."""
+    """Make one request, with a client that does not use asyncio."""
     connection = http.client.HTTPConnection(*listening.getsockname())
     try:
         connection.request("GET", path)
@@ -68,12 +68,12 @@ def get(listening: socket.socket, path: str) -> Any:
 
 
 def make_server(loop: str = "none") -> uvicorn.Server:
-    """Return a server that leaves the choice of its loop to the policy, or makes one of the kind ``loop``."""
+    """Return a server that runs in a loop of the policy, or in one of the kind ``loop``."""
     return uvicorn.Server(uvicorn.Config(application, loop=loop, lifespan="on", log_config=None))
 
 
 async def serve_and_ask(listening: socket.socket, *paths: str) -> list[Any]:
-    """Serve, and ask for the paths one after the other, all sync work being done by one worker thread."""
+    """Serve, and request the paths one after the other; one worker thread does all sync work."""
     server = make_server()
     with ThreadPoolExecutor(1) as clients:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
@@ -114,7 +114,7 @@ def test_each_request_is_isolated_by_its_contextvars_context(listening: socket.s
     with ctxpolicy.install("contextvar", missing="create"):
         assert asyncio.run(serve_and_ask(listening, *(f"/sync/{n}" for n in range(4)))) == [0, 2, 4, 6]
     assert len(set(given)) == 4
-    for _ in range(4):  # a cycle with finalizers takes PyPy several rounds
+    for _ in range(4):  # PyPy needs several rounds for a cycle with finalizers
         gc.collect()
     assert all(loop.is_closed() for loop in given)
 
@@ -129,7 +129,7 @@ def test_each_tenant_keeps_a_loop_until_it_is_released(listening: socket.socket)
         acme, globex, again = given
         assert acme is again is not globex
         resolver.release("acme")
-        for _ in range(4):  # PyPy closes what is released at its next collection
+        for _ in range(4):  # PyPy closes a released loop at its next collection
             gc.collect()
         assert (acme.is_closed(), globex.is_closed()) == (True, False)
 

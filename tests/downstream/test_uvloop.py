@@ -10,7 +10,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ContextResolver, Installation
 from ctxpolicy._asyncio.host import host
-from tests.support.policies import in_force, in_thread, uvloops_own
+from tests.support.policies import in_force, in_thread, uvloop_policy
 
 uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
 
@@ -23,7 +23,7 @@ async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def exchange() -> tuple[type, bytes]:
-    """Be server and client over a socket, and return the loop's kind and what the client got."""
+    """Run a server and a client over a socket; return the class of the loop and what the client received."""
     server = await asyncio.start_server(shout, "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -62,7 +62,7 @@ def test_run_scopes_uvloop_to_one_call(installed: Installation) -> None:
 
 
 def test_over_uvloops_own_policy_new_loops_stay_uvloops(resolver: ContextResolver) -> None:
-    with in_force(uvloops_own()) as policy:
+    with in_force(uvloop_policy()) as policy:
         with ctxpolicy.install(resolver):
             assert asyncio.run(exchange()) == EXPECTED
         assert host.in_force() is policy

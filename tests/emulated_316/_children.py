@@ -1,4 +1,4 @@
-"""Carry the emulation over to the Pythons that a reshaped process starts."""
+"""Carries the emulation over to the Python processes that a reshaped process starts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SITE: Final = str(Path(__file__).resolve().parent / "site")
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return environment variables under which a Python reshapes its asyncio as it starts.
+    """Return environment variables with which a Python reshapes its asyncio when it starts.
 
     A Python that ignores them (``-I``, ``-E``) or its site module (``-S``) keeps its own asyncio.
 
     Args:
-        base: what to add to; the environment of this process where it is left out.
+        base: the environment to extend; ``None``: the environment of this process.
     """
     result = dict(os.environ if base is None else base)
     others = [entry for entry in result.get("PYTHONPATH", "").split(os.pathsep) if entry not in ("", _SITE)]
@@ -29,10 +29,10 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def activate_if_asked(environ: Mapping[str, str] | None = None) -> bool:
-    """Reshape asyncio where ``CTXPOLICY_EMULATE_316`` is 1, and tell whether it was.
+    """Reshape asyncio if ``CTXPOLICY_EMULATE_316`` is 1; return whether it is.
 
     Raises:
-        EmulationError: it is asked for and cannot be done, or the variable is neither empty, 0 nor 1.
+        EmulationError: asyncio cannot be reshaped, or the variable is neither empty, 0 nor 1.
     """
     asked = (os.environ if environ is None else environ).get(ASKED, "")
     if asked not in ("", "0", "1"):

@@ -1,8 +1,8 @@
-"""What is true of asyncio on Python 3.16: one function a fact, which fails where it is not.
+"""Facts about asyncio on Python 3.16: one function per fact, which fails if the fact is not true.
 
 The facts were read in CPython's main branch after the policy system was removed (gh-127949): ``events.py``,
 ``unix_events.py`` and ``runners.py`` of ``Lib/asyncio``, and ``Modules/_asynciomodule.c``. ``test_emulator`` runs each
-in a process of its own, on the emulator and, from 3.16 on, on Python itself; what a fact sets it need not put back.
+in a process of its own, on the emulator and, from 3.16 on, on Python itself; a fact need not restore what it sets.
 Those that are marked as older hold on 3.14 and 3.15 as they are, and must go on to hold when these are reshaped.
 """
 
@@ -20,7 +20,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ._telling import (
+from ._fact_helpers import (
     FACTS,
     OLDER,
     Elsewhere,
@@ -140,7 +140,7 @@ def a_loop_that_was_set_is_unseen_in_other_threads() -> None:
 
 
 @older
-def what_is_no_loop_is_refused_and_the_former_one_stays() -> None:
+def what_is_no_loop_is_refused_and_the_previous_one_stays() -> None:
     with new_loop() as loop:
         asyncio.set_event_loop(loop)
         error = error_of(asyncio.set_event_loop, "loop")
@@ -307,7 +307,7 @@ def a_forked_child_is_told_that_no_loop_runs() -> None:
     def child() -> None:
         assert told == [None]
 
-    # The C accelerator of today forgets the running loop by itself, so the outcome alone would not show the call.
+    # The present C accelerator forgets the running loop by itself. Therefore the outcome alone would not show the call.
     told: list[asyncio.AbstractEventLoop | None] = []
     events._set_running_loop = told.append
     assert in_fork(child) == 0

@@ -1,4 +1,4 @@
-"""Leave out a part of the 3.16 host for a test run, to see that it is missed.
+"""Leaves out a part of the 3.16 host for a test run, to check that tests fail without it.
 
 CTXPOLICY_LEAVE_OUT="new loops" python -m pytest -p tests.emulated_316.plugin -p tests.emulated_316.leaving_out
 """
@@ -12,7 +12,7 @@ ASKED: Final = "CTXPOLICY_LEAVE_OUT"
 
 
 def pytest_configure() -> None:
-    """Do it before the first test module is imported, and after the plugins that must find asyncio as it is."""
+    """Leave the part out: before the first test module is imported, and after plugins that need asyncio unchanged."""
     leave_out(os.environ[ASKED])
 
 
@@ -24,34 +24,38 @@ def leave_out(part: str) -> None:
 def _all_of_it() -> None:
     from ctxpolicy._asyncio import host_316
 
-    host_316._put = lambda parts: None
+    host_316._assign = lambda attributes: None
 
 
 def _the_current_loop() -> None:
     from ctxpolicy._asyncio import host_316
 
-    put = host_316._put
-    host_316._put = lambda parts: put(parts._replace(local=host_316._parts().local))
+    assign = host_316._assign
+    host_316._assign = lambda attributes: assign(attributes._replace(local=host_316._present_attributes().local))
 
 
 def _new_loops() -> None:
     from ctxpolicy._asyncio import host_316
 
-    put = host_316._put
-    host_316._put = lambda parts: put(parts._replace(new_event_loop=host_316._parts().new_event_loop))
+    assign = host_316._assign
+    host_316._assign = lambda attributes: assign(
+        attributes._replace(new_event_loop=host_316._present_attributes().new_event_loop)
+    )
 
 
 def _the_undoing() -> None:
     from ctxpolicy._asyncio import host_316
 
-    put: Any = host_316._put
-    host_316._put = lambda parts: put(parts) if isinstance(parts.local, host_316.CurrentLoop) else None
+    assign: Any = host_316._assign
+    host_316._assign = lambda attributes: (
+        assign(attributes) if isinstance(attributes.local, host_316.CurrentLoop) else None
+    )
 
 
 def _the_forked_child() -> None:
     from ctxpolicy._asyncio import host_316
 
-    host_316.SeamHost.after_fork = lambda host: None  # type: ignore[method-assign]
+    host_316.Host316.after_fork = lambda host: None  # type: ignore[method-assign]
 
 
 PARTS: Final = {

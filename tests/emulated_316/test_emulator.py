@@ -1,4 +1,4 @@
-"""The emulator is right where a reshaped asyncio is what Python 3.16 makes of it; each check is its own process."""
+"""A reshaped asyncio is like that of Python 3.16. Each check runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TELL = "import tests.emulated_316 as e; print(e.is_active())"
 
 
 def plain() -> dict[str, str]:
-    """Return an environment without the emulation and the settings of this run, should it be emulated or measured."""
+    """Return an environment without the settings of this run for the emulation and for coverage."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
     return {**env, "PYTHONPATH": str(ROOT), ASKED: "0"}
 
@@ -41,7 +41,7 @@ def python(*args: str, env: dict[str, str], cwd: Path = ROOT) -> subprocess.Comp
 
 
 def output(*code: str, env: dict[str, str]) -> str:
-    """Run the code in a new Python, where all warnings are errors, and return what it printed.
+    """Run the code in a new Python, with warnings as errors, and return its output.
 
     Nothing may come out on stderr: an error in a fork handler or a finalizer shows only there.
     """
@@ -51,7 +51,7 @@ def output(*code: str, env: dict[str, str]) -> str:
 
 
 def refusal(*code: str, early: Path) -> str:
-    """Return why the emulation is refused after the code, having seen that asyncio was left as it was."""
+    """Return why the emulation is refused after the code has run, and check that asyncio is unchanged."""
     return output(
         "import asyncio.events, sys",
         f"sys.path.insert(0, {str(early)!r})",
@@ -83,7 +83,7 @@ def test_what_is_true_of_asyncio_on_316_is_true(name: str, accelerator: str) -> 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 def test_what_is_new_in_316_is_not_true_without_the_emulation_and_the_rest_is() -> None:
     code = """
-    from tests.emulated_316._telling import FACTS, in_fork
+    from tests.emulated_316._fact_helpers import FACTS, in_fork
     import tests.emulated_316.facts
     print(*[name for name, fact in FACTS.items() if in_fork(fact) == 0])
     """
@@ -139,7 +139,7 @@ def test_a_module_that_holds_what_goes_is_named_and_one_that_asks_asyncio_is_not
     (tmp_path / "early.py").write_text(line)
     if "policy" in line:
         message = refusal("import early", early=tmp_path)
-        assert "already in use" in message
+        assert "in use already" in message
         assert "early.get_event_loop_policy was imported" in message
         assert "-p tests.emulated_316.plugin" in message
     else:

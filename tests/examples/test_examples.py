@@ -1,4 +1,4 @@
-"""Every example program runs as its text says, and prints what the docs show."""
+"""Every example program runs as its docstring says, and prints what the documentation shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def output(name: str, *options: str) -> str:
 
 
 def table(text: str) -> list[list[str]]:
-    """Return the rows of the tables in ``text``, cells being two spaces or more apart."""
+    """Return the rows of the tables in ``text``, in which two or more spaces separate the cells."""
     rows = [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
     return [row for row in rows if len(row) > 1]
 
@@ -33,7 +33,7 @@ def test_every_example_is_tested_here() -> None:
 
 class TestTenants:
     def run(self, *options: str) -> tuple[dict[str, list[str]], list[list[str]], str]:
-        """Return the jobs' rows by tenant, the rows of the ways to send jobs, and the line of open loops."""
+        """Return the rows of the jobs by tenant, the rows of the ways to send jobs, and the count of open loops."""
         printed = output("tenants", *options)
         head, *rows = table(printed)
         assert head == ["job tenant", "its code", "get_event_loop() gave", "whose loop", "isolated?"]
@@ -46,7 +46,7 @@ class TestTenants:
         assert jobs["acme"] == jobs["globex"] == no_loop
         assert jobs["hooli"] == ["asks_or_makes", "RuntimeError", "hooli", "yes"]
         assert jobs["initech"] == ["brings_its_own", "(not asked)", "initech", "yes"]
-        # Which worker is free first, and so whose loop is whose, may differ from run to run.
+        # Which worker is free first differs from run to run, and with it the job that gets each loop.
         assert sorted([jobs["stark"], jobs["wayne"]]) == [
             ["asks", "an earlier job's loop", "hooli", "NO: hooli's invoices"],
             ["asks", "an earlier job's loop", "initech", "NO: RuntimeError: Event loop is closed"],

@@ -1,6 +1,6 @@
-"""The tutorial's package: its page shows every file of it, and its commands print what the page says.
+"""The package of the tutorial: the page shows every file of the package, and the commands print what the page says.
 
-The session `resolver_package` of noxfile.py runs these commands on the built wheels, where nothing else is installed.
+The session `resolver_package` of noxfile.py runs the same commands on the built wheels, in an empty environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """Return a folder to import the package from, with what an installation would know of it."""
+    """Return a folder to import the package from, with the metadata that an installation would have."""
     project = (PACKAGE / "pyproject.toml").read_text(encoding="utf-8")
     (name,) = re.findall(r'^name = "(.*)"$', project, re.MULTILINE)
     (version,) = re.findall(r'^version = "(.*)"$', project, re.MULTILINE)

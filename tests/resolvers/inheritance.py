@@ -1,4 +1,4 @@
-"""What a child of a context starts with: for every way of making one, and for every built-in resolver.
+"""What a child of a context starts with, for each way to make a child and each built-in resolver.
 
 ``python -m tests.resolvers.inheritance`` prints the table (docs/reference/inheritance.md).
 """
@@ -19,7 +19,7 @@ from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.resolvers import processes
 from tests.support.resolver_cases import CASES, ResolverCase, tenant
 
-# What a child starts with; with SAME, what it sets shows in its parent too.
+# What a child starts with. SAME: what the child sets is bound in its parent too.
 SAME, INHERITS, EMPTY = "the same context", "inherits", "empty"
 
 Look = Callable[[], bool]
@@ -29,10 +29,10 @@ class Way(NamedTuple):
     """A way of making a child.
 
     Attributes:
-        make: has ``look`` called in the child, and returns what it returns.
-        since: the first Python that has it.
-        needs: the package that it needs.
-        elsewhere: it is tried in a process of its own, which is given these interpreter options.
+        make: calls ``look`` in the child, and returns its result.
+        since: the first Python that has this way.
+        needs: the package that this way needs.
+        elsewhere: command-line options for the interpreter; this way is then tried in a new process.
     """
 
     make: Callable[[Look, ResolverCase], Awaitable[bool]]
@@ -42,7 +42,7 @@ class Way(NamedTuple):
 
     @property
     def missing(self) -> str | None:
-        """Why it cannot be tried here, ``None`` where it can."""
+        """Why this way cannot be tried here, ``None`` where it can."""
         if sys.version_info < self.since:
             return "needs Python {}.{}".format(*self.since)
         if self.needs is not None and importlib.util.find_spec(self.needs) is None:
@@ -182,7 +182,7 @@ def expected(case: str, way: str) -> str:
 
 
 def found(case: ResolverCase, way: str) -> str:
-    """Return what is so: in a task that has bound a loop, make a child, and look what it has, and what it changes."""
+    """Make a child in a task that has bound a loop; return what the child starts with."""
     resolver, loop, other = case.make(), StandInLoop("the parent's"), StandInLoop("the child's")
 
     def look() -> bool:
@@ -202,7 +202,7 @@ def found(case: ResolverCase, way: str) -> str:
 
 
 def main(ways: list[str]) -> None:
-    """Print what is found for ``ways``, as JSON; without any, the page of the docs."""
+    """Print what is found for ``ways``, as JSON; print the page of the docs if there are none."""
     if not ways:
         sys.stdout.write(page())
         return
@@ -229,11 +229,12 @@ _NAMES_OF_CASES = {
 _PAGE = """\
 # What a child of a context starts with
 
-<!-- Made by `python -m tests.resolvers.inheritance`; the tests compare it with what is so. -->
+<!-- Made by `python -m tests.resolvers.inheritance`; the tests compare it with what is found. -->
 
-Each row makes a child in a task that has bound a loop by the resolver of the column. *The same context*: the child has
-that loop, and what it sets shows in its parent. *Inherits*: it has that loop, and what it sets is its own. *Empty*: it
-has no loop. The key of the `keyed` columns is read from a context variable, so it goes where that goes.
+In each row, a task that has bound a loop by the resolver of the column makes a child. *The same context*: the child
+has that loop, and a loop that the child sets is bound in its parent too. *Inherits*: the child has that loop, and a
+loop that it sets is bound in the child only. *Empty*: the child has no loop. The key of the `keyed` columns is the
+value of a context variable, and is inherited as context variables are.
 
 """
 

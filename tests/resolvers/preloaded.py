@@ -1,4 +1,4 @@
-"""What a fork server imports before it forks: every resolver with a loop bound, which no child of it may be handed."""
+"""Imported by a fork server before it forks: every resolver, with a loop that no child may be handed."""
 
 from __future__ import annotations
 

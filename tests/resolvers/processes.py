@@ -1,4 +1,4 @@
-"""Child processes that tell whether a resolver hands out a loop there."""
+"""Child processes that report whether a resolver hands out a loop there."""
 
 from __future__ import annotations
 

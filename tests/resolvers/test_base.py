@@ -1,4 +1,4 @@
-"""What a resolver has when its author wrote get and set only."""
+"""What a resolver does when its author wrote only get() and set()."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from asyncio import AbstractEventLoop
 import pytest
 
 from ctxpolicy import ContextPolicy, ContextResolver, Lease, ResolverError
+from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import StandInLoop, in_new_thread
 
 
 class Plain(ContextResolver):
-    """One loop a thread, and nothing more than must be."""
+    """One loop per thread, and only the required methods."""
 
     def __init__(self):
         self.local = threading.local()
@@ -44,15 +45,15 @@ def test_what_a_class_without_init_is_given_is_refused():
 
 
 def test_init_of_the_base_class_need_not_be_called(plain):
-    assert plain.marked() is False
-    plain.mark()
-    assert plain.marked() is True
-    assert in_new_thread(plain.marked) is False
+    assert plain.bindings.was_set() is False
+    plain.bindings.note_set()
+    assert plain.bindings.was_set() is True
+    assert in_new_thread(plain.bindings.was_set) is False
 
 
 def test_it_says_of_itself_what_every_resolver_says(plain):
     assert plain.applies() is True
-    assert plain.private() is True
+    assert plain.bindings.is_thread_exclusive() is True
     assert plain.binding() is None
     assert plain.describe() == f"the context that Plain finds in thread {threading.current_thread().name!r}"
     plain.after_fork()
@@ -61,7 +62,7 @@ def test_it_says_of_itself_what_every_resolver_says(plain):
 
 
 def test_new_loops_are_asyncios_where_nothing_else_is_said(plain):
-    assert plain.factory() is None
+    assert factory_of(plain) is None
     loop = plain.new()
     assert isinstance(loop, asyncio.AbstractEventLoop)
     loop.close()
@@ -75,7 +76,7 @@ def test_new_loops_are_made_by_its_loop_factory(where):
     resolver = type("Own", (Plain,), {"loop_factory": staticmethod(factory)} if where == "class" else {})()
     if where == "object":
         resolver.loop_factory = factory
-    assert resolver.factory() is factory
+    assert factory_of(resolver) is factory
     assert repr(resolver.new()) == "the factory's"
 
 
@@ -86,7 +87,7 @@ def test_a_plain_function_as_loop_factory_of_the_class_gets_no_argument():
 
 def test_a_new_of_its_own_is_what_a_policy_calls():
     resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")})()
-    assert resolver.factory() == resolver.new
+    assert factory_of(resolver) == resolver.new
     assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
 
 
@@ -147,27 +148,27 @@ def test_setter_binds_loops_and_passes_on_all_else(plain):
 
 
 def test_a_lease_is_bound_and_ends_at_the_next_set(plain):
-    loop = plain.lease(asyncio.SelectorEventLoop)
+    loop = plain.bindings.lease(asyncio.SelectorEventLoop)
     assert plain.get() is loop
     other = StandInLoop()
-    plain.bind(other)
+    plain.bindings.bind(other)
     assert loop.is_closed()
     assert plain.get() is other
 
 
 def test_a_lease_ends_where_its_context_is_cleared(plain):
-    loop = plain.lease(asyncio.SelectorEventLoop)
-    plain.clear()
+    loop = plain.bindings.lease(asyncio.SelectorEventLoop)
+    plain.bindings.clear()
     assert loop.is_closed()
     assert plain.get() is None
 
 
 def test_a_lease_that_ends_by_a_set_while_its_loop_runs_says_so(plain):
-    loop = plain.lease(asyncio.SelectorEventLoop)
+    loop = plain.bindings.lease(asyncio.SelectorEventLoop)
 
     async def main():
         with pytest.warns(ResourceWarning, match="still running at the end of its lease"):
-            plain.bind(None)
+            plain.bindings.bind(None)
             gc.collect()
 
     loop.run_until_complete(main())
@@ -176,16 +177,16 @@ def test_a_lease_that_ends_by_a_set_while_its_loop_runs_says_so(plain):
 
 
 def test_a_lease_ends_with_its_thread(plain):
-    loop = in_new_thread(lambda: plain.lease(asyncio.SelectorEventLoop))
+    loop = in_new_thread(lambda: plain.bindings.lease(asyncio.SelectorEventLoop))
     for _ in range(4):  # PyPy
         gc.collect()
     assert loop.is_closed()
 
 
 def test_binding_what_is_no_lease_ends_no_other_one(plain):
-    loop = plain.lease(asyncio.SelectorEventLoop)
+    loop = plain.bindings.lease(asyncio.SelectorEventLoop)
     plain.set(StandInLoop())
-    plain.bind(None)
+    plain.bindings.bind(None)
     assert not loop.is_closed()
     loop.close()
 
@@ -194,14 +195,14 @@ def test_a_scope_is_entered_and_left(plain):
     before, lease = StandInLoop("before"), Lease("a scope")
     plain.set(before)
     loop = lease.open(StandInLoop)
-    former = plain.enter(lease)
+    former = plain.bindings.enter_scope(lease)
     assert plain.get() is loop
-    assert plain.holds(lease, former)
+    assert plain.bindings.is_innermost_scope(lease, former)
     plain.set(None)  # as asyncio.run() ends
-    assert plain.holds(lease, former)
+    assert plain.bindings.is_innermost_scope(lease, former)
     plain.set(StandInLoop("another"))
-    assert not plain.holds(lease, former)
-    assert in_new_thread(lambda: plain.holds(lease, former)) is False
-    plain.leave(former)
+    assert not plain.bindings.is_innermost_scope(lease, former)
+    assert in_new_thread(lambda: plain.bindings.is_innermost_scope(lease, former)) is False
+    plain.bindings.leave_scope(former)
     assert plain.get() is before
     loop.close()

@@ -1,4 +1,4 @@
-"""A context is that of the first resolver whose kind of context is present."""
+"""The context is the context of the first resolver that applies here."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_the_first_that_applies_is_asked():
 def test_whether_a_context_is_one_threads_alone_the_present_resolver_says():
     key = ["a tenant"]
     chain = ChainResolver(KeyedResolver(lambda: key[0]), ProcessResolver())
-    assert chain.private() is True
+    assert chain.bindings.is_thread_exclusive() is True
     key[0] = None
-    assert chain.private() is False
+    assert chain.bindings.is_thread_exclusive() is False
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def nowhere():
 def test_where_none_applies_nothing_is_bound_and_nothing_can_be(nowhere):
     assert nowhere.applies() is False
     assert nowhere.get() is nowhere.binding() is None
-    assert nowhere.private() is False
-    assert nowhere.marked() is True
+    assert nowhere.bindings.is_thread_exclusive() is False
+    assert nowhere.bindings.was_set() is True
     nowhere.set(None)
     with pytest.raises(
         ResolverError, match="no loop can be bound in thread .*, where no resolver of the chain applies"

@@ -1,4 +1,4 @@
-"""What the contextvar resolver keeps in a contextvars context, and that it keeps no more there."""
+"""The variables that the contextvar resolver sets in a contextvars context, and that there are no more."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_a_context_that_was_unbound_by_hand_is_told_from_one_that_never_had_a_lo
     policy = ContextPolicy(resolver)
 
     def unbind():
-        before = resolver.marked()
+        before = resolver.bindings.was_set()
         policy.set_event_loop(None)
-        return before, resolver.marked(), resolver.get(), resolver.binding()
+        return before, resolver.bindings.was_set(), resolver.get(), resolver.binding()
 
     assert contextvars.Context().run(unbind) == (False, True, None, None)

@@ -6,8 +6,18 @@ import asyncio
 
 import pytest
 
-from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, ThreadResolver
+from ctxpolicy import (
+    ChainResolver,
+    ContextPolicy,
+    ContextResolver,
+    DelegatingResolver,
+    Lease,
+    ResolverError,
+    ThreadResolver,
+)
+from ctxpolicy.resolvers._bindings import WrappedBindings
 from ctxpolicy.resolvers.base import ContextResolver as Base
+from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import ResolverContract, StandInLoop, thread_context
 from tests.support.policies import collect_garbage
 
@@ -35,36 +45,37 @@ def around():
 
 def test_every_method_of_the_contract_is_passed_on():
     passed_on = vars(DelegatingResolver)
-    own = {"installed", "uninstalled", "after_fork", "getter", "setter"}  # each of its own, or built on the others
+    # What each resolver has of its own, or what is built on the other methods.
+    own = {"installed", "uninstalled", "after_fork", "getter", "binding_changed"}
     methods = {name for name, value in vars(Base).items() if callable(value) and not name.startswith("_")}
     assert methods - own <= passed_on.keys()
 
 
 def test_bound_marked_and_leased_loops_are_the_other_ones(around):
     inner, loop = around.resolver, StandInLoop()
-    assert not around.marked()
-    around.mark()
-    assert inner.marked()
-    assert around.marked()
+    assert not around.bindings.was_set()
+    around.bindings.note_set()
+    assert inner.bindings.was_set()
+    assert around.bindings.was_set()
     around.set(loop)
     assert inner.get() is around.get() is loop
     assert around.binding() == inner.binding()
-    around.bind(None)
-    leased = around.lease(asyncio.SelectorEventLoop)
+    around.bindings.bind(None)
+    leased = around.bindings.lease(asyncio.SelectorEventLoop)
     assert inner.binding().lease.loop is leased
-    around.clear()
+    around.bindings.clear()
     collect_garbage()
     assert leased.is_closed()
     assert around.describe() == inner.describe()
     assert around.applies() is True
-    assert around.private() is True
+    assert around.bindings.is_thread_exclusive() is True
 
 
 def test_new_loops_are_of_the_other_ones_kind():
     inner = type("Own", (ThreadResolver,), {"loop_factory": lambda: StandInLoop("its kind")})()
     assert repr(Around(inner).new()) == "its kind"
     assert repr(ContextPolicy(Around(inner)).new_event_loop()) == "its kind"
-    assert Around().factory() is None
+    assert factory_of(Around()) is None
 
 
 def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
@@ -72,12 +83,13 @@ def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
     before = StandInLoop("before")
     first.set(before)
     loop = lease.open(StandInLoop)
-    former = around.enter(lease)
+    bindings = around.bindings
+    former = bindings.enter_scope(lease)
     assert first.get() is loop
-    assert around.holds(lease, former)
+    assert around.bindings.is_innermost_scope(lease, former)
     around.resolver = ThreadResolver()
-    assert not around.holds(lease, former)
-    around.leave(former)
+    assert not around.bindings.is_innermost_scope(lease, former)
+    bindings.leave_scope(former)
     assert first.get() is before
     loop.close()
 
@@ -111,3 +123,45 @@ def test_what_breaks_the_contract_is_told_of_the_resolver_that_broke_it():
 
     with pytest.raises(ResolverError, match=r"resolver Lost: get\(\) raised LookupError\('nowhere'\)"):
         ContextPolicy(Lost(), missing="error").get_event_loop()
+
+
+class Own(DelegatingResolver):
+    def present(self):
+        return ThreadResolver()
+
+
+class OwnChain(ChainResolver):
+    def __init__(self):
+        super().__init__(ThreadResolver())
+
+
+@pytest.mark.parametrize("base", [Own, OwnChain])
+@pytest.mark.parametrize("own", ["new", "loop_factory"])
+def test_a_new_or_a_loop_factory_of_its_own_makes_the_loops(base, own):
+    attribute = (lambda self: StandInLoop("its own")) if own == "new" else (lambda: StandInLoop("its own"))
+    resolver = type("Mine", (base,), {own: attribute})()
+    assert repr(resolver.new()) == "its own"
+    assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
+    assert repr(factory_of(resolver)()) == "its own"
+
+
+def test_bindings_around_others_pass_everything_on():
+    inner, loop = ThreadResolver(), StandInLoop()
+    bindings = WrappedBindings(inner.bindings)
+    assert bindings.keeps_leases
+    assert bindings.is_thread_exclusive() is True
+    assert bindings.was_set() is False
+    bindings.note_set()
+    assert inner.bindings.was_set() is bindings.was_set() is True
+    bindings.bind(loop)
+    assert inner.get() is loop
+    lease = Lease("a scope")
+    lease.open(StandInLoop)
+    token = bindings.enter_scope(lease)
+    assert inner.get() is lease.loop
+    assert bindings.is_innermost_scope(lease, token)
+    bindings.leave_scope(token)
+    assert bindings.lease(StandInLoop) is loop
+    bindings.clear()
+    assert inner.get() is None
+    lease.loop.close()

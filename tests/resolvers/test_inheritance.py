@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def found_elsewhere() -> dict[str, dict[str, str]]:
-    """What is found in processes of their own: forked in one with threads, a child could hang."""
+    """Results of new processes: a child that is forked in a process with threads could hang."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for name, way in WAYS.items():
         if way.elsewhere is not None and not way.missing:

@@ -1,4 +1,4 @@
-"""A context is what a function returns."""
+"""A context is a key that a function returns."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ def test_where_there_is_no_key_the_thread_is_the_context_of_a_shared_one_too(key
 
 
 def test_a_shared_keys_context_is_not_one_threads_alone(key):
-    assert KeyedResolver(key).private() is True
+    assert KeyedResolver(key).bindings.is_thread_exclusive() is True
     shared = KeyedResolver(key, shared=True)
-    assert shared.private() is False
+    assert shared.bindings.is_thread_exclusive() is False
     key.value = None
-    assert shared.private() is True
+    assert shared.bindings.is_thread_exclusive() is True
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -130,7 +130,7 @@ def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
     with thread_context() as run:
         mine, hers = policy.get_event_loop(), run(policy.get_event_loop)
         assert (mine is hers) is shared
-        kept = resolver.binding()  # what others still refer to, or PyPy has not reclaimed, ends too
+        kept = resolver.binding()  # a lease that is still referred to, or that PyPy has not freed, ends too
         in_new_thread(lambda: resolver.release("a"))
         assert kept.loop is mine
         assert mine.is_closed()
@@ -140,7 +140,7 @@ def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
 
 def test_release_in_the_thread_that_leased_the_loop_shuts_it_down(key):
     resolver = KeyedResolver(key)
-    loop = resolver.lease(asyncio.new_event_loop)
+    loop = resolver.bindings.lease(asyncio.new_event_loop)
     task = loop.create_task(asyncio.sleep(3600))
     resolver.release("a")
     assert task.cancelled()
@@ -153,7 +153,7 @@ def test_release_of_a_key_whose_loop_is_running_leaves_the_loop_to_its_runner(ke
         return resolver.get()
 
     resolver = KeyedResolver(key)
-    loop = resolver.lease(asyncio.new_event_loop)
+    loop = resolver.bindings.lease(asyncio.new_event_loop)
     lease = resolver.binding().lease
     assert loop.run_until_complete(main()) is None
     assert not loop.is_closed()
@@ -179,11 +179,11 @@ def test_a_cleared_key_is_forgotten(key):
     resolver = KeyedResolver(key)
     resolver.set(StandInLoop())
     gone = weakref.ref(resolver.get())
-    resolver.clear()
-    resolver.clear()
+    resolver.bindings.clear()
+    resolver.bindings.clear()
     collect()
     assert gone() is None
-    assert not resolver.marked()
+    assert not resolver.bindings.was_set()
 
 
 def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
@@ -201,7 +201,7 @@ def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
 
 
 def test_callbacks_of_a_transport_have_the_key_of_who_made_it():
-    """They run in that one's contextvars context, so a key that is read from there is stale for what comes in later."""
+    """They run in the contextvars context of the code that made it: a key read there is stale for later input."""
     tenant = contextvars.ContextVar("tenant", default=None)
     resolver, seen = KeyedResolver(tenant.get), []
 
@@ -238,11 +238,11 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         from ctxpolicy.testing import StandInLoop
 
         resolver = KeyedResolver(lambda: "a", shared={shared})
-        inherited = resolver.lease(asyncio.SelectorEventLoop)
+        inherited = resolver.bindings.lease(asyncio.SelectorEventLoop)
         held, done = threading.Event(), threading.Event()
 
         def hold():
-            with resolver._lock, resolver._everywhere.lock:
+            with resolver._locks.change, resolver._locks.lease, resolver._everywhere.lock:
                 held.set()
                 done.wait()
 
@@ -253,7 +253,7 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         if child == 0:
             resolver.release("a")
             gc.collect()
-            resolver.lease(asyncio.SelectorEventLoop).close()
+            resolver.bindings.lease(asyncio.SelectorEventLoop).close()
             os._exit(inherited.is_closed())
         done.set()
         holder.join()
@@ -261,5 +261,5 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         assert resolver.get() is inherited
         inherited.close()
     """
-    # From 3.12 on Python warns of any fork beside a thread.
+    # From 3.12 on, Python warns of a fork in a process with threads.
     run_program(textwrap.dedent(program), flags=("-W", "error", "-W", "ignore:This process:DeprecationWarning"))

@@ -16,7 +16,7 @@ def test_the_context_is_named_by_the_process():
 
 
 def test_no_thread_has_it_for_itself():
-    assert ProcessResolver().private() is False
+    assert ProcessResolver().bindings.is_thread_exclusive() is False
 
 
 def test_whatever_is_set_anywhere_is_got_everywhere():
@@ -39,7 +39,7 @@ def test_threads_that_need_a_loop_at_once_lease_one_together():
     with ThreadPoolExecutor(8) as threads:
         loops = {job.result() for job in [threads.submit(job) for _ in range(8)]}
     assert len(loops) == 1
-    policy.resolver.clear()
+    policy.resolver.bindings.clear()
 
 
 def test_one_thread_runs_the_loop_and_the_others_reach_it():
@@ -54,14 +54,14 @@ def test_one_thread_runs_the_loop_and_the_others_reach_it():
 
     with ThreadPoolExecutor(1) as other:
         assert loop.run_until_complete(loop.run_in_executor(other, ask)) == threading.get_ident()
-    policy.resolver.clear()
+    policy.resolver.bindings.clear()
 
 
 def test_a_forked_child_gets_a_lock_of_its_own():
     resolver = ProcessResolver()
-    resolver._lock.acquire()
+    resolver._locks.lease.acquire()
     try:
-        resolver.after_fork()
-        in_new_thread(lambda: resolver.lease(StandInLoop))
+        resolver._locks.after_fork()
+        in_new_thread(lambda: resolver.bindings.lease(StandInLoop))
     finally:
-        resolver.clear()
+        resolver.bindings.clear()

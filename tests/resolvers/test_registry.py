@@ -1,4 +1,4 @@
-"""Resolvers by name: the built-in ones, entry points of other distributions, and everything that can be wrong there."""
+"""Resolvers by name: the built-in ones, entry points of other distributions, and what can be wrong with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resolver gets whose author said only where the slot is."""
+"""What a resolver does when its author said only where the slot is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import pytest
 
 from ctxpolicy import Binding, ContextPolicy, Lease, SlotResolver
 from ctxpolicy._fork import process
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.support.programs import run_program
 
 
 class OneSlot(SlotResolver):
-    """One slot, for whoever asks."""
+    """One slot, for all contexts and threads."""
 
     slot: Binding | None = None
 
@@ -64,37 +65,37 @@ def test_a_binding_of_another_process_is_hidden_and_not_replaced_by_dropping_it(
     del loop
     assert one.get() is None
     assert one.binding() is None
-    assert not one.marked()
+    assert not one.bindings.was_set()
     one.set(StandInLoop())
     collect()
     assert gone() is not None
     assert one.get() is not None
 
 
-@pytest.mark.parametrize("do", ["mark", "clear", "lease"])
+@pytest.mark.parametrize("do", ["note_set", "clear", "lease"])
 def test_whatever_replaces_a_binding_of_another_process_keeps_it(one, do):
     one.slot = Binding(StandInLoop(), threading.get_ident(), process.id + 1)
     gone = weakref.ref(one.slot.loop)
-    one.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(one, do)()
+    one.bindings.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(one.bindings, do)()
     collect()
     assert gone() is not None
 
 
 def test_an_unset_slot_is_marked_and_an_empty_one_is_not(one):
-    assert not one.marked()
+    assert not one.bindings.was_set()
     one.set(StandInLoop())
     one.set(None)
-    assert one.marked()
+    assert one.bindings.was_set()
     assert one.get() is one.binding() is None
 
 
 def test_a_mark_changes_nothing_else(one):
-    one.mark()
-    assert one.marked()
+    one.bindings.note_set()
+    assert one.bindings.was_set()
     assert one.get() is None
     loop = StandInLoop()
     one.set(loop)
-    one.mark()
+    one.bindings.note_set()
     assert one.get() is loop
 
 
@@ -108,22 +109,22 @@ def test_where_a_loop_was_bound_is_recorded_when_asked_for(one):
 
 
 def test_a_lease_stands_under_what_is_set_by_hand(one):
-    leased = one.lease(asyncio.SelectorEventLoop)
-    assert one.lease(asyncio.SelectorEventLoop) is leased
+    leased = one.bindings.lease(asyncio.SelectorEventLoop)
+    assert one.bindings.lease(asyncio.SelectorEventLoop) is leased
     hand = StandInLoop()
-    one.bind(hand)
+    one.bindings.bind(hand)
     assert one.get() is hand
     assert one.binding().lease.loop is leased
-    one.bind(None)
+    one.bindings.bind(None)
     assert one.get() is leased
     assert one.binding().where.startswith(f"{__file__}:")
 
 
 def test_a_lease_whose_loop_was_closed_by_hand_stands_no_more(one):
-    one.lease(asyncio.SelectorEventLoop).close()
+    one.bindings.lease(asyncio.SelectorEventLoop).close()
     one.set(None)
     assert one.get() is None
-    other = one.lease(asyncio.SelectorEventLoop)
+    other = one.bindings.lease(asyncio.SelectorEventLoop)
     other.close()
     hand = StandInLoop()
     one.set(hand)
@@ -131,24 +132,24 @@ def test_a_lease_whose_loop_was_closed_by_hand_stands_no_more(one):
 
 
 def test_a_lease_ends_with_its_slot(one):
-    loop = one.lease(asyncio.SelectorEventLoop)
-    one.clear()
+    loop = one.bindings.lease(asyncio.SelectorEventLoop)
+    one.bindings.clear()
     collect()
     assert loop.is_closed()
     assert one.get() is None
-    assert not one.marked()
+    assert not one.bindings.was_set()
 
 
 def test_a_factory_that_fails_leaves_the_slot_as_it_was(one):
     with pytest.raises(ZeroDivisionError):
-        one.lease(lambda: 1 / 0)
+        one.bindings.lease(lambda: 1 / 0)
     assert one.slot is None
 
 
 def test_a_lease_is_made_for_a_thread_that_is_not_handed_the_loop_of_another(one):
     hers = StandInLoop()
     one.set(hers)
-    mine = in_new_thread(lambda: one.lease(asyncio.SelectorEventLoop))
+    mine = in_new_thread(lambda: one.bindings.lease(asyncio.SelectorEventLoop))
     assert mine is not hers
     assert not mine.is_closed()
 
@@ -160,13 +161,13 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
     def elsewhere():
         lease = Lease("a scope")
         loop = lease.open(StandInLoop)
-        former = one.enter(lease)
+        former = one.bindings.enter_scope(lease)
         assert one.get() is loop
-        assert one.holds(lease, former)
+        assert one.bindings.is_innermost_scope(lease, former)
         one.set(StandInLoop())
-        assert one.holds(lease, former)
-        one.leave(former)
-        assert not one.holds(lease, former)
+        assert one.bindings.is_innermost_scope(lease, former)
+        one.bindings.leave_scope(former)
+        assert not one.bindings.is_innermost_scope(lease, former)
         loop.close()
 
     in_new_thread(elsewhere)
@@ -175,11 +176,23 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
 
 def test_an_empty_slot_is_restored_as_empty(one):
     lease = Lease("a scope")
-    assert not one.holds(lease, None)
+    assert not one.bindings.is_innermost_scope(lease, None)
     lease.open(StandInLoop)
-    one.leave(one.enter(lease))
+    one.bindings.leave_scope(one.bindings.enter_scope(lease))
     assert one.slot is None
     lease.loop.close()
+
+
+def test_bindings_that_bind_in_a_way_of_their_own_are_asked_by_the_policy():
+    class Counting(SlotBindings):
+        def bind(self, loop):
+            bound.append(loop)
+            super().bind(loop)
+
+    bound, loop = [], StandInLoop()
+    resolver = type("Counted", (OneSlot,), {"bindings": property(Counting)})()
+    ContextPolicy(resolver).set_event_loop(loop)
+    assert bound == [resolver.get()] == [loop]
 
 
 def test_debug_mode_records_where_loops_are_bound():

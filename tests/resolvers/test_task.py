@@ -1,4 +1,4 @@
-"""A context is an asyncio task; outside any task, the thread."""
+"""A context is an asyncio task, or the thread where no task runs."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_a_lease_ends_with_its_thread():
 
 
 def test_a_finalizer_at_a_threads_end_makes_no_dummy_thread():
-    """It runs after the thread is deregistered, where current_thread() makes one (Python 3.10 to 3.13)."""
+    """The finalizer runs after the thread is deregistered; current_thread() then makes a dummy one (3.10 to 3.13)."""
     policy = ContextPolicy(ThreadResolver(), missing="create")
     before = set(threading.enumerate())
     loop = in_new_thread(lambda: asyncio_run_and_lease(policy))

@@ -1,4 +1,4 @@
-"""What trio-asyncio's policy documents, by a chain of resolvers; where trio-asyncio can be had, both agree."""
+"""A chain of resolvers does what trio-asyncio's policy documents; both agree where trio-asyncio is installed."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_loop_is_read_from_the_trio_tasks_context_and_not_from_the_present_o
     def main() -> None:
         elsewhere = contextvars.copy_context()
         asyncio.set_event_loop(loops[0])
-        assert elsewhere.run(current) is loops[0]  # as asyncio's handles are run, in contexts of their own
+        assert elsewhere.run(current) is loops[0]  # as asyncio runs its handles, in contextvars contexts of their own
         elsewhere.run(asyncio.set_event_loop, loops[1])
         assert current() is loops[0]
 
@@ -152,7 +152,7 @@ def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[
     resolver = TrioResolver()
     assert not resolver.applies()
     resolver.set(None)
-    resolver.clear()
+    resolver.bindings.clear()
     with pytest.raises(RuntimeError, match="outside any Trio run.*ThreadResolver"):
         resolver.set(loops[0])
     assert resolver.get() is None
@@ -161,7 +161,7 @@ def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[
 
 def test_a_loop_leased_inside_a_trio_run_ends_with_its_task() -> None:
     def main() -> Loop:
-        return resolver.lease(asyncio.SelectorEventLoop)
+        return resolver.bindings.lease(asyncio.SelectorEventLoop)
 
     resolver = TrioResolver()
     loop = in_trio(main)
@@ -176,7 +176,7 @@ def test_without_trio_it_says_what_to_install() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of several threads: trio's are idle
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the process has several threads, but trio's are idle
 def test_a_forked_child_is_in_no_trio_run_and_has_no_loop(loops: list[Loop]) -> None:
     def main() -> int:
         asyncio.set_event_loop(loops[0])

@@ -1,4 +1,4 @@
-"""Every law of the contract, for the resolver `trio` in its chain: a context is a Trio task."""
+"""Every law of the contract, for the resolver `trio` in a chain: a context is a Trio task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Answer = tuple[bool, Any]
 
 
 class TrioThread:
-    """A Trio run in a thread of its own, to the end of the last task that serves in it."""
+    """A Trio run in a thread of its own, until its last task ends."""
 
     current = threading.local()
 
@@ -40,7 +40,7 @@ class TrioThread:
             await self._end.wait()
 
     def start(self, serve: Callable[..., Any], *args: Any) -> None:
-        """Start a task, by the one that runs here if one does: from that one it inherits."""
+        """Start a task from the task that runs here, if one does; the new task then inherits."""
         if getattr(self.current, "run", None) is self:
             self._nursery.start_soon(serve, *args)
         else:
@@ -70,7 +70,7 @@ async def serve(calls: Any, answers: SimpleQueue[Answer]) -> None:
 
 @contextmanager
 def trio_context() -> Iterator[Run]:
-    """Make a Trio task; where one runs, in the same Trio run. It ends with the block."""
+    """Make a Trio task, in the present Trio run if there is one. The task ends with the block."""
 
     def run(function: Callable[[], Any], /) -> Any:
         thread.soon(send.send_nowait, function)
@@ -88,7 +88,7 @@ def trio_context() -> Iterator[Run]:
         yield run
     finally:
         thread.soon(send.close)
-        answers.get()  # the task's last
+        answers.get()  # the last answer of the task
         thread.release()
 
 

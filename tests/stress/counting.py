@@ -1,4 +1,4 @@
-"""How much the stress tests do, and what they count before and after."""
+"""The numbers of jobs and forks of the stress tests, and what the tests count before and after them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import threading
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ctxpolicy._loops.pool import spares
+from ctxpolicy._loops.pool import loop_pool
 
 __all__ = ["FORKS", "JOBS", "nothing_piles_up"]
 
-# Seconds' worth by default; the full number is asked for: CTXPOLICY_STRESS_JOBS=100000.
+# A thousand jobs by default, which take seconds. CTXPOLICY_STRESS_JOBS=100000 asks for the full number.
 JOBS: Final = int(os.environ.get("CTXPOLICY_STRESS_JOBS", "1000"))
-# Likewise, by CTXPOLICY_STRESS_FORKS=1000.
+# CTXPOLICY_STRESS_FORKS=1000 asks for more forks.
 FORKS: Final = int(os.environ.get("CTXPOLICY_STRESS_FORKS", "140"))
 
-# What the interpreter and asyncio keep for themselves (caches, free lists) and what the test itself does; far less than
-# one object a job.
+# Objects that the interpreter and asyncio keep for themselves (caches, free lists), and objects of the test itself: far
+# fewer than one object a job.
 _SLACK: Final = 250
 
 
@@ -33,7 +33,7 @@ class _Count(NamedTuple):
 def nothing_piles_up() -> Iterator[None]:
     """Fail unless the block leaves as many open descriptors, threads and live objects as there were before.
 
-    The block is to have been run once before, on a smaller scale, so that what is made once is there.
+    Run the block once before, on a smaller scale, so that objects which are created once exist already.
     """
     before = _count()
     yield
@@ -44,9 +44,9 @@ def nothing_piles_up() -> Iterator[None]:
 
 
 def _count() -> _Count:
-    spares.close()  # which are kept on purpose, and are few
+    loop_pool.close()  # A few loops are kept on purpose.
     objects = _live_objects()
-    while (fewer := _live_objects()) < objects:  # what has finalizers goes in several rounds on PyPy, link by link
+    while (fewer := _live_objects()) < objects:  # PyPy frees a chain of objects with finalizers in several rounds
         objects = fewer
     return _Count(len(os.listdir("/dev/fd")), threading.active_count(), objects)
 

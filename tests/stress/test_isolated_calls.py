@@ -1,4 +1,7 @@
-"""Isolated calls, by the ten thousand, cancelled at random and from many threads, leave nothing and stay apart."""
+"""Isolated calls, cancelled at random and from many threads, leave nothing and stay apart.
+
+How many there are is set by ``tests.stress.counting.JOBS``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ own: contextvars.ContextVar[int] = contextvars.ContextVar("own", default=-1)
 
 
 async def call(number: int, choice: int) -> int:
-    """Do one of several things with the loop, and leave something of most of them."""
+    """Do one of several things with the loop. Most of them leave something behind."""
     loop = asyncio.get_running_loop()
     assert own.get() == number, "another call's contextvars"
     assert len(asyncio.all_tasks()) == 1, "another call's tasks"

@@ -1,4 +1,4 @@
-"""Loops that are made for jobs, by the ten thousand, leave nothing."""
+"""Loops that are leased for jobs leave nothing, however many jobs there are (see ``tests.stress.counting.JOBS``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.stress.counting import JOBS, nothing_piles_up
 
 
 def job() -> bool:
-    """Do what sync code in a worker thread does: have a loop, and run something on it."""
+    """Do what sync code in a worker thread does: get a loop, and run a coroutine on it."""
     loop = asyncio.get_event_loop()
     loop.run_until_complete(asyncio.sleep(0))
     return loop.is_closed()

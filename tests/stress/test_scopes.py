@@ -45,7 +45,7 @@ class Context:
             assert loop.is_closed()
             self.scopes.pop()
         else:
-            with pytest.raises(ScopeError, match="a scope that was entered in it is still open"):
+            with pytest.raises(ScopeError, match="a scope that was entered inside it is still open"):
                 self.run(scope.__exit__, *how)
             assert not loop.is_closed()
 

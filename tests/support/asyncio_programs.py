@@ -198,7 +198,7 @@ def runs_until_complete(journal: Journal) -> None:
 
 @program
 def asks_the_policy_itself(journal: Journal) -> None:
-    policy = host.in_force() or host.own()
+    policy = host.in_force() or host.asyncio_policy()
     journal.note(lambda: policy.get_event_loop())
     journal.note(lambda: policy.set_event_loop(None))
     journal.note(lambda: policy.get_event_loop())

@@ -1,4 +1,4 @@
-"""What the tests of policies share: putting one in force the plain way, and noting what a program sees under it."""
+"""Helpers for the tests of policies: put a policy in force, and record what a program sees under it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from ctxpolicy._asyncio.capabilities import PolicyBase
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._policy import install
+from ctxpolicy._policy.using import blocks
 from ctxpolicy.compat import restore_policies
 from ctxpolicy.errors import NotALoopError
 
@@ -26,28 +26,28 @@ __all__ = [
     "Journal",
     "Note",
     "asyncio_alone",
-    "asyncios_own",
     "collect_copies",
     "collect_garbage",
+    "default_policy",
     "in_force",
     "in_thread",
     "returned",
     "set_policy",
     "settled",
     "subprocesses_in_threads",
-    "tornados_own",
-    "uvloops_own",
+    "tornado_policy",
+    "uvloop_policy",
 ]
 
-# asyncio of 3.12 and 3.13 asks for its watcher in a warnings.catch_warnings(), which two threads take from each other.
+# asyncio of 3.12 and 3.13 gets its watcher inside warnings.catch_warnings(), which is not safe in two threads at once.
 subprocesses_in_threads = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
 
-# What asyncio.set_event_loop() raises under a policy of ours. That of 3.16 checks before it asks anybody else.
+# The exception of asyncio.set_event_loop() under a policy of ours. asyncio 3.16 checks the type itself.
 NOT_A_LOOP: type[Exception] = NotALoopError if hasattr(asyncio.events, "_event_loop_policy") else TypeError
 
 
 def set_policy(policy: Any) -> None:
-    """Call ``asyncio.set_event_loop_policy``, without the warning of 3.14; where it is gone, do the same."""
+    """Call ``asyncio.set_event_loop_policy`` without the warning of 3.14, or do the same where it does not exist."""
     if not hasattr(asyncio.events, "set_event_loop_policy"):
         host.force(policy)
         return
@@ -58,39 +58,39 @@ def set_policy(policy: Any) -> None:
 
 @contextlib.contextmanager
 def in_force(policy: Any) -> Iterator[Any]:
-    """Have ``policy`` in force for the block, set the plain way."""
-    former = host.in_force()
+    """Put ``policy`` in force for the block, as ``asyncio.set_event_loop_policy`` does."""
+    previous = host.in_force()
     set_policy(policy)
     try:
         yield policy
     finally:
-        set_policy(former)
+        set_policy(previous)
 
 
-def asyncios_own() -> Any:
-    """Return a fresh instance of asyncio's default policy; where it has none, of the one that compat puts back."""
+def default_policy() -> Any:
+    """Return a new instance of asyncio's default policy, or of the one that compat restores where asyncio has none."""
     return PolicyBase()
 
 
 @contextlib.contextmanager
 def asyncio_alone() -> Iterator[Any]:
-    """Leave asyncio to itself for the block, with nothing bound anywhere; yield its own way as a policy."""
+    """Put no policy of ours in force for the block, with no loop set in any thread; yield asyncio's own policy."""
     events: Any = asyncio.events
     if hasattr(events, "_event_loop_policy"):
-        with in_force(asyncios_own()) as policy:
+        with in_force(default_policy()) as policy:
             yield policy
         return
     with in_force(None):
         local = events._local
         events._local = type(local)()
         try:
-            yield host.own()
+            yield host.asyncio_policy()
         finally:
             events._local = local
 
 
 def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
-    """Call ``function`` in a new thread, which inherits nothing, and return or raise what it does."""
+    """Call ``function`` in a new thread, in an empty contextvars context; return its result or raise its exception."""
     outcome: list[Any] = []
 
     def target() -> None:
@@ -100,25 +100,27 @@ def in_thread(function: Callable[..., Any], *args: Any, name: str | None = None)
             outcome.append((None, error))
 
     thread = threading.Thread(target=target, name=name)
-    contextvars.Context().run(thread.start)  # with -X thread_inherit_context=1 it starts in a copy of this
+    contextvars.Context().run(
+        thread.start
+    )  # with -X thread_inherit_context=1 the thread starts in a copy of this empty context
     thread.join()
     return returned(outcome.pop())
 
 
 def returned(outcome: tuple[Any, BaseException | None]) -> Any:
-    """Return the result of what was called elsewhere, or raise the error."""
+    """Return the result of a call in another thread, or raise its exception."""
     result, error = outcome
     del outcome
     if error is not None:
         try:
             raise error
         finally:
-            del error  # else the traceback and its frames keep each other alive
+            del error  # otherwise the traceback and its frames keep each other alive
     return result
 
 
 class Note(NamedTuple):
-    """What one call came to.
+    """The outcome of one call.
 
     Attributes:
         result: what it returned, a loop as the number of its first appearance.
@@ -131,7 +133,7 @@ class Note(NamedTuple):
     warned: list[tuple[type[Warning], str, str, int]]
 
     def is_like(self, asyncios: Note) -> bool:
-        """Tell whether who expects ``asyncios`` note is content with this one: our messages may say more."""
+        """Return whether this outcome is compatible with asyncio's: our messages may contain more."""
         if (self.result, self.warned) != (asyncios.result, asyncios.warned):
             return False
         if self.error is None or asyncios.error is None:
@@ -140,7 +142,7 @@ class Note(NamedTuple):
 
 
 class Journal:
-    """Notes what the calls of a program come to; at its end, closes the loops that turned up.
+    """Records the outcomes of a program's calls. At the end it closes the loops that the calls returned.
 
     Args:
         action: what is done with warnings: ``"always"`` notes them, ``"error"`` raises them.
@@ -152,7 +154,7 @@ class Journal:
         self._loops: list[AbstractEventLoop] = []
 
     def note(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Call ``call``, note what it comes to, and return what it returns (``None`` where it raises)."""
+        """Call ``call``, record the outcome, and return the result (``None`` if the call raises)."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter(self._action)
             result, error = None, None
@@ -165,7 +167,7 @@ class Journal:
         return result
 
     def loop(self) -> AbstractEventLoop:
-        """Return a loop of asyncio's own, asked of no policy."""
+        """Return one of asyncio's loops, which no policy has made."""
         loop: AbstractEventLoop = PolicyBase._loop_factory()
         self._named(loop)
         return loop
@@ -184,17 +186,17 @@ class Journal:
         return type(result).__name__, number, result.is_closed()
 
 
-def uvloops_own() -> Any:
-    """Return a fresh instance of uvloop's policy; where there is none, skip the test."""
+def uvloop_policy() -> Any:
+    """Return a new instance of uvloop's policy, or skip the test if uvloop has none."""
     uvloop = pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
     if sys.version_info >= (3, 16):
-        pytest.skip("uvloop has no policy on this Python, whatever asyncio has")
+        pytest.skip("uvloop has no policy on this Python, whether or not asyncio has policies")
     with _policies():
         return uvloop.EventLoopPolicy()
 
 
-def tornados_own() -> Any:
-    """Return a fresh instance of tornado's policy for any thread; where there is none, skip the test."""
+def tornado_policy() -> Any:
+    """Return a new instance of tornado's policy for any thread, or skip the test if tornado is not installed."""
     module = pytest.importorskip("tornado.platform.asyncio", reason="needs the package tornado, which is not installed")
     with _policies():
         return module.AnyThreadEventLoopPolicy()
@@ -202,27 +204,27 @@ def tornados_own() -> Any:
 
 @contextlib.contextmanager
 def _policies() -> Iterator[None]:
-    """Let a library make its policy, without the warnings of 3.14, and also where asyncio has no policies."""
+    """Allow a library to create its policy: without the warnings of 3.14, and also where asyncio has no policies."""
     with restore_policies(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
 def collect_garbage() -> None:
-    """Have everything that is unreachable finalized; a cycle with finalizers takes PyPy several rounds."""
+    """Collect all garbage. A cycle with finalizers takes PyPy several collections."""
     for _ in range(4):
         gc.collect()
 
 
 def collect_copies() -> None:
-    """Have the copies of ended using blocks collected: as long as any is alive, something heeds it."""
-    for _ in range(30):  # a chain of finalizers takes PyPy as many rounds, and it tells of what is gone a round later
-        if install._state.choices:
+    """Collect the copies of the contexts of ended using blocks, which keep the temporary policy installed."""
+    for _ in range(30):  # a chain of finalizers takes PyPy as many collections, and one more until the callbacks run
+        if blocks.overrides:
             gc.collect()
 
 
 def settled() -> Any:
-    """Return what is in force when nothing is left of ended using blocks, which PyPy lets go of by collection."""
+    """Return the policy in force after the copies of ended using blocks are gone; on PyPy, collect them first."""
     if sys.implementation.name == "pypy":
         collect_copies()
     return host.in_force()

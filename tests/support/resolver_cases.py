@@ -1,4 +1,4 @@
-"""Every built-in resolver, as the tests make and describe it."""
+"""Every built-in resolver, and how the tests make and describe it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctxpolicy import ContextResolver
 
 __all__ = ["CASES", "ResolverCase", "tenant"]
 
-# What the keyed resolvers of the tests go by; None (the default): no key, and the context is the thread.
+# The key of the tests' keyed resolvers. None (the default): there is no key, and the context is the thread.
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
 
 
@@ -20,13 +20,13 @@ class ResolverCase(NamedTuple):
     """A built-in resolver with its options.
 
     Attributes:
-        name: tells it from the others; a test's id.
-        make: makes a fresh one.
-        inherits: a context made inside another (a copy of a contextvars context, a child task, a greenlet) starts
-            with that one's loop.
-        any_thread: a loop bound in one thread is handed out in others, where the context is carried there.
-        one_context: there is only one context, for all.
-        needs: the package that it needs.
+        name: the name of the case, which is the id of its tests.
+        make: makes a new resolver.
+        inherits: a context that is made inside another one (a copy of a contextvars context, a child task, a greenlet)
+            starts with the loop of that one.
+        any_thread: a loop that one thread has bound is handed out in other threads that are in the context.
+        one_context: there is only one context, for everything.
+        needs: the package that the resolver needs.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ResolverCase(NamedTuple):
 
     @property
     def missing(self) -> str | None:
-        """Why this resolver cannot be had here, ``None`` where it can."""
+        """Why this resolver cannot be used here, ``None`` where it can."""
         if self.needs is None or importlib.util.find_spec(self.needs) is not None:
             return None
         return f"the resolver {self.name!r} needs the package {self.needs}, which is not installed"

@@ -1,4 +1,4 @@
-"""Contexts of the usual kinds: what is run in them, and where."""
+"""Contexts of the usual kinds: how functions run in them, and in which thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a resolver or with its description is told, with the law and what was done step by step."""
+"""A failure says what is wrong with a resolver or its description, names the law, and shows the steps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import unittest
 import pytest
 
 from ctxpolicy import Binding, ContextResolver, ContextVarResolver, Lease, ProcessResolver, SlotResolver, ThreadResolver
+from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import (
     BrokenLawError,
     DescriptionError,
@@ -45,7 +46,7 @@ def description(base=OfThreads, **attributes):
 
 
 def wrong(contract, test):
-    """Return what the description is told to be wrong in."""
+    """Return what the failure of ``test`` says is wrong with the description."""
     with pytest.raises(DescriptionError) as caught:
         getattr(contract, test)()
     message = str(caught.value)
@@ -54,7 +55,7 @@ def wrong(contract, test):
 
 
 def broken(kind, test, base=OfThreads, **attributes):
-    """Return how the resolver is told to break the law."""
+    """Return what the failure of ``test`` says of the resolver ``kind``."""
     with pytest.raises(BrokenLawError) as caught:
         getattr(description(base, kind=kind, **attributes), test)()
     assert not isinstance(caught.value, DescriptionError)
@@ -138,7 +139,7 @@ def test_what_a_context_manager_yields_must_run_functions(complaint):
     assert complaint in wrong(mine, test)
 
 
-# Descriptions that lie
+# Wrong descriptions
 
 
 LIES = {
@@ -270,11 +271,12 @@ class InVariable(SlotResolver):
 def test_a_lease_that_is_not_bound():
     leases = []
 
-    def lease(self, factory):
-        leases.append(Lease("mine"))
-        return leases[-1].open(factory)
+    class Leasing(SlotBindings):
+        def lease(self, factory):
+            leases.append(Lease("mine"))
+            return leases[-1].open(factory)
 
-    kind = type("Mine", (InVariable,), {"lease": lease})
+    kind = type("Mine", (InVariable,), {"bindings": property(Leasing)})
     message = broken(kind, "test_law_5_a_lease_shows_again_after_what_was_set_by_hand", OfContextVars)
     assert "in the test's own context get() returned None and not made loop 1, which the policy gave" in message
     leases.pop().release()
@@ -317,7 +319,7 @@ class InAForkedChild(ThreadResolver):
 
 
 class OfTenants(ResolverContract):
-    """The simplest contexts that can be entered from one another: the value of an attribute."""
+    """The simplest contexts that can be entered inside each other: the value of an attribute."""
 
     class Resolver(ContextResolver):
         def __init__(self):
@@ -378,7 +380,7 @@ class FailingInAForkedChild(OfThreads):
 
 
 class FailingInAForkedChildsTenants(OfTenants):
-    """Where the tenant is that forked all is well."""
+    """The tenant that forked has no fault."""
 
     class Resolver(OfTenants.Resolver):
         def set(self, loop):
@@ -396,8 +398,8 @@ class ForgetsOnlyHereInAForkedChild(OfTenants):
 
 FORKED = {
     DeafInAForkedChild: "in the forked child get() returned None after set(loop 4)",
-    FailingInAForkedChild: "in the forked child there was ZeroDivisionError('division by zero')",
-    FailingInAForkedChildsTenants: "in the forked child there was ZeroDivisionError('division by zero')",
+    FailingInAForkedChild: "in the forked child ZeroDivisionError('division by zero') was raised",
+    FailingInAForkedChildsTenants: "in the forked child ZeroDivisionError('division by zero') was raised",
     ForgetsOnlyHereInAForkedChild: "in the forked child in context A get() returned loop 2",
 }
 

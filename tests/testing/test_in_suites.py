@@ -1,4 +1,4 @@
-"""The contract in an author's own suite: pytest or unittest, one process or several, nothing else installed."""
+"""The contract in the suite of an author: with pytest or unittest, in one or several processes, without plugins."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suit
     assert status == 1
     assert "FAILED test_suite_of_an_author.py::TestBroken::test_law_5_set_none_removes_what_was_set" in told
     assert "FAILED test_suite_of_an_author.py::TestRight" not in told
-    assert "Broken breaks law 5 (set(None) removes what was set by hand" in told
+    assert "Broken breaks law 5 (set(None) removes the loop that was set" in told
     assert "  2. in the test's own context: get() returns None" in told
 
 
 def test_in_several_processes_of_pytest_all_is_the_same(suite):
     pytest.importorskip("xdist")
     path = suite()
-    # Without pytest-asyncio, which warns of its own configuration.
+    # Without pytest-asyncio, which warns about its configuration.
     options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "-k", "TestRight")
     status, told = run(path, "-m", "pytest", *options, path.name)
     assert (status, "passed" in told) == (0, True), told
@@ -123,7 +123,7 @@ def test_ctxpolicy_imports_neither_the_contract_nor_what_it_needs():
 
 
 class Elsewhere(ResolverContract):
-    """Methods to be called in a process of their own."""
+    """Methods that are called in a new process."""
 
     def fine(self):
         assert type(self).__module__ == __name__
@@ -173,7 +173,7 @@ RELATIVE = """
 """
 
 
-# As the command pytest does: without the present folder, which -c and pytester put there.
+# Like the command pytest: without the current folder, which -c and pytester put on the path.
 PYTEST = "import sys; del sys.path[:2]; import pytest; sys.exit(pytest.main())"
 
 
@@ -194,7 +194,7 @@ def test_a_module_finds_its_neighbours_in_a_process_of_its_own_if_pytest_imports
         monkeypatch.setenv("PYTHONPATH", environment(pytester.path / "elsewhere")["PYTHONPATH"])
     else:
         monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    root = ["--rootdir", pytester.path]  # not the checkout, where the temporary folder may lie: names begin there
+    root = ["--rootdir", pytester.path]  # the temporary folder may be in the checkout; names start at the root
     kept_out = [option for name in ("randomly", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")]
     done = pytester.run(sys.executable, "-c", PYTEST, "--import-mode=importlib", "-k", "fork", *kept_out, *root, suite)
     done.assert_outcomes(passed=1)

@@ -1,4 +1,4 @@
-"""The steps of the random scenarios, taken one by one: each finds what it is there to find, and nothing else."""
+"""The steps of the random scenarios, one by one: each finds the faults that it tests for, and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.right import RIGHT
 
 @contextmanager
 def steps_of(contract):
-    """Take steps as the machine does: after each of them all contexts are looked at."""
+    """Do steps as the machine does, which checks all contexts after each step."""
     machine = _model.machine_of(contract())()
 
     def step(name, which=0):

@@ -1,4 +1,4 @@
-"""The test double records what it is asked, and answers as it is told to."""
+"""The test double records every call, and answers by a script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.policies import collect_garbage
 
 
 class TestRecordingResolver(ResolverContract):
-    """It keeps the laws of the resolver that it is around, but for what it records, which it keeps alive."""
+    """It keeps the laws of the resolver that it is around; only what it records, which it keeps alive, is dropped."""
 
     def make_resolver(self):
         recording = RecordingResolver()
@@ -61,7 +61,7 @@ def test_a_lease_is_recorded_and_passed_on(recording):
     loop = policy.get_event_loop()
     (lease,) = [call for call in recording.calls if call.method == "lease"]
     assert lease.answer is loop
-    recording.clear()
+    recording.bindings.clear()
     collect_garbage()
     assert loop.is_closed()
 
@@ -71,8 +71,12 @@ def test_what_a_scope_does_is_recorded_with_its_loop(recording):
     with ctxpolicy.install(policy):
         with ctxpolicy.fresh_loop() as loop:
             pass
-    calls = [call[:3] for call in recording.calls if call.method in ("enter", "holds", "leave")]
-    assert calls == [("enter", (loop,), None), ("holds", (loop,), True), ("leave", (), None)]
+    calls = [call[:3] for call in recording.calls if "scope" in call.method]
+    assert calls == [
+        ("enter_scope", (loop,), None),
+        ("is_innermost_scope", (loop,), True),
+        ("leave_scope", (), None),
+    ]
 
 
 def test_a_recorded_scope_ends_no_later_than_one_that_is_not(recording):
@@ -82,7 +86,7 @@ def test_a_recorded_scope_ends_no_later_than_one_that_is_not(recording):
             assert recording.binding().loop is not leased
         assert recording.binding().loop is leased
         assert recording.calls[-1][:3] == ("binding", (), leased)
-        recording.clear()
+        recording.bindings.clear()
         collect_garbage()
         assert leased.is_closed()
 
@@ -94,19 +98,26 @@ def test_that_the_policy_makes_a_loop_is_recorded_as_its_question_for_a_factory(
 
 
 def test_all_else_that_is_asked_is_recorded_too(recording):
-    assert recording.marked() is False
-    recording.mark()
-    assert (recording.marked(), recording.private()) == (True, True)
-    recording.clear()
+    assert recording.bindings.was_set() is False
+    recording.bindings.note_set()
+    assert (recording.bindings.was_set(), recording.bindings.is_thread_exclusive()) == (True, True)
+    recording.bindings.clear()
     recording.after_fork()
-    assert recording.methods == ["marked", "mark", "marked", "private", "clear", "after_fork"]
+    assert recording.methods == [
+        "was_set",
+        "note_set",
+        "was_set",
+        "is_thread_exclusive",
+        "clear",
+        "after_fork",
+    ]
 
 
 def test_every_method_of_the_contract_is_recorded_but_those_that_make_what_a_policy_binds():
     methods = {
         name for name in vars(ContextResolver) if not name.startswith("_") and callable(vars(ContextResolver)[name])
     }
-    assert methods - vars(RecordingResolver).keys() == {"getter", "setter"}
+    assert methods - vars(RecordingResolver).keys() == {"getter", "setter", "binding_changed"}
 
 
 def test_a_recording_around_another_resolver_passes_calls_on_to_it():

@@ -1,4 +1,4 @@
-"""Loops to bind that cost nothing."""
+"""Loops that cost nothing, to be bound."""
 
 from __future__ import annotations
 

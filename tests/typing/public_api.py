@@ -1,7 +1,7 @@
-"""The public API as its users write it: never run, only read by mypy and pyright, in their strictest modes.
+"""Uses of the public API, which mypy and pyright check in their strictest modes; the module never runs.
 
-`assert_type` pins what a user's type checker infers. A `type: ignore` pins what it must refuse: both checkers complain
-about one that is not needed.
+`assert_type` states what a type checker has to infer. A `type: ignore` marks what a type checker has to reject: both
+checkers complain about a `type: ignore` that is not needed.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true

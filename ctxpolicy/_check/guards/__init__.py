@@ -1,1 +1,1 @@
-"""What the code around a place guards it against."""
+"""The guards around a node: conditions on the Python version, and the handling of exceptions."""

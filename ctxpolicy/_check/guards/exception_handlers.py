@@ -1,100 +1,104 @@
-"""Which exceptions are handled at a place, so that the program goes on."""
+"""Handled exceptions: whether the program continues after an exception at a node."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING, Literal, final
 
-from ctxpolicy._check.asyncio_names import DRIVES
-from ctxpolicy._check.syntax.reachability import exits
+from ctxpolicy._check.asyncio_names import RUN_METHODS
+from ctxpolicy._check.syntax.reachability import ends_program
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ctxpolicy._check.syntax.name_resolution import Names
-    from ctxpolicy._check.syntax.scopes import Catcher, Place, Scope
+    from ctxpolicy._check.syntax.name_resolution import NameResolver
+    from ctxpolicy._check.syntax.scopes import NodeContext, Scope, TryOrWith
 
 _BROAD = frozenset(("Exception", "BaseException"))
 
-_Outcome = Literal["goes on", "fails", "passes"]
-"""What becomes of the program, or that the exception passes to the statements around."""
+_Outcome = Literal["continues", "fails", "propagates"]
+"""What an exception does: the program continues or fails, or the exception propagates to enclosing statements."""
 
 
 @final
-class Handlers:
-    """Reads the ``try`` and ``with contextlib.suppress`` statements around a place.
+class ExceptionHandlers:
+    """Evaluates the ``try`` and ``with contextlib.suppress`` statements around a node.
 
-    To name an exception is to expect it. What catches all exceptions expects this one only if nothing else can raise
-    any: ``except Exception`` around a whole program hides that it fails, and does not make it go on.
+    A handler that names the exception expects it. A handler for all exceptions counts as handling this one only if
+    nothing else in its block can raise an exception: ``except Exception`` around a whole program hides the failure, but
+    the program does not continue.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: NameResolver) -> None:
         self._names = names
-        self._known: dict[tuple[Catcher, str], _Outcome] = {}
+        self._cache: dict[tuple[TryOrWith, str], _Outcome] = {}
 
-    def caught(self, place: Place, exception: str) -> bool:
-        """Tell whether an exception raised at a place is handled there, and the program goes on."""
-        outcomes = (self._outcome(catcher, exception) for catcher in reversed(place.catchers))
-        return next((outcome for outcome in outcomes if outcome != "passes"), "fails") == "goes on"
+    def is_handled(self, context: NodeContext, exception: str) -> bool:
+        """Return whether an exception raised at a node is handled, and the program continues."""
+        outcomes = (self._outcome(statement, exception) for statement in reversed(context.protected_by))
+        return next((outcome for outcome in outcomes if outcome != "propagates"), "fails") == "continues"
 
-    def handles(self, catcher: Catcher, exception: str) -> bool:
-        """Tell whether a statement handles an exception raised in its block, and the program goes on."""
-        return self._outcome(catcher, exception) == "goes on"
+    def statement_handles(self, statement: TryOrWith, exception: str) -> bool:
+        """Return whether a statement handles an exception raised in its block, and the program continues."""
+        return self._outcome(statement, exception) == "continues"
 
-    def handler(self, catcher: Catcher, exception: str) -> ast.ExceptHandler | None:
-        """Give the first handler that an exception gets to."""
-        wanted = {exception, *_BROAD}
-        handlers = [] if isinstance(catcher.node, ast.With) else catcher.node.handlers
-        return next((each for each in handlers if wanted & self._caught_by(each, catcher.scope)), None)
+    def first_handler(self, statement: TryOrWith, exception: str) -> ast.ExceptHandler | None:
+        """Return the first handler of a statement that catches an exception."""
+        types = {exception, *_BROAD}
+        handlers = [] if isinstance(statement.node, ast.With) else statement.node.handlers
+        return next((each for each in handlers if types & self._caught_types(each, statement.scope)), None)
 
-    def _outcome(self, catcher: Catcher, exception: str) -> _Outcome:
-        key = (catcher, exception)
-        if key not in self._known:
-            judge = self._suppressed if isinstance(catcher.node, ast.With) else self._handled
-            self._known[key] = judge(catcher, exception)
-        return self._known[key]
+    def _outcome(self, statement: TryOrWith, exception: str) -> _Outcome:
+        key = (statement, exception)
+        if key not in self._cache:
+            evaluate = self._outcome_of_with if isinstance(statement.node, ast.With) else self._outcome_of_try
+            self._cache[key] = evaluate(statement, exception)
+        return self._cache[key]
 
-    def _suppressed(self, catcher: Catcher, exception: str) -> _Outcome:
-        node, scope = catcher
+    def _outcome_of_with(self, statement: TryOrWith, exception: str) -> _Outcome:
+        node, scope = statement
         suppressed = {
             name
             for item in (node.items if isinstance(node, ast.With) else ())
             if isinstance(item.context_expr, ast.Call)
             and self._names.path(item.context_expr.func, scope) == "contextlib.suppress"
             for argument in item.context_expr.args
-            for name in self._builtins(argument, scope)
+            for name in self._builtin_names(argument, scope)
         }
-        return _judged(suppressed, exception, node.body)
+        return _outcome_by_types(suppressed, exception, node.body)
 
-    def _handled(self, catcher: Catcher, exception: str) -> _Outcome:
-        handler = self.handler(catcher, exception)
+    def _outcome_of_try(self, statement: TryOrWith, exception: str) -> _Outcome:
+        handler = self.first_handler(statement, exception)
         last = handler.body[-1] if handler else None
         if handler is None or (isinstance(last, ast.Raise) and last.exc is None):
-            return "passes"
-        if isinstance(last, ast.Raise) or exits(handler.body):
+            return "propagates"
+        if isinstance(last, ast.Raise) or ends_program(handler.body):
             return "fails"
-        return _judged(self._caught_by(handler, catcher.scope), exception, catcher.node.body)
+        return _outcome_by_types(self._caught_types(handler, statement.scope), exception, statement.node.body)
 
-    def _caught_by(self, handler: ast.ExceptHandler, scope: Scope) -> set[str]:
-        return {"BaseException"} if handler.type is None else self._builtins(handler.type, scope)
+    def _caught_types(self, handler: ast.ExceptHandler, scope: Scope) -> set[str]:
+        return {"BaseException"} if handler.type is None else self._builtin_names(handler.type, scope)
 
-    def _builtins(self, expression: ast.expr, scope: Scope) -> set[str]:
-        each = expression.elts if isinstance(expression, ast.Tuple) else [expression]
-        paths = [self._names.path(part, scope) for part in each]
+    def _builtin_names(self, expression: ast.expr, scope: Scope) -> set[str]:
+        types = expression.elts if isinstance(expression, ast.Tuple) else [expression]
+        paths = [self._names.path(each, scope) for each in types]
         return {path.removeprefix("builtins.") for path in paths if path.startswith("builtins.")}
 
 
-def _judged(caught: Collection[str], exception: str, block: Sequence[ast.stmt]) -> _Outcome:
+def _outcome_by_types(caught: Collection[str], exception: str, block: Sequence[ast.stmt]) -> _Outcome:
     if exception in caught:
-        return "goes on"
+        return "continues"
     if _BROAD.isdisjoint(caught):
-        return "passes"
-    return "goes on" if _is_one_step(block) else "fails"
+        return "propagates"
+    return "continues" if _is_one_simple_statement(block) else "fails"
 
 
-def _is_one_step(block: Sequence[ast.stmt]) -> bool:
-    """Tell whether a block is one simple statement that runs no loop, and with it all of a program."""
+def _is_one_simple_statement(block: Sequence[ast.stmt]) -> bool:
+    """Return whether a block is one simple statement that does not run a loop.
+
+    A statement that runs a loop may run most of the program.
+    """
     (first, *others) = block
     return not (others or "body" in first._fields) and not any(
-        isinstance(node, ast.Await) or getattr(node, "attr", "") in DRIVES for node in ast.walk(first)
+        isinstance(node, ast.Await) or getattr(node, "attr", "") in RUN_METHODS for node in ast.walk(first)
     )

@@ -1,4 +1,4 @@
-"""What a comparison with the version of Python says: before which Python it can hold, before which it can fail to."""
+"""Comparisons with the Python version: on which versions a comparison can be true, and on which it can be false."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Limit = Version | None
-"""Reached only before this Python; ``None``: on all."""
+"""The first Python version on which a node is not reached; ``None`` if every version reaches it."""
 
 NEVER = Version(0, 0)
 
 
 @final
 class Limits(NamedTuple):
-    """Before which Python a condition can hold, and before which it can fail to."""
+    """The first Python versions on which a condition can no longer be true, and can no longer be false."""
 
-    held: Limit = None
-    failed: Limit = None
+    true_before: Limit = None
+    false_before: Limit = None
 
     def negated(self) -> Limits:
-        """Give the limits of the opposite."""
-        return Limits(self.failed, self.held)
+        """Return the limits of the negated condition."""
+        return Limits(self.false_before, self.true_before)
 
 
-def least(limits: Iterable[Limit]) -> Limit:
-    """Give the limit of what has to pass all of some limits."""
+def earliest(limits: Iterable[Limit]) -> Limit:
+    """Return the limit of what several limits restrict together."""
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def greatest(limits: Iterable[Limit]) -> Limit:
-    """Give the limit of what has to pass one of some limits."""
+def latest(limits: Iterable[Limit]) -> Limit:
+    """Return the limit of what only one of several limits needs to allow."""
     every = list(limits)
     return None if None in every else max(cast("list[Version]", every), default=None)
 
 
 def any_of(parts: Iterable[Limits]) -> Limits:
-    """Give the limits of a condition that may be any of some."""
+    """Return the limits of a condition that may be any one of the given conditions."""
     every = list(parts)
-    return Limits(greatest(part.held for part in every), greatest(part.failed for part in every))
+    return Limits(latest(part.true_before for part in every), latest(part.false_before for part in every))
 
 
-def compared(part: str, operator: type[ast.cmpop], right: ast.expr) -> Limits:
-    """Give the limits of a comparison with a part of the version: whole, major.minor, major, minor or hex."""
+def compare_version(part: str, operator: type[ast.cmpop], right: ast.expr) -> Limits:
+    """Return the limits of a comparison with a part of the version: whole, major.minor, major, minor or hex."""
     if operator is ast.In and isinstance(right, (ast.Tuple, ast.List, ast.Set)):
-        return any_of(compared(part, ast.Eq, each) for each in right.elts)
+        return any_of(compare_version(part, ast.Eq, each) for each in right.elts)
     if operator is ast.NotIn:
-        return compared(part, ast.In, right).negated()
-    wanted = _numbers(right, part)
-    return Limits() if wanted is None else _version_limits(operator, wanted, whole=part in ("whole", "hex"))
+        return compare_version(part, ast.In, right).negated()
+    version = _version_tuple(right, part)
+    return Limits() if version is None else _version_limits(operator, version, whole=part in ("whole", "hex"))
 
 
-def _numbers(expression: ast.expr, part: str) -> tuple[int, ...] | None:
-    """Read what a version is compared with as a tuple that starts with the major version."""
+def _version_tuple(expression: ast.expr, part: str) -> tuple[int, ...] | None:
+    """Return the compared value as a tuple that starts with the major version, or ``None`` if the value is unknown."""
     in_tuple = isinstance(expression, ast.Tuple)
     elements = expression.elts if isinstance(expression, ast.Tuple) else [expression]
     integers = tuple(_integers(elements))
@@ -66,7 +66,7 @@ def _numbers(expression: ast.expr, part: str) -> tuple[int, ...] | None:
 
 
 def _integers(elements: list[ast.expr]) -> Iterator[int]:
-    """Give the numbers that a version begins with: those of ``(3, 14, 0, "beta", 1)``."""
+    """Return the leading integers, such as 3, 14 and 0 in ``(3, 14, 0, "beta", 1)``."""
     for each in elements:
         if not isinstance(each, ast.Constant) or not isinstance(each.value, int):
             return
@@ -79,15 +79,15 @@ def _from_number(number: int, part: str) -> tuple[int, ...]:
     return (3, number) if part == "minor" else (number,)
 
 
-def _version_limits(kind: type[ast.cmpop], wanted: tuple[int, ...], *, whole: bool) -> Limits:
-    """Give the limits of ``sys.version_info <kind> wanted``.
+def _version_limits(kind: type[ast.cmpop], version: tuple[int, ...], *, whole: bool) -> Limits:
+    """Return the limits of ``sys.version_info <kind> version``.
 
-    Where the whole is compared with fewer numbers than it has, it is greater than what it begins with:
-    ``(3, 13, 0, ...) > (3, 13)``.
+    If ``version`` has fewer items than ``sys.version_info`` and both start alike, ``sys.version_info`` is the greater
+    one: ``(3, 13, 0, ...) > (3, 13)``.
     """
-    release = Version(wanted[0], wanted[1] if len(wanted) > 1 else 0)
-    following = Version(release.major, release.minor + 1) if len(wanted) > 1 else Version(release.major + 1, 0)
-    within = whole and any(wanted[2:])  # the limit is inside the release: some of its versions are on either side
+    release = Version(version[0], version[1] if len(version) > 1 else 0)
+    following = Version(release.major, release.minor + 1) if len(version) > 1 else Version(release.major + 1, 0)
+    within = whole and any(version[2:])  # the limit lies inside a feature release, such as (3, 13, 2)
     lower, upper = (following, following) if within else (release, release if whole else following)
     if kind is ast.Lt:
         return Limits(lower, None)

@@ -1,1 +1,1 @@
-"""The rules of ``check``."""
+"""The rules of the check, one module for each group."""

@@ -1,4 +1,4 @@
-"""CTX301 and CTX302: ``get_event_loop()`` where no loop may be running, ``set_event_loop()`` in what a worker runs."""
+"""CTX301: ``get_event_loop()`` where no loop may be running. CTX302: ``set_event_loop()`` in a worker's function."""
 
 from __future__ import annotations
 
@@ -8,122 +8,125 @@ from typing import TYPE_CHECKING
 
 from ctxpolicy._check.asyncio_names import asyncio_name
 from ctxpolicy._check.catalog import RULES
-from ctxpolicy._check.checked_module import Claim, Reading
+from ctxpolicy._check.checked_module import CheckedModule, RuleMatch
 from ctxpolicy._check.report import Certainty, Finding, Version
-from ctxpolicy._check.rules.current_loop_uses import Uses, unsets
-from ctxpolicy._check.rules.worker_functions import Worker, workers
+from ctxpolicy._check.rules.current_loop_uses import CurrentLoopUses, sets_none
+from ctxpolicy._check.rules.worker_functions import Worker, worker_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ctxpolicy._check.syntax.scopes import Place, Scope
+    from ctxpolicy._check.syntax.scopes import NodeContext, Scope
 
 _CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 _IN_COROUTINES = frozenset(("__await__", "__aiter__", "__anext__"))
-_ALWAYS = Version(3, 4)
+_EVERY_PYTHON = Version(3, 4)
 
 
-def find(reading: Reading) -> Iterator[Finding | None]:
-    """Find calls that depend on a current loop that is not there, or that set one where it outlives its use."""
-    uses = Uses(reading)
-    at_work = workers(reading)
-    for call, place in uses.get:
-        verdict = _judge(reading, uses, call, place, at_work.get(place.scope.unit))
-        if verdict and not reading.handlers.caught(place, "RuntimeError"):
-            yield reading.finding(call, place, verdict)
-    for factory, place in uses.factories:
-        if not _in_coroutine(place.scope.unit):
-            where = "as a default_factory, fails for objects made where no loop runs"
-            yield reading.finding(factory, place, _unless_set(uses, place, _none_current(where, "likely")))
-    for call, place in uses.set:
-        worker = at_work.get(place.scope.unit)
-        if worker and not unsets(call):
-            yield _set_in_worker(reading, uses, call, place, worker)
+def find(module: CheckedModule) -> Iterator[Finding | None]:
+    """Find calls that need a current loop where there may be none, and calls that leave a loop set in a worker."""
+    uses = CurrentLoopUses(module)
+    worker_by_scope = worker_functions(module)
+    for call, context in uses.get_calls:
+        match = _match_get_call(module, uses, call, context, worker_by_scope.get(context.scope.function_or_module))
+        if match and not module.handlers.is_handled(context, "RuntimeError"):
+            yield module.finding(call, context, match)
+    for factory, context in uses.default_factories:
+        if not _in_coroutine(context.scope.function_or_module):
+            where = "as a default_factory fails for objects made where no loop runs"
+            yield module.finding(factory, context, _weaker_if_set(uses, context, _missing_loop(where, "likely")))
+    for call, context in uses.set_calls:
+        worker = worker_by_scope.get(context.scope.function_or_module)
+        if worker and not sets_none(call):
+            yield _set_in_worker(module, uses, call, context, worker)
 
 
-def _judge(reading: Reading, uses: Uses, call: ast.Call, place: Place, worker: Worker | None) -> Claim | None:
-    """Say how surely no loop is current at a ``get_event_loop()``; ``None`` where one surely is."""
-    unit = place.scope.unit
-    setting = uses.last_setting(unit, call)
-    if setting is not None and not setting.unsets:
+def _match_get_call(
+    module: CheckedModule, uses: CurrentLoopUses, call: ast.Call, context: NodeContext, worker: Worker | None
+) -> RuleMatch | None:
+    """Say how certainly a ``get_event_loop()`` finds no current loop; return ``None`` if it finds one."""
+    scope = context.scope.function_or_module
+    set_call = uses.last_set_call(scope, call)
+    if set_call is not None and not set_call.sets_none:
         return None
-    if worker is None and _in_coroutine(unit):
+    if worker is None and _in_coroutine(scope):
         return None
-    if _under_runner(reading, place):
-        return _none_current("under asyncio.Runner(), fails before that has made its loop", "possible")
+    if _under_runner(module, context):
+        return _missing_loop("under asyncio.Runner() fails before the runner has made its loop", "possible")
     if worker is not None:
         return _in_worker(worker)
-    certainty: Certainty = "certain" if unit.kind == "module" else "likely"
-    if setting is not None and setting.surely_precedes(place):
-        return _none_current("after set_event_loop(None)", certainty, always=True)
-    return _where_nothing_is_set(reading, uses, call, place)
+    certainty: Certainty = "certain" if scope.kind == "module" else "likely"
+    if set_call is not None and set_call.always_precedes(context):
+        return _missing_loop("after set_event_loop(None)", certainty, always=True)
+    return _without_set_call(module, uses, call, context)
 
 
-def _in_coroutine(unit: Scope) -> bool:
-    return unit.in_coroutine or getattr(unit.node, "name", "") in _IN_COROUTINES
+def _in_coroutine(scope: Scope) -> bool:
+    return scope.in_coroutine or getattr(scope.node, "name", "") in _IN_COROUTINES
 
 
-def _under_runner(reading: Reading, place: Place) -> bool:
-    """Tell whether this is in ``with asyncio.Runner()``, which sets its loop unless a factory made it."""
+def _under_runner(module: CheckedModule, context: NodeContext) -> bool:
+    """Return whether the node is in ``with asyncio.Runner()``, which sets its loop unless a factory made the loop."""
     return any(
-        asyncio_name(reading.names.path(item.context_expr.func, scope)) == "Runner"
+        asyncio_name(module.names.path(item.context_expr.func, scope)) == "Runner"
         and all(keyword.arg != "loop_factory" for keyword in item.context_expr.keywords)
-        for node, scope in place.catchers
+        for node, scope in context.protected_by
         if isinstance(node, ast.With)
         for item in node.items
         if isinstance(item.context_expr, ast.Call)
     )
 
 
-def _unless_set(uses: Uses, place: Place, verdict: Claim) -> Claim:
-    """Say less where the module sets a loop, for whom nothing here says."""
-    return replace(verdict, certainty="possible") if uses.sets(place.scope.module) else verdict
+def _weaker_if_set(uses: CurrentLoopUses, context: NodeContext, match: RuleMatch) -> RuleMatch:
+    """Lower the certainty if the module sets a loop, because that loop may be current here."""
+    return replace(match, certainty="possible") if uses.sets(context.scope.module) else match
 
 
-def _none_current(where: str, certainty: Certainty, *, always: bool = False) -> Claim:
+def _missing_loop(where: str, certainty: Certainty, *, always: bool = False) -> RuleMatch:
     rule = RULES["CTX301"]
     message = f"asyncio.get_event_loop() {where}"
     if always:
-        return Claim(rule.code, message, certainty, None, _ALWAYS)
-    return Claim(rule.code, message, certainty, rule.warns, rule.fails)
+        return RuleMatch(rule.code, message, certainty, None, _EVERY_PYTHON)
+    return RuleMatch(rule.code, message, certainty, rule.warns, rule.fails)
 
 
-def _in_worker(worker: Worker) -> Claim:
-    if worker.surely_thread:
-        return _none_current(f"in what {worker.name} runs, where there never is a loop", "certain", always=True)
-    return _none_current(f"in what {worker.name} runs, where no loop runs", "likely")
+def _in_worker(worker: Worker) -> RuleMatch:
+    if worker.is_thread:
+        return _missing_loop(f"in a function run by {worker.name}, which never has a loop", "certain", always=True)
+    return _missing_loop(f"in a function run by {worker.name}, where no loop runs", "likely")
 
 
-def _where_nothing_is_set(reading: Reading, uses: Uses, call: ast.Call, place: Place) -> Claim:
-    if place.scope.unit.kind == "module":
-        return _none_current("at module level, where no loop runs", "certain")
-    return _unless_set(uses, place, _in_function(reading, uses, call, place))
+def _without_set_call(module: CheckedModule, uses: CurrentLoopUses, call: ast.Call, context: NodeContext) -> RuleMatch:
+    if context.scope.function_or_module.kind == "module":
+        return _missing_loop("at module level, where no loop runs", "certain")
+    return _weaker_if_set(uses, context, _in_function(module, uses, call, context))
 
 
-def _in_function(reading: Reading, uses: Uses, call: ast.Call, place: Place) -> Claim:
-    unit = place.scope.unit
-    if uses.drives(unit, call):
-        return _none_current("for a loop that is then run, so that none runs here", "likely")
-    if _after_no_running_loop(reading, uses, place):
-        return _none_current("after get_running_loop() has found no loop", "likely")
-    if unit.enclosing_class and getattr(unit.node, "name", "") in _CONSTRUCTORS:
-        return _none_current("in a constructor, fails for objects made where no loop runs", "likely")
-    return _none_current("in a function, fails when called where no loop runs", "possible")
+def _in_function(module: CheckedModule, uses: CurrentLoopUses, call: ast.Call, context: NodeContext) -> RuleMatch:
+    scope = context.scope.function_or_module
+    if uses.runs_loop_of(scope, call):
+        return _missing_loop("for a loop that this function then runs; no other loop can be running", "likely")
+    if _after_no_running_loop(module, uses, context):
+        return _missing_loop("after get_running_loop() has found no loop", "likely")
+    if scope.enclosing_class and getattr(scope.node, "name", "") in _CONSTRUCTORS:
+        return _missing_loop("in a constructor fails for objects made where no loop runs", "likely")
+    return _missing_loop("in a function fails if the function is called where no loop runs", "possible")
 
 
-def _after_no_running_loop(reading: Reading, uses: Uses, place: Place) -> bool:
-    """Tell whether this is in the handler of a ``get_running_loop()`` that raised."""
-    tried = place.recovering
+def _after_no_running_loop(module: CheckedModule, uses: CurrentLoopUses, context: NodeContext) -> bool:
+    """Return whether the node is in the handler of a failed ``get_running_loop()``."""
+    statement = context.handler_of
     return (
-        tried is not None
-        and uses.tries_running_loop(tried)
-        and reading.handlers.handler(tried, "RuntimeError") is not None
+        statement is not None
+        and uses.tries_running_loop(statement)
+        and module.handlers.first_handler(statement, "RuntimeError") is not None
     )
 
 
-def _set_in_worker(reading: Reading, uses: Uses, call: ast.Call, place: Place, worker: Worker) -> Finding | None:
-    stays = worker.reused and not uses.sets(place.scope.unit, none=True)
-    where = f"asyncio.set_event_loop() in what {worker.name} runs"
-    message = f"{where}: the loop stays set for what it runs next" if stays else f"{where}: asyncio.run() does that"
-    certainty: Certainty = "likely" if stays else "possible"
-    return reading.finding(call, place, Claim("CTX302", message, certainty))
+def _set_in_worker(
+    module: CheckedModule, uses: CurrentLoopUses, call: ast.Call, context: NodeContext, worker: Worker
+) -> Finding | None:
+    stays = worker.reused and not uses.sets(context.scope.function_or_module, none=True)
+    reason = "the loop stays set for the next function" if stays else "asyncio.run() does this itself"
+    message = f"asyncio.set_event_loop() in a function run by {worker.name}: {reason}"
+    return module.finding(call, context, RuleMatch("CTX302", message, "likely" if stays else "possible"))

@@ -1,13 +1,13 @@
-"""CTX401: ``loop=`` given to what has dropped it."""
+"""CTX401: ``loop=`` passed to functions and classes that no longer accept it."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING
 
-from ctxpolicy._check.asyncio_names import LOOP_ARGUMENTS, asyncio_name
+from ctxpolicy._check.asyncio_names import REFUSE_LOOP_ARGUMENT, asyncio_name
 from ctxpolicy._check.catalog import RULES
-from ctxpolicy._check.checked_module import Claim, Reading
+from ctxpolicy._check.checked_module import CheckedModule, RuleMatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,38 +16,41 @@ if TYPE_CHECKING:
     from ctxpolicy._check.syntax.scopes import Scope
 
 
-def find(reading: Reading) -> Iterator[Finding | None]:
-    """Find ``loop=`` in calls of what surely is asyncio's and refuses it."""
+def find(module: CheckedModule) -> Iterator[Finding | None]:
+    """Find ``loop=`` in calls of functions and classes of asyncio that refuse it."""
     rule = RULES["CTX401"]
-    for call, place in reading.sites.calls:
+    for call, context in module.nodes.calls:
         for keyword in call.keywords:
-            name = _callee(reading, call, place.scope) if keyword.arg == "loop" else None
-            if name in LOOP_ARGUMENTS:
-                message = f"asyncio.{name}() takes no loop= in Python {rule.fails}"
-                claim = Claim(rule.code, message, "certain", rule.warns, rule.fails)
-                handled = reading.handlers.caught(place, "TypeError")
-                yield reading.finding(keyword, place, claim, handled=handled)
+            name = _callee(module, call, context.scope) if keyword.arg == "loop" else None
+            if name in REFUSE_LOOP_ARGUMENT:
+                message = f"asyncio.{name}() accepts no loop= since Python {rule.fails}"
+                match = RuleMatch(rule.code, message, "certain", rule.warns, rule.fails)
+                handled = module.handlers.is_handled(context, "TypeError")
+                yield module.finding(keyword, context, match, handled=handled)
 
 
-def _callee(reading: Reading, call: ast.Call, scope: Scope) -> str | None:
+def _callee(module: CheckedModule, call: ast.Call, scope: Scope) -> str | None:
     function = call.func
-    if reading.names.path(function, scope) == "functools.partial" and call.args:
+    if module.names.path(function, scope) == "functools.partial" and call.args:
         function = call.args[0]
     if isinstance(function, ast.Attribute) and function.attr == "__init__":
-        return _constructed(reading, function.value, scope)
-    return _asyncio(reading, function, scope)
+        return _constructed_class(module, function.value, scope)
+    return _asyncio_callee(module, function, scope)
 
 
-def _constructed(reading: Reading, owner: ast.expr, scope: Scope) -> str | None:
-    """Say whose ``__init__`` is called: ``asyncio.Queue.__init__(self)``, or ``super().__init__()`` in a subclass."""
-    if isinstance(owner, ast.Call) and reading.names.path(owner.func, scope) == "builtins.super":
-        around = scope.unit.enclosing_class
+def _constructed_class(module: CheckedModule, owner: ast.expr, scope: Scope) -> str | None:
+    """Return the asyncio class whose ``__init__`` is called, if any.
+
+    The call is either ``asyncio.Queue.__init__(self)`` or ``super().__init__()`` in a subclass.
+    """
+    if isinstance(owner, ast.Call) and module.names.path(owner.func, scope) == "builtins.super":
+        around = scope.function_or_module.enclosing_class
         bases = getattr(around.node, "bases", []) if around else []
-        return _asyncio(reading, bases[0], scope) if bases else None
-    return _asyncio(reading, owner, scope)
+        return _asyncio_callee(module, bases[0], scope) if bases else None
+    return _asyncio_callee(module, owner, scope)
 
 
-def _asyncio(reading: Reading, function: ast.expr, scope: Scope) -> str | None:
+def _asyncio_callee(module: CheckedModule, function: ast.expr, scope: Scope) -> str | None:
     while isinstance(function, ast.Subscript):  # asyncio.Queue[int]
         function = function.value
-    return asyncio_name(reading.names.path(function, scope))
+    return asyncio_name(module.names.path(function, scope))

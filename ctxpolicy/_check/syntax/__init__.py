@@ -1,1 +1,1 @@
-"""Scopes, names and the order of statements."""
+"""Analysis of syntax trees: scopes, the meaning of names, and the conditions under which statements run."""

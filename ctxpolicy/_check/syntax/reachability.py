@@ -1,4 +1,4 @@
-"""What statements say of the places in them and after them: early exits, skipped tests, matched versions."""
+"""Conditions that statements imply: early exits, skipped tests and matched patterns."""
 
 from __future__ import annotations
 
@@ -8,40 +8,44 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctxpolicy._check.syntax.scopes import Place
+    from ctxpolicy._check.syntax.scopes import NodeContext
 
-_LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _EXITS = ("exit", "_exit", "quit")
 _SKIPS = {"skipIf": False, "skipif": False, "skipUnless": True}
 
 
-def after(statement: ast.stmt, place: Place) -> Place:
-    """Give the place of what follows a statement: an early exit is a condition on the rest."""
+def context_after(statement: ast.stmt, context: NodeContext) -> NodeContext:
+    """Return the context after a statement. If a branch of the statement leaves the block, the rest has a condition."""
     if isinstance(statement, ast.Assert):
-        return place.given(statement.test)
+        return context.if_true(statement.test)
     if isinstance(statement, ast.Try) and statement.handlers:
-        return place.given(statement) if all(leaves(each.body) for each in statement.handlers) else place
-    while isinstance(statement, ast.If) and leaves(statement.body):
-        place = place.unless(statement.test)
+        all_leave = all(cannot_fall_through(handler.body) for handler in statement.handlers)
+        return context.if_true(statement) if all_leave else context
+    while isinstance(statement, ast.If) and cannot_fall_through(statement.body):
+        context = context.if_false(statement.test)
         if not statement.orelse:
-            return place
+            return context
         statement = statement.orelse[-1]  # elif
-    if isinstance(statement, ast.If) and leaves(statement.orelse):
-        return place.given(statement.test)
-    return place
+    if isinstance(statement, ast.If) and cannot_fall_through(statement.orelse):
+        return context.if_true(statement.test)
+    return context
 
 
-def unless_skipped(function: Any, place: Place) -> Place:
-    """Give the place under the conditions of ``@unittest.skipIf`` and the like, on a function or on its class."""
-    place = _decorated(function, place)
-    around = place.scope
-    if around.kind == "class" and around.parent is not None:
-        place = _decorated(around.node, place._replace(scope=around.parent))
-    return place
+def with_skip_conditions(function: Any, context: NodeContext) -> NodeContext:
+    """Add the conditions of ``@unittest.skipIf`` and similar decorators of a function or of its class."""
+    context = _with_decorator_conditions(function, context)
+    scope = context.scope
+    if scope.kind == "class" and scope.parent is not None:
+        context = _with_decorator_conditions(scope.node, context._replace(scope=scope.parent))
+    return context
 
 
-def as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.expr:
-    """Write what ``case (3, 12, *_)`` asks for as ``subject[:2] == (3, 12)``, and other patterns as what may hold."""
+def pattern_as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.expr:
+    """Express a pattern as a comparison: ``case (3, 12, *_)`` becomes ``subject[:2] == (3, 12)``.
+
+    Other patterns become ``True``, because they may match.
+    """
     patterns = pattern.patterns if isinstance(pattern, ast.MatchSequence) else []
     values = [each.value for each in patterns[:2] if isinstance(each, ast.MatchValue)]
     if not values or len(values) < len(patterns[:2]):
@@ -50,23 +54,23 @@ def as_comparison(subject: ast.expr, pattern: ast.pattern) -> ast.expr:
     return ast.Compare(beginning, [ast.Eq()], [ast.Tuple(values, ast.Load())])
 
 
-def _decorated(node: Any, place: Place) -> Place:
+def _with_decorator_conditions(node: Any, context: NodeContext) -> NodeContext:
     for decorator in getattr(node, "decorator_list", ()):
         called = decorator.func if isinstance(decorator, ast.Call) and decorator.args else None
-        runs = _SKIPS.get(getattr(called, "attr", getattr(called, "id", "")))
-        if runs is not None:
-            place = place.given(decorator.args[0]) if runs else place.unless(decorator.args[0])
-    return place
+        runs_if_true = _SKIPS.get(getattr(called, "attr", getattr(called, "id", "")))
+        if runs_if_true is not None:
+            context = context.if_true(decorator.args[0]) if runs_if_true else context.if_false(decorator.args[0])
+    return context
 
 
-def leaves(block: Sequence[ast.stmt]) -> bool:
-    """Tell whether what follows a block is not reached from its end."""
+def cannot_fall_through(block: Sequence[ast.stmt]) -> bool:
+    """Return whether control never reaches the statement after a block from the end of the block."""
     last = block[-1] if block else None
-    return isinstance(last, _LEAVES) or _called(last) in (*_EXITS, "skip")  # pytest.skip()
+    return isinstance(last, _JUMPS) or _called(last) in (*_EXITS, "skip")  # pytest.skip()
 
 
-def exits(block: Sequence[ast.stmt]) -> bool:
-    """Tell whether a block ends with the end of the program: ``sys.exit()``, ``exit()``, ``os._exit()``."""
+def ends_program(block: Sequence[ast.stmt]) -> bool:
+    """Return whether a block ends the program with ``sys.exit()``, ``exit()`` or ``os._exit()``."""
     return _called(block[-1]) in _EXITS
 
 

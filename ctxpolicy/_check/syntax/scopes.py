@@ -1,4 +1,4 @@
-"""Scopes, what their names are bound to, and the place that a node stands in."""
+"""Scopes, the bindings of names, and the context of a node."""
 
 from __future__ import annotations
 
@@ -15,59 +15,68 @@ Kind = Literal["module", "class", "function", "comprehension"]
 
 @final
 class Imported(NamedTuple):
-    """A name bound by an import."""
+    """A binding by an import."""
 
     path: str
 
 
 @final
 class Assigned(NamedTuple):
-    """A name bound to an expression."""
+    """A binding by an assignment."""
 
     value: ast.expr
-    place: Place
+    context: NodeContext
 
 
 @final
 class Defined(NamedTuple):
-    """A name bound by ``def`` or ``class``: with the scope of the body."""
+    """A binding by ``def`` or ``class``, with the scope of the body."""
 
     node: ast.AST
     scope: Scope
 
 
 @final
-class Opaque(NamedTuple):
-    """A name bound in a way that is not followed: a parameter, a loop variable, ..."""
+class Untracked(NamedTuple):
+    """A binding that is not followed, such as a parameter or a loop variable."""
 
 
-Binding = Imported | Assigned | Defined | Opaque
+Binding = Imported | Assigned | Defined | Untracked
 
 
 @final
 class Scope:
     """A module, class, function or comprehension, and the names bound in it."""
 
-    __slots__ = ("bindings", "global_names", "kind", "members", "node", "nonlocal_names", "parent", "stars")
+    __slots__ = (
+        "bindings",
+        "global_names",
+        "instance_attributes",
+        "kind",
+        "node",
+        "nonlocal_names",
+        "parent",
+        "star_imports",
+    )
 
     def __init__(self, kind: Kind, node: ast.AST, parent: Scope | None = None) -> None:
         self.kind: Kind = kind
         self.node = node
         self.parent = parent
         self.bindings: dict[str, list[Binding]] = {}
-        self.members: dict[str, list[Binding]] = {}
-        """What the methods of a class set on their object."""
+        self.instance_attributes: dict[str, list[Binding]] = {}
+        """The attributes that the methods of a class set on their instance."""
         self.global_names: set[str] = set()
         self.nonlocal_names: set[str] = set()
-        self.stars: set[str] = set()
-        """The modules whose names come in by a star import."""
+        self.star_imports: set[str] = set()
+        """The modules whose names a star import brings in."""
 
     def bind(self, name: str, binding: Binding) -> None:
         """Record one binding of a name."""
         self.bindings.setdefault(name, []).append(binding)
 
-    def outwards(self) -> Iterator[Scope]:
-        """Walk from this scope to the module."""
+    def self_and_enclosing(self) -> Iterator[Scope]:
+        """Return this scope, then each enclosing scope up to the module."""
         scope: Scope | None = self
         while scope is not None:
             yield scope
@@ -75,14 +84,14 @@ class Scope:
 
     @property
     def module(self) -> Scope:
-        """The scope that all others are in."""
-        *_, module = self.outwards()
+        """The module that contains this scope."""
+        *_, module = self.self_and_enclosing()
         return module
 
     @property
-    def unit(self) -> Scope:
-        """The module or function whose run executes this scope's code."""
-        return next(scope for scope in self.outwards() if scope.kind in ("module", "function"))
+    def function_or_module(self) -> Scope:
+        """The innermost function or module whose execution runs the code of this scope."""
+        return next(scope for scope in self.self_and_enclosing() if scope.kind in ("module", "function"))
 
     @property
     def enclosing_class(self) -> Scope | None:
@@ -91,8 +100,8 @@ class Scope:
         return parent if parent is not None and parent.kind == "class" else None
 
     @property
-    def itself(self) -> str | None:
-        """What a method calls its object or its class: its first parameter."""
+    def self_name(self) -> str | None:
+        """The name of a method's first parameter, which holds the instance or the class."""
         node = self.node
         if self.enclosing_class is None or not isinstance(node, FunctionNode):
             return None
@@ -100,39 +109,39 @@ class Scope:
         static = any(getattr(each, "id", "") == "staticmethod" for each in getattr(node, "decorator_list", ()))
         return parameters[0].arg if parameters and not static else None
 
-    def owner(self, name: str) -> Scope | None:
-        """Find the class that a name read here stands for, or whose object it is: ``Class``, ``self``."""
-        home = self.find(name)
-        bindings = home.bindings[name] if home else []
-        if home is None or len(bindings) != 1:
+    def class_of(self, name: str) -> Scope | None:
+        """Return the class that a name read here refers to, directly (``Class``) or through an instance (``self``)."""
+        bound_in = self.binding_scope(name)
+        bindings = bound_in.bindings[name] if bound_in else []
+        if bound_in is None or len(bindings) != 1:
             return None
         binding = bindings[0]
         if isinstance(binding, Defined):
             return binding.scope if binding.scope.kind == "class" else None
-        return home.enclosing_class if home.itself == name else None
+        return bound_in.enclosing_class if bound_in.self_name == name else None
 
     @property
     def in_coroutine(self) -> bool:
-        """Whether this is code of a coroutine function, or of a function made in one: a loop runs there."""
-        return any(_is_coroutine_function(scope.node) for scope in self.outwards())
+        """Whether a loop runs here: in a coroutine function, and in a function defined in one."""
+        return any(_is_coroutine_function(scope.node) for scope in self.self_and_enclosing())
 
-    def find(self, name: str) -> Scope | None:
-        """Find the scope that a name read here is bound in, by Python's rules."""
-        for scope in self.outwards():
+    def binding_scope(self, name: str) -> Scope | None:
+        """Return the scope that binds a name read here, according to Python's scoping rules."""
+        for scope in self.self_and_enclosing():
             if name in scope.global_names:
                 return scope.module if name in scope.module.bindings else None
             if name in scope.bindings and (scope is self or scope.kind != "class"):
                 return scope
         return None
 
-    def settle(self) -> None:
-        """Move bindings of names declared global or nonlocal to where they belong."""
+    def apply_declarations(self) -> None:
+        """Move the bindings of names declared global or nonlocal to the scopes that these names belong to."""
         for name in self.global_names | self.nonlocal_names:
             bindings = self.bindings.pop(name, [])
-            home = self.module if name in self.global_names else self.find(name)
+            bound_in = self.module if name in self.global_names else self.binding_scope(name)
             for binding in bindings:
-                if home is not None:
-                    home.bind(name, binding)
+                if bound_in is not None:
+                    bound_in.bind(name, binding)
 
 
 def _is_coroutine_function(node: ast.AST) -> bool:
@@ -143,22 +152,25 @@ def _is_coroutine_function(node: ast.AST) -> bool:
 
 @final
 class Condition:
-    """What held, or did not, where control got this far; linked, as a block may have thousands of asserts.
+    """A test that was true, or was false, when control reached a node.
 
-    A ``try`` holds where its block came to the end.
+    Conditions form a linked list, because a block may have thousands of asserts. A ``try`` statement counts as true if
+    its block ran to the end.
     """
 
-    __slots__ = ("before", "expression", "held", "scope")
+    __slots__ = ("expression", "is_true", "previous", "scope")
 
-    def __init__(self, expression: ast.expr | ast.Try, scope: Scope, *, held: bool, before: Condition | None) -> None:
+    def __init__(
+        self, expression: ast.expr | ast.Try, scope: Scope, *, is_true: bool, previous: Condition | None
+    ) -> None:
         self.expression = expression
         self.scope = scope
-        self.held = held
-        self.before = before
+        self.is_true = is_true
+        self.previous = previous
 
 
 @final
-class Catcher(NamedTuple):
+class TryOrWith(NamedTuple):
     """A ``try`` or ``with`` statement."""
 
     node: ast.Try | ast.With
@@ -166,36 +178,36 @@ class Catcher(NamedTuple):
 
 
 @final
-class Place(NamedTuple):
-    """Where a node stands: in which scope, under which conditions, and who catches what it raises."""
+class NodeContext(NamedTuple):
+    """The context of a node: its scope, the conditions that hold, and the statements that may handle its exceptions."""
 
     scope: Scope
     condition: Condition | None = None
-    catchers: tuple[Catcher, ...] = ()
-    """The statements around it that may catch, within the same run of code."""
-    recovering: Catcher | None = None
-    """The statement whose handler this is in."""
+    protected_by: tuple[TryOrWith, ...] = ()
+    """The enclosing ``try`` and ``with`` statements of the same function or module that may handle an exception."""
+    handler_of: TryOrWith | None = None
+    """The ``try`` statement if the node is in one of its handlers."""
     annotation: bool = False
 
-    def given(self, expression: ast.expr | ast.Try) -> Place:
-        """Give the same place, reached only where a test holds."""
-        return self._replace(condition=Condition(expression, self.scope, held=True, before=self.condition))
+    def if_true(self, expression: ast.expr | ast.Try) -> NodeContext:
+        """Return this context with the condition that a test is true."""
+        return self._replace(condition=Condition(expression, self.scope, is_true=True, previous=self.condition))
 
-    def unless(self, expression: ast.expr) -> Place:
-        """Give the same place, reached only where a test does not hold."""
-        return self._replace(condition=Condition(expression, self.scope, held=False, before=self.condition))
+    def if_false(self, expression: ast.expr) -> NodeContext:
+        """Return this context with the condition that a test is false."""
+        return self._replace(condition=Condition(expression, self.scope, is_true=False, previous=self.condition))
 
 
 @final
-class Sites:
-    """The nodes that findings can come from, each with its place."""
+class CollectedNodes:
+    """The nodes that findings can point at, each with its context."""
 
     def __init__(self) -> None:
-        self.imports: list[tuple[ast.ImportFrom, Place]] = []
-        self.attributes: list[tuple[ast.Attribute, Place]] = []
-        self.names: list[tuple[ast.Name, Place]] = []
-        self.calls: list[tuple[ast.Call, Place]] = []
+        self.imports: list[tuple[ast.ImportFrom, NodeContext]] = []
+        self.attributes: list[tuple[ast.Attribute, NodeContext]] = []
+        self.names: list[tuple[ast.Name, NodeContext]] = []
+        self.calls: list[tuple[ast.Call, NodeContext]] = []
         self.classes: list[tuple[ast.ClassDef, Scope]] = []
-        """With the class's own scope."""
+        """Each class, with the scope of its body."""
         self.functions: dict[ast.AST, Scope] = {}
         """The scope of each function's body."""

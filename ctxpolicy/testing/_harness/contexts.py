@@ -1,4 +1,4 @@
-"""Contexts of the usual kinds, for descriptions: each yields what runs a function in a context made there and then."""
+"""Context managers that make contexts of the usual kinds; each yields a callable that runs a function in it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Runs a function in a context and returns what it returns (raises what it raises)."""
+    """Runs a function in a context; returns what the function returns, and raises what it raises."""
 
     def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
 class _Call(Generic[T]):
-    """A function to be called elsewhere, and what came of it."""
+    """A function that is called elsewhere, and its result."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -34,7 +34,7 @@ class _Call(Generic[T]):
 
     def __call__(self) -> None:
         function = self._function
-        del self._function  # whoever still has this call has not what the function refers to
+        del self._function  # whoever keeps this call must not keep alive what the function refers to
         try:
             self._results.append(function())
         except BaseException as error:  # noqa: BLE001 - raised where the call was made
@@ -45,7 +45,7 @@ class _Call(Generic[T]):
             try:
                 raise self._error
             finally:
-                self._error = None  # else the traceback is a cycle
+                self._error = None  # otherwise the traceback is part of a reference cycle
         return self._results.pop()
 
 
@@ -90,9 +90,9 @@ def thread_context() -> Iterator[Run]:
 
 @contextmanager
 def task_context() -> Iterator[Run]:
-    """Make an asyncio task; where a task runs, in the same loop. It ends with the block.
+    """Make an asyncio task, in the running loop where a task made here runs. The task ends with the block.
 
-    Its loop runs only while a function does, in whatever thread that is.
+    Its loop runs only while a function runs in the task, in the thread that runs the function.
     """
     loop = _Loop.present()
     task = _Task(loop)
@@ -158,7 +158,7 @@ class _Task:
 
 @contextmanager
 def greenlet_context() -> Iterator[Run]:
-    """Make a greenlet; it ends with the block. Functions run in it only in the thread that made it."""
+    """Make a greenlet; it ends with the block. Functions run in it only in the first thread that runs one."""
     import greenlet
 
     def work(call: _Call[Any] | None) -> None:
@@ -175,7 +175,7 @@ def greenlet_context() -> Iterator[Run]:
     def switch(call: _Call[Any] | None) -> None:
         caller.append(greenlet.getcurrent())
         try:
-            context.parent = caller[0]  # where it goes at its end
+            context.parent = caller[0]  # the greenlet that runs when this one ends
             context.switch(call)
         finally:
             caller.clear()

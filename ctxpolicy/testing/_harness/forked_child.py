@@ -1,4 +1,4 @@
-"""What a resolver answers in a forked child, told to the parent."""
+"""Ask a resolver in a forked child, and report to the parent what is wrong there."""
 
 from __future__ import annotations
 
@@ -12,65 +12,67 @@ from ctxpolicy.testing._harness.scenario import Context, Scenario
 __all__ = ["look_around_in_child"]
 
 
-def look_around_in_child(play: Scenario, others: Sequence[Context], loop: AbstractEventLoop) -> str:
-    """Fork, see in the child that nothing is bound, and that ``loop`` can be bound and unbound.
+def look_around_in_child(scenario: Scenario, others: Sequence[Context], loop: AbstractEventLoop) -> str:
+    """Fork; check in the child that nothing is bound, and that ``loop`` can be bound and unbound.
 
     Args:
-        play: has the resolver.
-        others: the contexts to look into, beside the present one; those that the child has not are left out.
-        loop: the loop to bind there.
+        scenario: the scenario of the resolver.
+        others: the contexts to check beside the present one; those that do not exist in the child are left out.
+        loop: the loop to bind in the child.
 
     Returns:
-        what is wrong there, or nothing.
+        what is wrong in the child, as text; empty if nothing is.
     """
     read, write = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the only other threads are those of contexts, and idle
-        child = os.fork()  # type: ignore[attr-defined, unused-ignore]  # Windows has none; callers ask first
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads are idle
+        child = os.fork()
     if child == 0:
-        told = "nothing could be asked"
+        complaint = "nothing could be asked"
         try:
-            told = _look_around(play, others, loop)
-        except BaseException as error:  # noqa: BLE001 - told to the parent
-            told = f"there was {error!r}"
+            complaint = _look_around(scenario, others, loop)
+        except BaseException as error:  # noqa: BLE001 - reported to the parent
+            complaint = f"{error!r} was raised"
         finally:
-            os.write(write, told.encode())
+            os.write(write, complaint.encode())
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        told = pipe.read()
+        complaint = pipe.read()
     os.waitpid(child, 0)
-    return told
+    return complaint
 
 
-def _look_around(play: Scenario, others: Sequence[Context], loop: AbstractEventLoop) -> str:
-    play.renew()
-    return _complaint(play, loop) or next(filter(None, (_complaint_of(each, play, loop) for each in others)), "")
+def _look_around(scenario: Scenario, others: Sequence[Context], loop: AbstractEventLoop) -> str:
+    scenario.renew()
+    return _complaint(scenario, loop) or next(
+        filter(None, (_complaint_of(each, scenario, loop) for each in others)), ""
+    )
 
 
-def _complaint_of(context: Context, play: Scenario, loop: AbstractEventLoop) -> str:
+def _complaint_of(context: Context, scenario: Scenario, loop: AbstractEventLoop) -> str:
     entered: list[bool] = []
 
     def look() -> str:
         entered.append(True)
-        return _complaint(play, loop)
+        return _complaint(scenario, loop)
 
     try:
-        told = context.run(look)
+        complaint = context.run(look)
     except Exception:
         if entered:
             raise
-        return ""  # not every context can be entered in a child: a loop that runs a task may be the parent's alone
-    return told and f"in {context.name} {told}"
+        return ""  # not every context can be entered in a child: the loop that runs a task may exist in the parent only
+    return complaint and f"in {context.name} {complaint}"
 
 
-def _complaint(play: Scenario, loop: AbstractEventLoop) -> str:
-    found = play.ask()
+def _complaint(scenario: Scenario, loop: AbstractEventLoop) -> str:
+    found = scenario.ask()
     if found is not None:
         return f"get() returned {found!r}"
     for each in (loop, None):
-        play.resolver.set(each)
-        found = play.ask()
+        scenario.resolver.set(each)
+        found = scenario.ask()
         if found is not each:
             return f"get() returned {found!r} after set({each!r})"
     return ""

@@ -1,4 +1,4 @@
-"""Run scenes of a contract in a process of their own: with another interpreter option, or where a fork is safe."""
+"""Run tests of a contract in a new process: under an interpreter option, or because a fork is safe there."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ctxpolicy.testing._harness.description import Description
 __all__ = ["main", "run_elsewhere"]
 
 _PROGRAM: Final = "from ctxpolicy.testing._harness.new_process import main; main()"
-_TOO_LONG: Final = 120.0  # seconds: a hang, not a slow machine
+_TOO_LONG: Final = 120.0  # seconds; it means a hang, not a slow machine
 
 
 def run_elsewhere(description: Description, tests: Sequence[str], *options: str) -> None:
     """Call methods of ``description``'s class in a new interpreter.
 
     Args:
-        description: its class must be importable by its name.
-        tests: the names of the methods, which take no arguments.
-        options: the interpreter's.
+        description: the description; its class must be importable by its name.
+        tests: the names of the methods; they take no arguments.
+        options: command-line options for the interpreter.
 
     Raises:
-        BrokenLawError: what one of them raised there.
+        BrokenLawError: one of the methods raised it in the new process.
     """
     __tracebackhide__ = True
     ended = subprocess.run(  # noqa: S603 - this interpreter, and a fixed program
@@ -47,13 +47,13 @@ def run_elsewhere(description: Description, tests: Sequence[str], *options: str)
         return
     if ended.returncode or not ended.stdout.startswith("{"):
         raise RuntimeError(f"{' '.join(tests)} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")
-    told: dict[str, Any] = json.loads(ended.stdout)
-    kind = DescriptionError if told["description"] else BrokenLawError
-    raise kind(told["law"], f"in a process of its own ({' '.join(options) or 'no options'}): {told['message']}")
+    report: dict[str, Any] = json.loads(ended.stdout)
+    kind = DescriptionError if report["description"] else BrokenLawError
+    raise kind(report["law"], f"in a process of its own ({' '.join(options) or 'no options'}): {report['message']}")
 
 
 def main() -> None:
-    """Do the job that stands on the standard input; write what broke to the standard output."""
+    """Read the job from standard input, run its tests, and write the first broken law to standard output."""
     job = json.load(sys.stdin)
     sys.path[:] = job["path"]
     contract: Any = _module(job["module"], job["file"])
@@ -85,7 +85,7 @@ def _job(contract: type, tests: Sequence[str]) -> dict[str, Any]:
 
 
 def _module(name: str, file: str) -> ModuleType:
-    """Import the module by its name, or from its file where the name leads nowhere or to another one."""
+    """Import the module by its name, or from its file where no module, or another module, has that name."""
     return _by_name(name, file) or _in_its_package(name, file) or _by_file(name, file)
 
 
@@ -100,7 +100,7 @@ def _by_name(name: str, file: str) -> ModuleType | None:
 
 
 def _in_its_package(name: str, file: str) -> ModuleType | None:
-    """Import it by its name from the folder that this begins in: pytest's importlib mode does without ``sys.path``."""
+    """Import the module by name from its package's folder: pytest's importlib mode does not use ``sys.path``."""
     path, parts = Path(file).with_suffix(""), tuple(name.split("."))
     if len(parts) == 1 or path.parts[-len(parts) :] != parts:
         return None

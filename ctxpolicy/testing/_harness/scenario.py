@@ -1,4 +1,4 @@
-"""A resolver at work in several contexts, step by step; what goes wrong is told with the steps that led to it."""
+"""Use a resolver in several contexts, step by step. A failure shows the steps that led to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from string import ascii_uppercase
 from threading import get_ident
@@ -31,17 +32,17 @@ HERE: Final = "the test's own context"
 NOT_ENTERED: Final = object()
 
 
-# What a getter is to answer with where no loop is bound.
+# What a getter returns where no loop is bound.
 _NOTHING: Final = StandInLoop("nothing bound")
 
 
 @final
 class Scenario:
-    """One resolver and its contexts, and what was done with them.
+    """One resolver, its contexts, and the steps that were done with them.
 
     Args:
         description: makes the resolver and the contexts.
-        law: the law that is tested.
+        law: the number of the law that is tested.
     """
 
     def __init__(self, description: Description, law: int) -> None:
@@ -65,12 +66,12 @@ class Scenario:
         """End the contexts that were made."""
         self._stack.close()
         for loop in list(self._made):
-            if not loop.is_closed():  # or the collector may come upon the loop before its lease, and warn
+            if not loop.is_closed():  # the collector might finalize the loop before its lease, and warn
                 loop.close()
         del self.description.resolver
 
     def renew(self) -> None:
-        """Get the resolver's getter, as a policy does when it is made, and after a fork."""
+        """Call the resolver's ``getter()``, as a policy does when it is made, and after a fork."""
         self._getter = self.answer("getter", lambda: self.resolver.getter(_nothing))
 
     def loop(self, kind: type[StandInLoop] = StandInLoop) -> StandInLoop:
@@ -80,7 +81,7 @@ class Scenario:
 
     @cached_property
     def policy(self) -> ContextPolicy:
-        """A policy with the resolver; it leases a loop where there is none."""
+        """A policy with the resolver, which leases a loop where none is bound."""
         return ContextPolicy(self.resolver, missing="create", loop_factory=self._make_loop)
 
     def context(self, made_in: Context | None = None) -> Context:
@@ -89,13 +90,15 @@ class Scenario:
 
     @contextmanager
     def described_context(self) -> Iterator[Run]:
-        """Make a context as the description does, which must be a context manager that yields a callable."""
+        """Make a context by ``new_context()``; check that this is a context manager that yields a callable."""
         manager: object = self.description.new_context()
         if not isinstance(manager, AbstractContextManager):
-            self.lie(f"new_context() returned {manager!r}, which is no context manager (is @contextmanager missing?)")
+            self.bad_description(
+                f"new_context() returned {manager!r}, which is no context manager (is @contextmanager missing?)"
+            )
         with manager as run:
             if not callable(run):
-                self.lie(f"new_context() yielded {run!r}, which does not run functions: yield a callable")
+                self.bad_description(f"new_context() yielded {run!r}, which does not run functions: yield a callable")
             yield run
 
     def thread(self, started_in: Context | None = None) -> Context:
@@ -103,7 +106,7 @@ class Scenario:
         return self._make(started_in, thread_context, "a plain thread")
 
     def anywhere(self) -> Iterator[Context]:
-        """Return the test's own context, one made in it, one made in that, and a plain thread."""
+        """Yield the test's own context, a context made in it, a context made in the latter, and a plain thread."""
         yield self.here
         if not self.description.one_context:
             outer = self.context()
@@ -112,36 +115,36 @@ class Scenario:
         yield self.thread()
 
     def ask(self) -> AbstractEventLoop | None:
-        """Return what the resolver has bound in the present context; both its ways of saying so must agree."""
+        """Return the loop bound in the present context; check that ``get()`` and ``getter()`` agree."""
         found = self.answer("get", self.resolver.get)
         fast = self.answer("the getter() that a policy binds", self._getter)
         if fast is not (_NOTHING if found is None else found):
-            self.broken(f"get() returns {self.told(found)}, and getter() says {self.told(fast)}")
+            self.broken(f"get() returns {self.formatted(found)}, and getter() says {self.formatted(fast)}")
         return found
 
-    def told(self, loop: object) -> str:
-        """Return what messages call ``loop``."""
+    def formatted(self, loop: object) -> str:
+        """Return the name of ``loop`` for messages."""
         if isinstance(loop, AbstractEventLoop) and not isinstance(loop, StandInLoop) and loop in self._made:
             return f"{self._made[loop]} (closed)" if loop.is_closed() else self._made[loop]
         return repr(loop)
 
     def note(self, step: str) -> None:
-        """Remember what was done; strings only, so that nothing is kept alive by it."""
+        """Record a step, as a string: anything else would be kept alive by the record."""
         self.steps.append(step)
 
     def broken(self, what: str, mend: str = "") -> NoReturn:
-        """Raise that the law is broken."""
+        """Raise :class:`BrokenLawError`: the resolver breaks the law."""
         __tracebackhide__ = True
         raise self._broken(what, mend)
 
-    def lie(self, what: str) -> NoReturn:
-        """Raise that the description is wrong."""
+    def bad_description(self, what: str) -> NoReturn:
+        """Raise :class:`DescriptionError`: the description of the resolver is wrong."""
         __tracebackhide__ = True
         wrong = f"the contract description {type(self.description).__name__} is wrong: {what}."
         raise DescriptionError(self.law, "\n".join([wrong, *numbered(self.steps)]))
 
     def expect_gone(self, thing: weakref.ref[Any], what: str, mend: str) -> None:
-        """Have all garbage collected, and see that ``thing`` was."""
+        """Collect garbage; check that ``thing`` was collected."""
         __tracebackhide__ = True
         for _ in range(6):  # PyPy takes a cycle with finalizers in several rounds
             if thing() is None:
@@ -159,7 +162,7 @@ class Scenario:
     def _make_resolver(self) -> ContextResolver:
         resolver = self.description.make_resolver()
         if not isinstance(resolver, ContextResolver):
-            self.lie(f"make_resolver() returned {resolver!r}, which is no ContextResolver")
+            self.bad_description(f"make_resolver() returned {resolver!r}, which is no ContextResolver")
         return resolver
 
     def _make(self, maker: Context | None, make: Callable[[], AbstractContextManager[Run]], kind: str) -> Context:
@@ -177,7 +180,7 @@ class Scenario:
         return f"{kind.removeprefix('a ')} {ascii_uppercase[index]}{round_ or ''}"
 
     def answer(self, what: str, function: Callable[[], T]) -> T:
-        """Return what a method of the resolver does; none may raise."""
+        """Return what ``function`` returns, a method of the resolver, which must not raise."""
         __tracebackhide__ = True
         try:
             return function()
@@ -194,8 +197,8 @@ class Context:
     """One of the contexts of a scenario.
 
     Attributes:
-        name: what the steps call it.
-        enter: runs a function in it; ``None`` after its end.
+        name: the name of the context in the steps.
+        enter: runs a function in the context; ``None`` after the context has ended.
     """
 
     def __init__(
@@ -213,55 +216,59 @@ class Context:
         assert self.enter is not None, f"{self.name} has ended"
         self.enter(lambda: results.append(function()))
         if len(results) != 1:
-            self._scenario.lie(
+            self._scenario.bad_description(
                 f"what new_context() yielded for {self.name} called the function {len(results)} times, not once"
             )
         return results.pop()
 
     def check(self) -> None:
-        """See that what was given to run functions here returns and raises what these do."""
+        """Check that the description's callable returns what functions return, and raises what they raise."""
         __tracebackhide__ = True
         answer, error = object(), ValueError("raised in a context")
         if self.enter is not None and self.enter(lambda: answer) is not answer:
-            self._scenario.lie(f"what new_context() yielded for {self.name} does not return what the function returns")
+            self._scenario.bad_description(
+                f"what new_context() yielded for {self.name} does not return what the function returns"
+            )
         try:
             self.run(lambda: _throw(error))
         except ValueError as raised:
             if raised is error:
                 return
-        self._scenario.lie(f"what new_context() yielded for {self.name} does not raise what the function raises")
+        self._scenario.bad_description(
+            f"what new_context() yielded for {self.name} does not raise what the function raises"
+        )
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Have the resolver bind ``loop`` here."""
+        """Call ``set(loop)`` of the resolver here."""
         __tracebackhide__ = True
-        self._scenario.note(f"in {self.name}: set({self._scenario.told(loop)})")
+        self._scenario.note(f"in {self.name}: set({self._scenario.formatted(loop)})")
         self.run(lambda: self._scenario.answer("set", lambda: self._scenario.resolver.set(loop)))
 
     def get(self) -> AbstractEventLoop | None:
-        """Return the loop that the resolver has bound here."""
+        """Return the loop that is bound here."""
         __tracebackhide__ = True
         found = self.run(self._scenario.ask)
-        self._scenario.note(f"in {self.name}: get() returns {self._scenario.told(found)}")
+        self._scenario.note(f"in {self.name}: get() returns {self._scenario.formatted(found)}")
         return found
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Have the policy bind ``loop`` here, as asyncio.set_event_loop() does."""
+        """Call the policy's ``set_event_loop(loop)`` here, as asyncio does."""
         __tracebackhide__ = True
-        self._scenario.note(f"in {self.name}: the policy's set_event_loop({self._scenario.told(loop)})")
+        self._scenario.note(f"in {self.name}: the policy's set_event_loop({self._scenario.formatted(loop)})")
         policy = self._scenario.policy
         self.run(lambda: self._scenario.answer("set_event_loop", lambda: policy.set_event_loop(loop)))
 
     def lease(self) -> AbstractEventLoop:
-        """Have the policy make a loop for this context, or return the one it has."""
+        """Have the policy lease a loop for this context, or return the loop that is bound."""
         __tracebackhide__ = True
         policy = self._scenario.policy
         loop = self.run(lambda: self._scenario.answer("the policy's get_event_loop", policy.get_event_loop))
-        self._scenario.note(f"in {self.name}: the policy (missing='create') gives {self._scenario.told(loop)}")
+        self._scenario.note(f"in {self.name}: the policy (missing='create') gives {self._scenario.formatted(loop)}")
         self.expect(loop, "which the policy gave")
         return loop
 
     def asyncio_run(self) -> bool:
-        """Have asyncio run a coroutine here under the policy; tell whether that can be done here."""
+        """Call ``asyncio.run()`` here under the policy; return whether that is possible here."""
         if self.run(running_loop) is not None:
             return False  # asyncio.run() refuses
         with install(self._scenario.policy):
@@ -271,11 +278,11 @@ class Context:
 
     @contextmanager
     def scope(self) -> Iterator[AbstractEventLoop]:
-        """Have ``fresh_loop()`` bind a loop here for the block, by the policy in force; one that fails is not left."""
+        """Enter ``fresh_loop()`` here for the block, under the policy in force. A block that raises leaves it open."""
         __tracebackhide__ = True
         scenario, scope = self._scenario, fresh_loop()
         loop = self.run(lambda: scenario.answer("entering fresh_loop()", scope.__enter__))
-        scenario.note(f"in {self.name}: fresh_loop() is entered, and gives {scenario.told(loop)}")
+        scenario.note(f"in {self.name}: fresh_loop() is entered, and gives {scenario.formatted(loop)}")
         yield loop
         scenario.note(f"in {self.name}: fresh_loop() is left")
         self.run(lambda: scenario.answer("leaving fresh_loop()", lambda: scope.__exit__(None, None, None)))
@@ -283,9 +290,23 @@ class Context:
     def visit(self) -> object:
         """Enter this context in another thread, and return the loop that it is handed, or :data:`NOT_ENTERED`."""
         found = in_new_thread(self._ask_here)
-        told = "it cannot be entered there" if found is NOT_ENTERED else f"get() returns {self._scenario.told(found)}"
+        told = (
+            "it cannot be entered there" if found is NOT_ENTERED else f"get() returns {self._scenario.formatted(found)}"
+        )
         self._scenario.note(f"in another thread, in {self.name}: {told}")
         return found
+
+    def admits_threads(self) -> bool:
+        """Return whether several threads can be in this context at once.
+
+        They cannot where this context has contextvars of its own: only one thread at a time runs in those.
+        """
+        self.run(_nothing)  # a greenlet belongs to the first thread that enters it, which must be this one
+        if self.visit() is NOT_ENTERED:
+            return False
+        probe = ContextVar("probe", default=False)
+        self.run(lambda: probe.set(True))
+        return probe.get() or not self.run(probe.get)
 
     def _ask_here(self) -> object:
         thread = get_ident()
@@ -293,16 +314,18 @@ class Context:
             return self.run(lambda: self._scenario.ask() if get_ident() == thread else NOT_ENTERED)
         except BrokenLawError:
             raise
-        except Exception:  # noqa: BLE001 - what such a context raises is its own business
+        except Exception:  # noqa: BLE001 - such contexts may raise anything
             return NOT_ENTERED
 
     def expect(self, loop: AbstractEventLoop | None, why: str, mend: str = "") -> None:
-        """See that ``loop`` is what the resolver has bound here."""
+        """Check that ``loop`` is the loop that is bound here."""
         __tracebackhide__ = True
         found = self.get()
         if found is not loop:
-            told = self._scenario.told
-            self._scenario.broken(f"in {self.name} get() returned {told(found)} and not {told(loop)}, {why}", mend)
+            formatted = self._scenario.formatted
+            self._scenario.broken(
+                f"in {self.name} get() returned {formatted(found)} and not {formatted(loop)}, {why}", mend
+            )
 
     def end(self) -> None:
         """End this context."""
@@ -314,7 +337,7 @@ class Context:
 
 @contextmanager
 def make_once(make: Callable[[], AbstractContextManager[Run]]) -> Iterator[Run]:
-    """Enter what ``make()`` returns; leaving it a second time does nothing."""
+    """Enter the context manager that ``make()`` returns; leaving it a second time does nothing."""
     with make() as run:
         yield run
 

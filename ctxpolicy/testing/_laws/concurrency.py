@@ -1,4 +1,4 @@
-"""Law 7: many threads at once, and threads that start in a copy of their maker's contextvars context."""
+"""Law 7: many threads at once, and threads that start in a copy of the contextvars context of their starter."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from ctxpolicy.testing._errors import ALL_LAWS
 from ctxpolicy.testing._harness.description import Description
 from ctxpolicy.testing._harness.new_process import run_elsewhere
 from ctxpolicy.testing._harness.scenario import Scenario
@@ -26,46 +27,45 @@ class CrowdLaws(Description):
     """The tests of many threads at once."""
 
     @law(7)
-    def test_law_7_many_threads_at_once_keep_their_loops_apart(self, play: Scenario) -> None:
-        """Threads that switch at every turn each find what they have set, in contexts of their own."""
-        play.note(
+    def test_law_7_many_threads_at_once_keep_their_loops_apart(self, scenario: Scenario) -> None:
+        """Threads with contexts of their own, which the interpreter switches often, each get what they have set."""
+        scenario.note(
             f"{_THREADS} threads at once, each with a context of its own: set, get, set(None), get, {_ROUNDS} times"
         )
         barrier = threading.Barrier(_THREADS)
         with _switching_often(), ThreadPoolExecutor(_THREADS) as threads:
-            jobs = [threads.submit(self._one_of_many, play, barrier) for _ in range(_THREADS)]
+            jobs = [threads.submit(self._one_of_many, scenario, barrier) for _ in range(_THREADS)]
         for complaint in filter(None, (job.result() for job in jobs)):
-            play.broken(complaint, "Guard what the contexts share, or share nothing; read and write in one step.")
+            scenario.broken(complaint, "Share nothing between contexts, or use a lock; read and write in one step.")
 
-    def _one_of_many(self, play: Scenario, barrier: threading.Barrier) -> str:
-        with play.described_context() as run:
+    def _one_of_many(self, scenario: Scenario, barrier: threading.Barrier) -> str:
+        with scenario.described_context() as run:
             barrier.wait()
             for _ in range(_ROUNDS):
-                complaint = run(lambda: self._set_and_get(play)) or self._set_and_get(play)
+                complaint = run(lambda: self._set_and_get(scenario)) or self._set_and_get(scenario)
                 if complaint:
                     return complaint
         return ""
 
-    def _set_and_get(self, play: Scenario) -> str:
-        loop = play.loop()
+    def _set_and_get(self, scenario: Scenario) -> str:
+        loop = scenario.loop()
         for each in (loop, None):
-            play.resolver.set(each)
-            found = None if self.one_context else play.ask()
+            scenario.resolver.set(each)
+            found = None if self.one_context else scenario.ask()
             if found is not each and not self.one_context:
                 return f"in {threading.current_thread().name}: get() returned {found!r} after set({each!r})"
         return ""
 
     @law(7)
-    def test_law_7_all_laws_hold_with_thread_inherit_context(self, play: Scenario) -> None:
-        """The other laws hold where new threads start in a copy of their maker's contextvars context (3.14 and later).
+    def test_law_7_all_laws_hold_with_thread_inherit_context(self, scenario: Scenario) -> None:
+        """The other laws hold where a new thread starts in a copy of its starter's contextvars context (3.14 on).
 
-        Where they do so already (free-threaded builds), it is tested that the laws hold where they do not.
+        Where that is the default (free-threaded builds), the test runs the laws without it.
         """
         if not hasattr(sys.flags, "thread_inherit_context"):
             raise unittest.SkipTest("this Python has no -X thread_inherit_context")
-        tests = [
-            name for name, test in tests_of(type(self)).items() if law_of(test) in range(1, 7) and "fork" not in name
-        ]
+        others = {name: law_of(test) for name, test in tests_of(type(self)).items() if "fork" not in name}
+        tests = [name for name, number in others.items() if number not in (0, 7, ALL_LAWS)]
         run_elsewhere(self, tests, f"-Xthread_inherit_context={int(not THREADS_INHERIT_CONTEXT)}")
 
 

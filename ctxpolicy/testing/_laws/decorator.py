@@ -1,4 +1,4 @@
-"""How the tests of the laws are made: a method that gets a scenario, as a test that needs nothing."""
+"""Make a test, which takes no arguments, from a method that takes a scenario."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ D = TypeVar("D", bound=Description)
 
 
 def law(number: int) -> Callable[[Callable[[D, Scenario], None]], Callable[[D], None]]:
-    """Make a test of law ``number``.
+    """Make the decorated method a test of law ``number``.
 
-    The test runs in a contextvars context of its own: nothing that it binds reaches the next one. It takes no
-    arguments, and so runs in pytest and in unittest alike.
+    The test runs in a contextvars context of its own, which keeps what it binds from the next test. It takes no
+    arguments, and therefore runs in pytest and in unittest alike.
     """
 
     def decorate(scene: Callable[[D, Scenario], None]) -> Callable[[D], None]:
         def test(self: D) -> None:
             __tracebackhide__ = True
-            contextvars.copy_context().run(_play, scene, self, number)
+            contextvars.copy_context().run(_run_scene, scene, self, number)
 
-        # Not functools.wraps(): pytest would follow __wrapped__, and take the scenario for a fixture.
+        # Not functools.wraps(): pytest follows __wrapped__, and would take the scenario for a fixture.
         test.__name__, test.__qualname__, test.__doc__ = scene.__name__, scene.__qualname__, scene.__doc__
         test.__module__ = scene.__module__
         test.law = number  # type: ignore[attr-defined]
@@ -36,7 +36,7 @@ def law(number: int) -> Callable[[Callable[[D, Scenario], None]], Callable[[D], 
 
 
 def law_of(test: Callable[..., None]) -> int:
-    """Return the number of the law that ``test`` is of."""
+    """Return the number of the law that ``test`` tests."""
     number: int = test.law  # type: ignore[attr-defined]
     return number
 
@@ -47,7 +47,7 @@ def tests_of(contract: type[Description]) -> dict[str, Callable[[Any], None]]:
     return {name: test for name, test in found.items() if hasattr(test, "law")}
 
 
-def _play(scene: Callable[[D, Scenario], None], description: D, number: int) -> None:
+def _run_scene(scene: Callable[[D, Scenario], None], description: D, number: int) -> None:
     __tracebackhide__ = True
     with Scenario(description, number) as scenario:
         scene(description, scenario)

@@ -1,4 +1,4 @@
-"""Law 6: what is kept alive, and for how long."""
+"""Law 6: what a resolver keeps alive, and for how long."""
 
 from __future__ import annotations
 
@@ -18,106 +18,106 @@ from ctxpolicy.testing._laws.decorator import law
 
 __all__ = ["GarbageLaws"]
 
-_LET_GO: Final = "Keep a loop only in the slot of its context, and keep the slot in the context itself or weakly by it."
+_LET_GO: Final = "Keep a loop in its context itself, or in a dictionary that refers to the context weakly."
 _CYCLE: Final = (
-    "A weak dictionary does not let go of a key that its value refers to, as a loop does (by its pending calls) to its "
-    "tasks: keep the loop in the context itself."
+    "A weak dictionary keeps a key alive that its value refers to, and a loop refers to its tasks by its pending "
+    "calls: keep the loop in the context itself."
 )
-_CONTEXT: Final = "Keep what belongs to a context in the context itself, or weakly by it; unset, let go of the key too."
-_VARIABLES: Final = "A contextvars context never forgets a variable: make one a resolver, in __init__."
+_CONTEXT: Final = "Refer to contexts weakly, or remove the reference when the loop is unset and when the context ends."
+_VARIABLES: Final = "A contextvars context never forgets a variable: make one variable per resolver, in __init__."
 
 
 class GarbageLaws(Description):
-    """The tests of what is let go."""
+    """The tests of what is garbage-collected."""
 
     @law(6)
-    def test_law_6_a_loop_that_was_unset_or_replaced_is_let_go(self, play: Scenario) -> None:
-        """After set(None), and after a set of another loop, nothing holds the former one."""
-        for context in play.anywhere():
-            unset = _bound(play, context)
+    def test_law_6_a_loop_that_was_unset_or_replaced_is_let_go(self, scenario: Scenario) -> None:
+        """After set(None), or a set of another loop, the previous loop is garbage-collected."""
+        for context in scenario.anywhere():
+            unset = _bound(scenario, context)
             context.set(None)
-            play.expect_gone(unset, "the loop that was unset", _LET_GO)
-            replaced = _bound(play, context)
-            context.set(play.loop())
-            play.expect_gone(replaced, "the loop that was replaced", _LET_GO)
+            scenario.expect_gone(unset, "the loop that was unset", _LET_GO)
+            replaced = _bound(scenario, context)
+            context.set(scenario.loop())
+            scenario.expect_gone(replaced, "the loop that was replaced", _LET_GO)
 
     @law(6)
-    def test_law_6_a_loop_goes_with_its_context(self, play: Scenario) -> None:
-        """When a context ends, nothing holds the loop that was bound in it, though it was never unset."""
-        contexts = [play.thread()] if self.one_context else [play.context(), play.thread()]
+    def test_law_6_a_loop_goes_with_its_context(self, scenario: Scenario) -> None:
+        """When a context ends, the loop that is bound in it is garbage-collected, without a set(None)."""
+        contexts = [scenario.thread()] if self.one_context else [scenario.context(), scenario.thread()]
         for context in contexts:
-            loop = _bound(play, context)
+            loop = _bound(scenario, context)
             if self.one_context:
-                play.here.set(None)
+                scenario.here.set(None)
             context.end()
-            play.expect_gone(loop, f"the loop that was bound in {context.name}", _LET_GO)
+            scenario.expect_gone(loop, f"the loop that was bound in {context.name}", _LET_GO)
 
     @law(6)
-    def test_law_6_a_loop_that_refers_to_its_context_goes_with_it(self, play: Scenario) -> None:
-        """Nor does a cycle hold them: a loop refers to its tasks, and to the contextvars contexts of its calls."""
-        context = play.context()
-        loop = _bound(play, context, refers=True)
+    def test_law_6_a_loop_that_refers_to_its_context_goes_with_it(self, scenario: Scenario) -> None:
+        """The same with a reference cycle: a loop refers to its tasks, and to the contextvars contexts of its calls."""
+        context = scenario.context()
+        loop = _bound(scenario, context, refers=True)
         if self.one_context:
-            play.here.set(None)
+            scenario.here.set(None)
         context.end()
-        play.expect_gone(loop, f"the loop that was bound in {context.name}, and refers to it", _CYCLE)
+        scenario.expect_gone(loop, f"the loop that was bound in {context.name}, and refers to it", _CYCLE)
 
     @law(6)
-    def test_law_6_a_context_is_let_go_when_it_ends(self, play: Scenario) -> None:
-        """Nothing holds a context (its task, its thread, what else it is made of) for a loop that was bound there."""
-        for make in [] if self.one_context else [play.context, play.thread]:
-            # What outlives one in which the resolver was never used does not belong to the context.
+    def test_law_6_a_context_is_let_go_when_it_ends(self, scenario: Scenario) -> None:
+        """A context (its task, its thread, what else belongs to it) is garbage-collected after its end."""
+        for make in [] if self.one_context else [scenario.context, scenario.thread]:
+            # What stays alive after a context in which the resolver was never used does not belong to the context.
             unused = _come_and_gone(make())
-            ended = {use: _come_and_gone(make(), *loops) for use, loops in _uses(play).items()}
+            ended = {use: _come_and_gone(make(), *loops) for use, loops in _uses(scenario).items()}
             gc.collect()
             gc.collect()
             for use, parts in ended.items():
                 for control, part in zip(unused, parts, strict=True):
                     if control is not None and control() is None and part is not None:
-                        play.expect_gone(part, f"what belongs to a context that ended {use}", _CONTEXT)
+                        scenario.expect_gone(part, f"what belongs to a context that ended {use}", _CONTEXT)
 
     @law(6)
-    def test_law_6_a_contextvars_context_does_not_grow(self, play: Scenario) -> None:
-        """A thousand sets leave a contextvars context as large as the first one did."""
-        for context in play.here, play.context(), play.thread():
-            _round(play, context)
+    def test_law_6_a_contextvars_context_does_not_grow(self, scenario: Scenario) -> None:
+        """After a thousand sets, a contextvars context has as many variables as after the first ones."""
+        for context in scenario.here, scenario.context(), scenario.thread():
+            _round(scenario, context)
             before = context.run(_size)
             for _ in range(333):
-                _round(play, context)
-            play.note(f"in {context.name}: set, set, set(None), 333 times")
+                _round(scenario, context)
+            scenario.note(f"in {context.name}: set, set, set(None), 333 times")
             grown = context.run(_size) - before
             if grown:
-                play.broken(
+                scenario.broken(
                     f"the contextvars context of {context.name} has {grown} more variables than before", _VARIABLES
                 )
 
     @law(6)
-    def test_law_6_a_resolver_is_let_go(self, play: Scenario) -> None:
-        """Nothing holds a resolver that nobody refers to any more."""
-        play.expect_gone(self._used_resolver(play), "a resolver that nobody refers to", _LET_GO)
+    def test_law_6_a_resolver_is_let_go(self, scenario: Scenario) -> None:
+        """A resolver that nothing else refers to is garbage-collected."""
+        scenario.expect_gone(self._used_resolver(scenario), "a resolver that nothing else refers to", _LET_GO)
 
-    def _used_resolver(self, play: Scenario) -> weakref.ref[ContextResolver]:
+    def _used_resolver(self, scenario: Scenario) -> weakref.ref[ContextResolver]:
         resolver = self.make_resolver()
-        resolver.set(play.loop())
+        resolver.set(scenario.loop())
         resolver.set(None)
         return weakref.ref(resolver)
 
 
-def _bound(play: Scenario, context: Context, *, refers: bool = False) -> weakref.ref[StandInLoop]:
-    """Bind a loop that nobody else refers to."""
-    loop = play.loop()
+def _bound(scenario: Scenario, context: Context, *, refers: bool = False) -> weakref.ref[StandInLoop]:
+    """Bind a loop that nothing else refers to; return a weak reference to it."""
+    loop = scenario.loop()
     context.set(loop)
     if refers:
         loop.refers_to = context.run(lambda: (context.enter, current_task(), contextvars.copy_context()))
     return weakref.ref(loop)
 
 
-def _uses(play: Scenario) -> dict[str, tuple[StandInLoop | None, ...]]:
-    return {"with a loop bound": (play.loop(),), "after its loop was unset": (play.loop(), None)}
+def _uses(scenario: Scenario) -> dict[str, tuple[StandInLoop | None, ...]]:
+    return {"with a loop bound": (scenario.loop(),), "after its loop was unset": (scenario.loop(), None)}
 
 
 def _come_and_gone(context: Context, *loops: StandInLoop | None) -> list[weakref.ref[Any] | None]:
-    """Bind ``loops`` in the context, one after the other, and end it; return what it was made of, in a fixed order."""
+    """Bind ``loops`` in the context in turn, and end the context; return its parts, in a fixed order."""
     for loop in loops:
         context.set(loop)
     run = context.enter
@@ -130,7 +130,7 @@ def _come_and_gone(context: Context, *loops: StandInLoop | None) -> list[weakref
 
 
 def _refers_to(function: Any) -> list[Any]:
-    """Return what a function or method has of its own."""
+    """Return the objects that a function or method refers to."""
     return [getattr(function, "__self__", None), *gc.get_referents(*(getattr(function, "__closure__", None) or ()))]
 
 
@@ -141,9 +141,9 @@ def _weakly(thing: object) -> weakref.ref[Any] | None:
         return None
 
 
-def _round(play: Scenario, context: Context) -> None:
+def _round(scenario: Scenario, context: Context) -> None:
     for loop in (StandInLoop(), StandInLoop(), None):
-        context.run(lambda: play.resolver.set(loop))  # noqa: B023 - called at once
+        context.run(lambda: scenario.resolver.set(loop))  # noqa: B023 - called at once
 
 
 def _size() -> int:

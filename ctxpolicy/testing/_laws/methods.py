@@ -1,10 +1,13 @@
-"""What the contract says of the methods, one by one."""
+"""What the contract says about single methods."""
 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any, Final
 
+from ctxpolicy._lifetime.fresh_loop import fresh_loop
+from ctxpolicy._policy.install import install
 from ctxpolicy.resolvers.base import ContextResolver
 from ctxpolicy.testing._harness.description import Description
 from ctxpolicy.testing._harness.scenario import Context, Scenario
@@ -12,108 +15,164 @@ from ctxpolicy.testing._laws.decorator import law
 
 __all__ = ["MethodLaws"]
 
-_IN_FORCE: Final = "installed() and uninstalled() are told of the policy only, and must bind and unbind nothing."
-_OWNED: Final = "Only what was leased is closed; a loop that was set by hand is closed by who has made it."
-_CLEARED: Final = "clear() must empty the context; with a SlotResolver by store(None), which must then be loaded again."
-_NO_LOOP: Final = "Bind only what isinstance() says is an AbstractEventLoop, and call other() with the rest."
+_IN_FORCE: Final = "installed() and uninstalled() report that a policy is or is no longer in force: bind nothing there."
+_OWNED: Final = "Close no loop: a loop that was set belongs to the code that has made it."
+_CLEARED: Final = "After store(None), load() must return None."
+_REPORTED: Final = "Leave the property bindings as it is."
+_NO_LOOP: Final = "Bind only instances of AbstractEventLoop, and call other() with everything else."
 
 
 class MethodLaws(Description):
-    """The tests of what single methods do."""
+    """The tests of single methods."""
 
     @law(0)
-    def test_description_can_be_used(self, play: Scenario) -> None:
-        """make_resolver() makes a new resolver each time, and functions run in the contexts."""
-        if self.make_resolver() is play.resolver:
-            play.lie("make_resolver() returned the same resolver twice")
-        if play.resolver.contract != ContextResolver.contract:
-            play.broken(f"it is written for version {play.resolver.contract} of the contract")
-        for context in play.anywhere():
+    def test_description_can_be_used(self, scenario: Scenario) -> None:
+        """make_resolver() makes a new resolver at each call, and functions can be run in the contexts."""
+        if self.make_resolver() is scenario.resolver:
+            scenario.bad_description("make_resolver() returned the same resolver twice")
+        if scenario.resolver.contract != ContextResolver.contract:
+            scenario.broken(f"it is written for version {scenario.resolver.contract} of the contract")
+        for context in scenario.anywhere():
             context.check()
 
     @law(0)
-    def test_methods_get_is_none_where_nothing_is_bound(self, play: Scenario) -> None:
-        """get() raises nothing and makes nothing where no loop is bound, and so again when asked again."""
-        for context in play.anywhere():
+    def test_methods_get_is_none_where_nothing_is_bound(self, scenario: Scenario) -> None:
+        """get() returns None where no loop is bound, at each call; it neither raises nor makes a loop."""
+        for context in scenario.anywhere():
             for _ in range(2):
                 context.expect(None, "though nothing was ever bound", "get() must neither raise nor make a loop.")
 
     @law(0)
-    def test_methods_new_makes_a_loop_and_binds_nothing(self, play: Scenario) -> None:
-        """new() returns an open loop, another one each time, and binds none."""
-        loops = [play.answer("new", play.resolver.new) for _ in range(2)]
+    def test_methods_new_makes_a_loop_and_binds_nothing(self, scenario: Scenario) -> None:
+        """new() returns an open loop, a different one at each call, and binds nothing."""
+        loops = [scenario.answer("new", scenario.resolver.new) for _ in range(2)]
         try:
             if loops[0] is loops[1] or any(loop.is_closed() for loop in loops):
-                play.broken(f"new() returned {loops[0]!r}, and then {loops[1]!r}", "Return a new loop at each call.")
-            play.here.expect(None, "though new() must bind nothing")
+                scenario.broken(
+                    f"new() returned {loops[0]!r}, and then {loops[1]!r}", "Return a new loop at each call."
+                )
+            scenario.here.expect(None, "though new() must bind nothing")
         finally:
             for loop in loops:
                 loop.close()
 
     @law(0)
-    def test_methods_that_tell_of_the_context_answer_everywhere(self, play: Scenario) -> None:
-        """describe() names the context in some words, and applies() is true or false."""
-        for context in play.anywhere():
-            name: object = context.run(lambda: play.answer("describe", play.resolver.describe))
+    def test_methods_that_tell_of_the_context_answer_everywhere(self, scenario: Scenario) -> None:
+        """describe() returns some words, and applies() returns True or False."""
+        for context in scenario.anywhere():
+            name: object = context.run(lambda: scenario.answer("describe", scenario.resolver.describe))
             if not (isinstance(name, str) and name):
-                play.broken(
+                scenario.broken(
                     f"describe() returned {name!r} in {context.name}", "Return some words that name the context."
                 )
-            applies: object = context.run(lambda: play.answer("applies", play.resolver.applies))
+            applies: object = context.run(lambda: scenario.answer("applies", scenario.resolver.applies))
             if not isinstance(applies, bool):
-                play.broken(f"applies() returned {applies!r} in {context.name}", "Return True or False.")
+                scenario.broken(f"applies() returned {applies!r} in {context.name}", "Return True or False.")
 
     @law(0)
-    def test_methods_installed_and_uninstalled_leave_what_is_bound(self, play: Scenario) -> None:
-        """A policy goes in and out of force, and another one with the same resolver inside of that: all stays."""
-        for loop in None, play.loop():
-            for hook in [play.resolver.installed] * 2 + [play.resolver.uninstalled] * 2:
-                play.here.set(loop)
-                play.note(f"in {play.here.name}: {hook.__name__}()")
-                play.answer(hook.__name__, hook)
-                play.here.expect(loop, "which was bound there before", _IN_FORCE)
+    def test_methods_installed_and_uninstalled_leave_what_is_bound(self, scenario: Scenario) -> None:
+        """Two policies with the resolver come into force, one inside the other, and go: the bindings stay."""
+        for loop in None, scenario.loop():
+            for hook in [scenario.resolver.installed] * 2 + [scenario.resolver.uninstalled] * 2:
+                scenario.here.set(loop)
+                scenario.note(f"in {scenario.here.name}: {hook.__name__}()")
+                scenario.answer(hook.__name__, hook)
+                scenario.here.expect(loop, "which was bound there before", _IN_FORCE)
 
     @law(0)
-    def test_methods_set_closes_no_loop(self, play: Scenario) -> None:
+    def test_methods_set_closes_no_loop(self, scenario: Scenario) -> None:
         """A loop that is replaced or unset stays open."""
-        for context in play.anywhere():
+        for context in scenario.anywhere():
             for put in context.set, context.bind:
-                loops = [play.loop(), play.loop()]
+                loops = [scenario.loop(), scenario.loop()]
                 for each in (*loops, None):
                     put(each)
                     for loop in loops:
                         if loop.is_closed():
-                            play.broken(f"{loop!r} was closed", _OWNED)
+                            scenario.broken(f"{loop!r} was closed", _OWNED)
 
     @law(0)
-    def test_methods_setter_hands_on_what_is_no_loop(self, play: Scenario) -> None:
-        """What setter(other) returns binds nothing that is no event loop (nor None), and calls `other` with it."""
+    def test_methods_setter_hands_on_what_is_no_loop(self, scenario: Scenario) -> None:
+        """What setter(other) returns binds only event loops (and None), and calls `other` with everything else."""
         handed: list[Any] = []
-        put = play.answer("setter", lambda: play.resolver.setter(handed.append))
-        bound = play.loop()
-        play.here.set(bound)
+        put = scenario.answer("setter", lambda: scenario.resolver.setter(handed.append))
+        bound = scenario.loop()
+        scenario.here.set(bound)
         for thing in "no loop", AbstractEventLoop, False:
-            play.note(f"in {play.here.name}: what setter(other) returned is called with {thing!r}")
-            play.answer("what setter() returned", lambda: put(thing))  # noqa: B023 - called at once
+            scenario.note(f"in {scenario.here.name}: what setter(other) returned is called with {thing!r}")
+            scenario.answer("what setter() returned", lambda: put(thing))  # noqa: B023 - called at once
             if handed != [thing]:
-                play.broken(f"other was called with {handed!r} and not with {[thing]!r}", _NO_LOOP)
+                scenario.broken(f"other was called with {handed!r} and not with {[thing]!r}", _NO_LOOP)
             handed.clear()
-            play.here.expect(bound, "which was set there before", _NO_LOOP)
+            scenario.here.expect(bound, "which was set there before", _NO_LOOP)
 
     @law(0)
-    def test_methods_clear_leaves_no_loop(self, play: Scenario) -> None:
-        """clear() leaves a context without a loop, whether that was set by hand, leased, or set over a lease."""
-        for context in play.anywhere():
-            context.bind(play.loop())
-            _clear(play, context)
+    def test_methods_clear_leaves_no_loop(self, scenario: Scenario) -> None:
+        """clear() leaves a context without a loop, whether a loop was set, leased, or set over a lease."""
+        for context in scenario.anywhere():
+            context.bind(scenario.loop())
+            _clear(scenario, context)
             context.lease()
-            _clear(play, context)
+            _clear(scenario, context)
             context.lease()
-            context.bind(play.loop())
-            _clear(play, context)
+            context.bind(scenario.loop())
+            _clear(scenario, context)
+
+    @law(0)
+    def test_methods_binding_changed_sees_every_change(self, scenario: Scenario) -> None:
+        """binding_changed() of a subclass is called after a set, a lease, the start and end of a scope, and clear()."""
+        changes = _record_changes(scenario.resolver)
+        with install(scenario.policy):
+            for context in scenario.anywhere():
+                for step in _steps_that_bind(scenario, context):
+                    before = context.get()
+                    changes.clear()
+                    step()
+                    after = context.get()
+                    expected = [] if after is before else [(before, after)]
+                    if changes != expected:
+                        calls = [tuple(map(scenario.formatted, each)) for each in changes]
+                        scenario.broken(f"binding_changed() was called with {calls} in {context.name}", _REPORTED)
 
 
-def _clear(play: Scenario, context: Context) -> None:
-    play.note(f"in {context.name}: clear()")
-    context.run(lambda: play.answer("clear", play.resolver.clear))
+_Change = tuple[AbstractEventLoop | None, AbstractEventLoop | None]
+
+
+def _record_changes(resolver: ContextResolver) -> list[_Change]:
+    """Have ``resolver`` override ``binding_changed()``; return the list of what that method is called with."""
+    changes: list[_Change] = []
+
+    def binding_changed(_: Any, previous: AbstractEventLoop | None, current: AbstractEventLoop | None) -> None:
+        changes.append((previous, current))
+
+    kind = type(resolver)
+    resolver.__class__ = type(kind.__name__, (kind,), {"binding_changed": binding_changed})
+    return changes
+
+
+def _steps_that_bind(scenario: Scenario, context: Context) -> list[Callable[[], object]]:
+    def run(what: str, function: Callable[[], object]) -> None:
+        scenario.note(f"in {context.name}: {what}")
+        context.run(lambda: scenario.answer(what, function))
+
+    scope = fresh_loop()
+    loops = [scenario.loop(), scenario.loop()]
+    return [
+        lambda: context.set(loops[0]),
+        lambda: context.bind(loops[1]),
+        lambda: context.bind(loops[1]),
+        lambda: context.bind(None),
+        lambda: context.lease(),
+        lambda: run("entering fresh_loop()", scope.__enter__),
+        lambda: context.bind(loops[0]),
+        lambda: context.bind(None),
+        lambda: run("leaving fresh_loop()", lambda: scope.__exit__(None, None, None)),
+        lambda: run("clear", scenario.resolver.bindings.clear),
+        lambda: context.set(None),
+    ]
+
+
+def _clear(scenario: Scenario, context: Context) -> None:
+    scenario.note(f"in {context.name}: clear()")
+    context.run(lambda: scenario.answer("clear", scenario.resolver.bindings.clear))
     context.expect(None, "after clear() there", _CLEARED)

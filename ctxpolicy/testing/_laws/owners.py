@@ -29,94 +29,96 @@ _IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), nev
 
 
 class OwnerLaws(Description):
-    """The tests of who may use a loop."""
+    """The tests of where a loop may be used."""
 
     @law(4)
-    def test_law_4_another_thread_is_not_handed_the_loop(self, play: Scenario) -> None:
-        """A context that is entered in another thread has no loop there, unless `any_thread` says so."""
+    def test_law_4_another_thread_is_not_handed_the_loop(self, scenario: Scenario) -> None:
+        """A context that another thread enters has no loop there, unless `any_thread` is true."""
         any_thread = self.any_thread or self.one_context
-        loop, context = play.loop(), play.here if self.one_context else play.context()
+        loop, context = scenario.loop(), scenario.here if self.one_context else scenario.context()
         context.set(loop)
         found = context.visit()
         if any_thread and found is not loop:
-            play.lie(f"it says any_thread = True, but another thread in {context.name} is not handed the loop")
+            scenario.bad_description(
+                f"it says any_thread = True, but another thread in {context.name} is not handed the loop"
+            )
         if not any_thread and found not in (None, NOT_ENTERED):
-            play.broken(f"another thread that entered {context.name} was handed {found!r}", _OR_SAY_SO)
+            scenario.broken(f"another thread that entered {context.name} was handed {found!r}", _OR_SAY_SO)
         context.expect(loop, "which was set there; another thread was there since, and set nothing")
 
     @law(4)
-    def test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread(self, play: Scenario) -> None:
-        """What asyncio.to_thread() does: another thread in a copy of the contextvars context is handed no loop."""
+    def test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread(self, scenario: Scenario) -> None:
+        """Another thread in a copy of the contextvars context, as asyncio.to_thread() makes it, is handed no loop."""
         if self.any_thread or self.one_context:
             return
-        for context in play.here, play.context(), play.thread():
-            loop = play.loop()
+        for context in scenario.here, scenario.context(), scenario.thread():
+            loop = scenario.loop()
             context.set(loop)
             copied = context.run(contextvars.copy_context)
-            found = in_new_thread(lambda: copied.run(play.ask))  # noqa: B023 - called at once
-            play.note(f"in another thread with a copy of the contextvars context of {context.name}: {found!r}")
+            found = in_new_thread(lambda: copied.run(scenario.ask))  # noqa: B023 - called at once
+            scenario.note(f"in another thread with a copy of the contextvars context of {context.name}: {found!r}")
             if found is not None:
-                play.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OR_SAY_SO)
+                scenario.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OR_SAY_SO)
 
     @law(4)
-    def test_law_4_a_reused_id_is_no_loop(self, play: Scenario) -> None:
-        """Loops and contexts that come after others, often at the same address, are not taken for them."""
-        used = self._come_and_go(play)
+    def test_law_4_a_reused_id_is_no_loop(self, scenario: Scenario) -> None:
+        """Loops and contexts that have the address of an earlier one are not taken for it."""
+        used = self._come_and_go(scenario)
         gc.collect()
-        for context in play.here, play.thread():
+        for context in scenario.here, scenario.thread():
             loop = _loop_at(used)
             context.set(loop)
             context.expect(loop, "which was set there; it has the id of one that was bound elsewhere before", _IDENTITY)
 
-    def _come_and_go(self, play: Scenario) -> set[int]:
-        """Have 40 contexts, one after the other, each with a loop of its own; return the addresses of the loops."""
-        loops = [play.loop() for _ in range(40)]
+    def _come_and_go(self, scenario: Scenario) -> set[int]:
+        """Make and end 40 contexts, each with a loop of its own; return the addresses of the loops."""
+        loops = [scenario.loop() for _ in range(40)]
         for number, loop in enumerate(loops):
             if number % 10 == 0:
-                gc.collect()  # a context that is part of a cycle gives its address away only then
-            context = play.context()
+                gc.collect()  # the address of a context that is part of a reference cycle is free only then
+            context = scenario.context()
             context.expect(None, "where nothing was bound", _IDENTITY)
             context.set(loop)
             if self.one_context:
                 context.set(None)
             context.end()
-            play.steps.clear()
-        play.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
+            scenario.steps.clear()
+        scenario.note("40 contexts, one after the other, each with a loop of its own, have come and gone")
         return set(map(id, loops))
 
     @law(4)
-    def test_law_4_a_forked_child_is_not_handed_the_loop(self, play: Scenario) -> None:
-        """In a forked child nothing is bound in any context, a loop can be set, and the parent's stay as they were."""
+    def test_law_4_a_forked_child_is_not_handed_the_loop(self, scenario: Scenario) -> None:
+        """In a forked child no context has a loop, a loop can be set, and the parent's bindings do not change."""
         if not hasattr(os, "fork"):
             raise unittest.SkipTest("this platform has no fork")
-        # Elsewhere: a process with threads, as that of a test run may be, is not to be forked.
+        # In a new process: a process with threads, as a test run may be, must not be forked.
         run_elsewhere(self, ["scene_of_a_fork"])
 
     @law(4)
-    def scene_of_a_fork(self, play: Scenario) -> None:
-        """What the test does in a process of its own."""
-        bound = {context: play.loop() for context in self._contexts_to_fork_in(play)}
+    def scene_of_a_fork(self, scenario: Scenario) -> None:
+        """What the test does in the new process."""
+        bound = {context: scenario.loop() for context in self._contexts_to_fork_in(scenario)}
         for context, loop in bound.items():
             context.set(loop)
-        other = play.loop()
+        other = scenario.loop()
         for context in bound:
-            # In one of them the others cannot be entered for sure: two tasks of a thread do not run at once.
-            others = [each for each in bound if context is play.here and _of_this_thread(each)]
-            told = context.run(lambda: look_around_in_child(play, others, other))  # noqa: B023 - called at once
-            play.note(f"a child is forked in {context.name}")
+            # The others may not be entered from inside one of them: two tasks of a thread do not run at once.
+            others = [each for each in bound if context is scenario.here and _of_this_thread(each)]
+            told = context.run(lambda: look_around_in_child(scenario, others, other))  # noqa: B023 - called at once
+            scenario.note(f"a child is forked in {context.name}")
             if told:
-                play.broken(f"in the forked child {told}", _FORK)
+                scenario.broken(f"in the forked child {told}", _FORK)
         for context, loop in bound.items():
             context.expect(loop, "which was set there before the forks")
 
-    def _contexts_to_fork_in(self, play: Scenario) -> list[Context]:
-        return [play.here] if self.one_context else [play.here, play.context(), play.context()]
+    def _contexts_to_fork_in(self, scenario: Scenario) -> list[Context]:
+        return [scenario.here] if self.one_context else [scenario.here, scenario.context(), scenario.context()]
 
 
 def _loop_at(addresses: set[int]) -> StandInLoop:
-    """Return a loop at one of the addresses; on a Python that does not reuse them, at another."""
-    others: list[StandInLoop] = []  # kept, so that each next one is elsewhere
-    # As they are before __init__(), which makes objects that may take the very addresses.
+    """Return a loop at one of the addresses, or at another address on a Python that does not reuse addresses."""
+    others: list[StandInLoop] = []  # kept alive, which makes the next one have another address
+    # Without __init__(), whose objects might take the addresses.
     loop = StandInLoop.__new__(StandInLoop)
     while id(loop) not in addresses and len(others) < _ENOUGH:
         others.append(loop)
@@ -126,5 +128,5 @@ def _loop_at(addresses: set[int]) -> StandInLoop:
 
 
 def _of_this_thread(context: Context) -> bool:
-    """Tell whether functions run in the present thread there: a forked child has no other one."""
+    """Return whether functions run in the present thread there: a forked child has no other thread."""
     return context.run(get_ident) == get_ident()

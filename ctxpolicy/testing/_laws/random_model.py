@@ -1,4 +1,4 @@
-"""All laws at once: random steps, compared with a plain model. The only module that needs hypothesis."""
+"""All laws at once: random steps are compared with a plain model. Only this module needs hypothesis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _which = st.integers(min_value=0, max_value=9)
 
 
 class _Slot(NamedTuple):
-    """What the model has for a context: the loop that was set by hand, and the leased one."""
+    """What the model has for a context: the loop that was set, and the leased loop."""
 
     hand: AbstractEventLoop | None = None
     lease: AbstractEventLoop | None = None
@@ -33,7 +33,7 @@ class _Slot(NamedTuple):
 
 
 def compare_with_model(description: Description) -> None:
-    """Play random scenarios, and see at every step that each context has the loop that the model has for it."""
+    """Do random steps, and check after each that each context has the loop that the model has for it."""
     run_state_machine_as_test(
         machine_of(description),
         settings=settings(
@@ -46,24 +46,24 @@ def compare_with_model(description: Description) -> None:
 
 
 def machine_of(description: Description) -> type[Machine]:
-    """Return the state machine whose steps are taken with the resolver and in the contexts of ``description``."""
+    """Return the state machine that does steps with the resolver and the contexts of ``description``."""
     return type("Machine", (Machine,), {"description_given": description})
 
 
 class Machine(RuleBasedStateMachine):
-    """The model is ``slots``: one a context, copied where a new context inherits."""
+    """The model is ``slots``: one for each context, copied where a new context inherits."""
 
     description_given: Description
 
     def __init__(self) -> None:
         super().__init__()
-        self.described = copy(self.description_given)  # the scenario around this one has the other
-        self.play = Scenario(self.described, ALL_LAWS)
+        self.described = copy(self.description_given)  # the scenario of the test itself has the original
+        self.scenario = Scenario(self.described, ALL_LAWS)
         self.slots: dict[Context, _Slot] = {}
         self._make(None, _Slot())
 
     def teardown(self) -> None:
-        self.play.close()
+        self.scenario.close()
 
     @rule(which=_which)
     def make_context(self, which: int) -> None:
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=_which)
     def set_loop(self, which: int) -> None:
-        self._set(self._context(which), self.play.loop())
+        self._set(self._context(which), self.scenario.loop())
 
     @rule(which=_which)
     def unset(self, which: int) -> None:
@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=_which)
     def lease(self, which: int) -> None:
         context = self._context(which)
-        if keeps_leases(self.play.resolver):
+        if keeps_leases(self.scenario.resolver):
             loop = context.lease()
             if self.slots[context].loop is None:
                 self._put(context, _Slot(lease=loop))
@@ -107,16 +107,16 @@ class Machine(RuleBasedStateMachine):
         any_thread = self.described.any_thread or self.described.one_context
         expected = self.slots[context].loop if any_thread else None
         if found is not expected and found is not NOT_ENTERED:
-            self.play.broken(f"another thread in {context.name} was handed {found!r} and not {expected!r}")
+            self.scenario.broken(f"another thread in {context.name} was handed {found!r} and not {expected!r}")
 
     @rule(which=_which)
     def start_thread(self, which: int) -> None:
         starter = self._context(which)
         inherits = self.described.thread_inherits or self.described.one_context
-        thread = self.play.thread(starter)
+        thread = self.scenario.thread(starter)
         thread.expect(self.slots[starter].loop if inherits else None, "with which a thread starts there")
         if not inherits:
-            loop = self.play.loop()
+            loop = self.scenario.loop()
             thread.set(loop)
             thread.expect(loop, "which was set there last")
         thread.end()
@@ -127,7 +127,7 @@ class Machine(RuleBasedStateMachine):
             context.expect(slot.loop, "which the model has for it")
 
     def _make(self, parent: Context | None, slot: _Slot) -> None:
-        self.slots[self.play.context(parent)] = slot
+        self.slots[self.scenario.context(parent)] = slot
 
     def _context(self, which: int) -> Context:
         contexts = list(self.slots)

@@ -1,4 +1,4 @@
-"""What enter(), holds() and leave() are for: a loop for the length of a block, and then what was bound before."""
+"""Scopes: a loop is bound for the length of a block, and then the previous loop is bound again."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from ctxpolicy.testing._laws.leases import keeps_leases
 
 __all__ = ["ScopeLaws"]
 
-_BOUND: Final = "enter() must bind the loop of the scope, and leave() what was bound before it."
-_STANDS: Final = "Store bindings as they are given, with their lease and scope."
+_BOUND: Final = "enter_scope() must bind the loop of the scope, and leave_scope() the previous one."
+_STANDS: Final = "Store the value that store() is given as it is."
 
 
 class ScopeLaws(Description):
     """The tests of scopes (`with fresh_loop()`)."""
 
     @law(0)
-    def test_methods_a_scope_has_its_loop_and_restores_what_was_bound(self, play: Scenario) -> None:
-        """A scope, and one inside of it, over no loop, one that was set by hand, and a leased one."""
-        with install(play.policy):
-            for context in play.anywhere():
-                _see_scopes(play, context)
-                context.bind(play.loop())
-                _see_scopes(play, context)
+    def test_methods_a_scope_has_its_loop_and_restores_what_was_bound(self, scenario: Scenario) -> None:
+        """A scope and a scope inside it, entered where no loop, a set loop, or a leased loop is bound."""
+        with install(scenario.policy):
+            for context in scenario.anywhere():
+                _check_scopes(scenario, context)
+                context.bind(scenario.loop())
+                _check_scopes(scenario, context)
                 context.bind(None)
                 context.lease()
-                _see_scopes(play, context)
+                _check_scopes(scenario, context)
 
 
-def _see_scopes(play: Scenario, context: Context) -> None:
+def _check_scopes(scenario: Scenario, context: Context) -> None:
     before = context.get()
     with context.scope() as outer:
         context.expect(outer, "the loop of the scope", _BOUND)
         with context.scope() as inner:
-            context.expect(inner, "the loop of the scope inside of the scope", _BOUND)
-        context.expect(outer, "the loop of the scope, after one inside of it", _BOUND)
-        context.bind(play.loop())
+            context.expect(inner, "the loop of the inner scope", _BOUND)
+        context.expect(outer, "the loop of the scope, after the inner scope", _BOUND)
+        context.bind(scenario.loop())
         context.bind(None)
-        if keeps_leases(play.resolver):
+        if keeps_leases(scenario.resolver):
             context.expect(outer, "the loop of the scope, after set(None) in it", _STANDS)
     context.expect(before, "which was bound there before the scope", _BOUND)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-# With X where a name is used: see the fixture `outcome`.
+# Programs with X where a name is used: see the fixture `outcome`.
 CAUGHT = {
     "an attribute error": "try:\n    X\nexcept AttributeError:\n    pass",
     "several": "try:\n    X\nexcept (KeyError, AttributeError):\n    pass",

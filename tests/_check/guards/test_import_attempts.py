@@ -4,7 +4,7 @@ import pytest
 
 
 def filled(program: str) -> str:
-    """Put names that are gone in 3.16 in: for TRY, which asks whether there still is such, and for X."""
+    """Insert names that are gone in 3.16: for TRY, where a ``try`` looks one up, and for X."""
     program = program.replace("TRY", "asyncio.get_event_loop_policy")
     return "import asyncio\n" + program.replace("X", "asyncio.set_event_loop_policy")
 

@@ -4,7 +4,7 @@ import pytest
 
 GET = "asyncio.get_event_loop()"
 
-# Programs with GET on their last line, how certain they are, and what the message says of the place.
+# Programs with GET on their last line, the certainty of the finding there, and a part of its message.
 GRADES = {
     "the module": ("GET", "certain", "at module level"),
     "a class body": ("class Class:\n    loop = GET", "certain", "at module level"),
@@ -14,13 +14,17 @@ GRADES = {
     "the main block": ("if __name__ == '__main__':\n    GET.run_until_complete(main())", "certain", "at module level"),
     "a constructor": ("class Class:\n    def __init__(self): self.loop = GET", "likely", "in a constructor"),
     "after a dataclass's": ("class Class:\n    def __post_init__(self): GET", "likely", "in a constructor"),
-    "a loop that is run": ("def main(): GET.run_until_complete(work())", "likely", "that is then run"),
-    "a loop that is run for good": ("def main(): GET.run_forever()", "likely", "that is then run"),
-    "a named loop that is run": ("def main(): loop = GET; loop.run_forever()", "likely", "that is then run"),
+    "a loop that is run": ("def main(): GET.run_until_complete(work())", "likely", "that this function then runs"),
+    "a loop that is run for good": ("def main(): GET.run_forever()", "likely", "that this function then runs"),
+    "a named loop that is run": (
+        "def main(): loop = GET; loop.run_forever()",
+        "likely",
+        "that this function then runs",
+    ),
     "one of two loops that is run": (
         "def main(loop=None):\n    this = loop or GET; [this.run_until_complete(each) for each in ()]",
         "likely",
-        "that is then run",
+        "that this function then runs",
     ),
     "after no running loop": (
         "def get():\n  try: return asyncio.get_running_loop()\n  except RuntimeError: return GET",
@@ -63,7 +67,7 @@ GRADES = {
 }
 
 
-# Programs with GET on their last line, and how certain it is that this fails on every Python.
+# Programs with GET on their last line, and the certainty that the last line fails on every Python.
 UNSET = {
     "the module": ("asyncio.set_event_loop(None)\nGET", "certain"),
     "a function": ("def f():\n    asyncio.set_event_loop(loop)\n    asyncio.set_event_loop(None)\n    GET", "likely"),
@@ -233,170 +237,3 @@ def test_a_loop_that_is_not_set_before_is_found(program, found):
 def test_a_guard_for_the_pythons_that_fail_leaves_the_warning(findings):
     (finding,) = findings(f"import asyncio, sys\nif sys.version_info < (3, 14): {GET}")
     assert (finding.warns, finding.fails) == ((3, 12), None)
-
-
-SET = "asyncio.set_event_loop(asyncio.new_event_loop())"
-
-# How a worker gets the function `work`, whose body the tests fill in.
-SURELY_THREADS = {
-    "a thread": "threading.Thread(target=work).start()",
-    "a thread, by position": "threading.Thread(None, work)",
-    "a thread, imported": "from threading import Thread as T\nT(daemon=True, target=work)",
-    "a timer": "threading.Timer(1, work)",
-    "a timer, by keyword": "threading.Timer(1, function=work)",
-    "a bare thread": "import _thread\n_thread.start_new_thread(work, ())",
-    "the default executor": "loop.run_in_executor(None, work)",
-    "to_thread": "asyncio.to_thread(work)",
-    "to_thread, imported": "from asyncio import to_thread\nto_thread(work)",
-    "anyio": "import anyio.to_thread\nanyio.to_thread.run_sync(work)",
-    "trio": "import trio\ntrio.to_thread.run_sync(work)",
-    "a partial": "import functools\nasyncio.to_thread(functools.partial(work, 1))",
-    "a contextvars context": "asyncio.to_thread(context.run, work)",
-    "a contextvars context of an executor": "loop.run_in_executor(None, context.run, work, 1)",
-}
-EXECUTORS = {
-    "an executor": "executor.submit(work, 1)",
-    "an executor, by keyword": "executor.submit(fn=work)",
-    "an executor's map": "with executor() as pool: pool.map(work, jobs)",
-    "a loop's executor": "loop.run_in_executor(pool, work)",
-}
-NOT_WORKERS = {
-    "a call": "work()",
-    "a callback": "loop.call_soon(work)",
-    "a thread for another": "threading.Thread(target=other)",
-    "a thread that is given arguments only": "threading.Thread(args=(work,))",
-    "a thread of another module": "other.Thread(target=work)",
-    "an executor of nothing": "executor.submit()",
-    "an executor of nothing, for good": "loop.run_in_executor(None)",
-    "an executor by stars": "loop.run_in_executor(*arguments)",
-    "a partial of nothing": "import functools\nasyncio.to_thread(functools.partial())",
-    "another's run": "asyncio.to_thread(context.run)",
-    "another's run, by keyword": "threading.Thread(target=context.run)",
-    "a result": "asyncio.to_thread(work())",
-}
-
-
-def in_worker(handing: str, body: str) -> str:
-    return f"import asyncio, threading\ndef work(*_):\n    {body}\n{handing}\n"
-
-
-@pytest.mark.parametrize("way", [*SURELY_THREADS, *EXECUTORS])
-def test_setting_a_loop_in_what_a_worker_runs_is_found(way, findings):
-    (finding,) = findings(in_worker({**SURELY_THREADS, **EXECUTORS}[way], SET))
-    assert (finding.code, finding.line, finding.warns, finding.fails) == ("CTX302", 3, None, None)
-
-
-@pytest.mark.parametrize("way", NOT_WORKERS)
-def test_setting_a_loop_elsewhere_is_not_found(way, found):
-    assert not found(in_worker(NOT_WORKERS[way], SET))
-
-
-@pytest.mark.parametrize(
-    ("way", "certainty", "message"),
-    [("a thread", "possible", "asyncio.run() does that"), ("to_thread", "likely", "stays set for what it runs next")],
-)
-def test_setting_a_loop_is_worse_in_a_thread_that_runs_other_functions_next(way, certainty, message, findings):
-    (finding,) = findings(in_worker(SURELY_THREADS[way], SET))
-    assert finding.certainty == certainty
-    assert message in finding.message
-
-
-def test_setting_a_loop_and_unsetting_it_is_only_possibly_wrong(findings):
-    (finding,) = findings(in_worker("pool.submit(work)", f"{SET}\n    asyncio.set_event_loop(None)"))
-    assert (finding.line, finding.certainty) == (3, "possible")
-
-
-def test_setting_a_loop_where_it_is_never_run_is_not_found(found):
-    assert not found(in_worker("pool.submit(work)", f"if False: {SET}"))
-
-
-@pytest.mark.parametrize("way", SURELY_THREADS)
-def test_asking_for_a_loop_in_a_thread_fails_on_every_python(way, findings):
-    (finding,) = findings(in_worker(SURELY_THREADS[way], GET))
-    assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", "certain", None, (3, 4))
-    assert "where there never is a loop" in finding.message
-
-
-@pytest.mark.parametrize("way", EXECUTORS)
-def test_asking_for_a_loop_in_an_executor_that_may_be_of_processes_likely_fails(way, findings):
-    (finding,) = findings(in_worker(EXECUTORS[way], GET))
-    assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", "likely", (3, 12), (3, 14))
-
-
-def test_asking_for_the_loop_that_a_worker_has_set_is_right(found):
-    assert found(in_worker("pool.submit(work)", f"{SET}; 1\n    {GET}")) == [("CTX302", 3)]
-
-
-def test_a_lambda_that_is_handed_to_a_worker_is_read(found):
-    assert found(f"import asyncio\nasync def main(pool):\n    pool.submit(lambda: {GET})") == [("CTX301", 3)]
-
-
-def test_a_function_in_a_coroutine_that_is_handed_to_a_worker_is_found(found):
-    program = f"import asyncio\nasync def main():\n    def work(): {GET}\n    await asyncio.to_thread(work)"
-    assert found(program) == [("CTX301", 3)]
-
-
-def test_a_coroutine_function_that_is_handed_to_a_worker_does_not_run_there(found):
-    assert not found(f"import asyncio\nasync def work(): {SET}; {GET}\npool.submit(work)")
-
-
-METHODS = """\
-import asyncio, threading
-class Class:
-    def work(self, *_):
-        asyncio.set_event_loop(make())
-    def start(self, pool):
-        HANDING
-    async def other(): pass
-"""
-
-
-@pytest.mark.parametrize(
-    "handing",
-    [
-        "pool.submit(self.work)",
-        "threading.Thread(target=self.work)",
-        "lambda: pool.submit(self.work)",
-        "[pool.submit(self.work) for each in ()]",
-        "pool.submit(Class.work, self)",
-    ],
-)
-def test_a_method_that_is_handed_to_a_worker_is_found(handing, found):
-    assert found(METHODS.replace("HANDING", handing)) == [("CTX302", 4)]
-
-
-@pytest.mark.parametrize(
-    "handing",
-    [
-        "pool.submit(self.missing)",
-        "pool.submit(self.other)",
-        "pool.submit(pool.work)",
-        "pool.submit(missing.work)",
-        "pool.submit(self.inner.work)",
-        "pool.submit((lambda: self).work)",
-    ],
-)
-def test_a_method_that_is_not_is_not(handing, found):
-    assert not found(METHODS.replace("HANDING", handing))
-
-
-def test_what_only_looks_like_a_method_is_not_followed(found):
-    assert not found(
-        f"import asyncio\ndef work(): {SET}\nclass A:\n  def f(): pool.submit(work.x)\n  class B: x=1; f(x.y)"
-    )
-    assert not found(f"import asyncio\nclass A:\n  def work(self): {SET}\n  def f(*self): pool.submit(self.work)")
-
-
-@pytest.mark.parametrize("base", ["threading.Thread", "T", "object, threading.Thread"])
-def test_the_run_method_of_a_thread_is_a_thread(base, found):
-    program = f"import asyncio, threading\nT = threading.Thread\nclass W({base}):\n    def run(self): {SET}"
-    assert found(program) == [("CTX302", 4)]
-
-
-@pytest.mark.parametrize("body", ["async def run(self): SET", "def other(self): SET", "run = 1", "SET"])
-def test_other_methods_of_a_thread_are_not(body, found):
-    assert not found("import asyncio, threading\nclass W(threading.Thread):\n    " + body.replace("SET", SET))
-
-
-def test_unsetting_a_loop_in_a_worker_is_not_found(found):
-    assert not found(in_worker("pool.submit(work)", "asyncio.set_event_loop(None)"))

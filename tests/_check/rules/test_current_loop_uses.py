@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-# Programs of N similar parts.
+# The first line of a program, the part that is repeated, and the last line if there is one.
 SHAPES = {
     "one function": (
         "def main():\n",
@@ -48,7 +48,7 @@ SHAPES = {
 
 
 def steps(findings, shape: str, number: int) -> int:
-    """Count the calls that the check makes, also into what C implements and each step of a generator."""
+    """Count the calls that the check makes, including calls of C functions and resumptions of generators."""
     first, each, *last = SHAPES[shape]
     program = f"import asyncio\n{first}" + "".join(each.format(index) for index in range(number)) + "".join(last)
     count = 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctxpolicy._check.asyncio_names import LOOP_ARGUMENTS
+from ctxpolicy._check.asyncio_names import REFUSE_LOOP_ARGUMENT
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from ctxpolicy._check.asyncio_names import LOOP_ARGUMENTS
     ],
 )
 def test_every_loop_argument_that_is_gone_is_found(program, findings):
-    for name in LOOP_ARGUMENTS:
+    for name in REFUSE_LOOP_ARGUMENT:
         (finding,) = findings(program.replace("NAME", name))
         assert (finding.code, finding.line, finding.certainty) == ("CTX401", program.count("\n") + 1, "certain")
         assert (finding.warns, finding.fails) == ((3, 8), (3, 10))
-        assert finding.message == f"asyncio.{name}() takes no loop= in Python 3.10"
+        assert finding.message == f"asyncio.{name}() accepts no loop= since Python 3.10"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reshape asyncio as Python starts: a folder for ``PYTHONPATH``, where ``CTXPOLICY_EMULATE_316`` says whether to."""
+"""Reshapes asyncio when Python starts with this folder on ``PYTHONPATH``, if ``CTXPOLICY_EMULATE_316`` is 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HERE = Path(__file__).resolve().parent
 
 
 def _emulate() -> None:
-    # By location, under a name of its own: the tests folder must not become importable in every child.
+    # Imported by its path, under another name: the tests folder must not become importable in every child process.
     spec = spec_from_file_location("emulated_316", _HERE.parent / "__init__.py")
     assert spec is not None
     assert spec.loader is not None
@@ -21,8 +21,8 @@ def _emulate() -> None:
     try:
         module.activate_if_asked()
     except module.EmulationError as error:
-        # An exception would not do: site prints it and goes on, and the run would only seem to be emulated. (SystemExit
-        # ends CPython, after two tracebacks, but not PyPy.)
+        # An exception is not enough: site prints it and continues, and the process would run without the emulation.
+        # (SystemExit ends CPython, after two tracebacks, but not PyPy.)
         sys.stderr.write(f"sitecustomize: {error}\n")
         sys.stderr.flush()
         os._exit(1)

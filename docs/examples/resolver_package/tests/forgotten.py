@@ -1,4 +1,4 @@
-"""A description that is not true: it does not say that any thread may enter a session."""
+"""A wrong description: it does not say that threads share the loop of a session."""
 
 from test_contract import TestNotebookResolver
 
@@ -7,4 +7,4 @@ class TestForgotten(TestNotebookResolver):
     any_thread = False
 
 
-del TestNotebookResolver  # or pytest would run it here too
+del TestNotebookResolver  # otherwise pytest would run it here too

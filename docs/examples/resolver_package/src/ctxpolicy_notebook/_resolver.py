@@ -7,9 +7,9 @@ from ctxpolicy_notebook._session import current_session
 
 
 class NotebookResolver(SlotResolver):
-    """A context is the notebook session whose cell is running, outside any the thread; each starts empty."""
+    """A context is the notebook session whose cell runs, or the thread where none runs; each starts without a loop."""
 
-    # A session's cells run one at a time, but not all in the same thread: its loop goes along.
+    # The cells of a session run one at a time, in different threads, and all use the same loop.
     any_thread = True
 
     def __init__(self):

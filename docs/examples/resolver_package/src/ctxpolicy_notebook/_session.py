@@ -1,4 +1,4 @@
-"""A notebook session: its names, and its cells, one after the other."""
+"""A notebook session: its names, and its cells, which run one after the other."""
 
 import threading
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ current_session = ContextVar("current_session", default=None)
 
 
 class Session:
-    """A notebook that is open; a server keeps one for each, and runs cells of several at once in a pool of threads."""
+    """An open notebook. A server keeps a session for each, and runs their cells in a pool of threads."""
 
     def __init__(self, name):
         self.name = name
         self.names = {}
-        self.binding = None  # NotebookResolver's
+        self.binding = None  # set by NotebookResolver
         self._one_cell_at_a_time = threading.RLock()
 
     def run_cell(self, source):
@@ -23,7 +23,7 @@ class Session:
 
     @contextmanager
     def present(self):
-        """Make this the session of what runs in the block."""
+        """Make this the present session in the block."""
         with self._one_cell_at_a_time:
             token = current_session.set(self)
             try:
@@ -37,7 +37,7 @@ class Session:
             self.names.clear()
             binding, self.binding = self.binding, None
             if binding is not None and binding.lease is not None:
-                binding.lease.release()  # at once, where others still refer to it (and on PyPy) too
+                binding.lease.release()  # at once, also on PyPy and where something else refers to it
 
     def __enter__(self):
         return self

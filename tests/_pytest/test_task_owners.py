@@ -1,4 +1,4 @@
-"""A task that a test leaves in a loop of a fixture's is the test's; what the fixture has started there is not."""
+"""A task that a test leaves in a fixture's loop belongs to the test; what the fixture has started there does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests._pytest.conftest import PYTEST_ASYNCIO, Inner
 
 ISOLATED = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing = error\n"
 
-# A server, with a task for each connection that lives on as long as the client's socket does.
+# A server with a task for each connection; the task lives as long as the client's socket.
 SERVER = """
     import asyncio, socket, threading
     import pytest
@@ -57,7 +57,7 @@ IN_THREAD = (
     + """
     from ctxpolicy._pytest import leaks
 
-    leaks._PATIENCE = 0.1
+    leaks._THREAD_TIMEOUT = 0.1
 
     @pytest.fixture(scope="session")
     def loop():
@@ -116,7 +116,7 @@ AT_REST = """
     from ctxpolicy import isolate
     from ctxpolicy._pytest import leaks
 
-    leaks._LONG_PATIENCE = 0.1
+    leaks._SHUTDOWN_TIMEOUT = 0.1
     hold = threading.Event()
 
     class Own(asyncio.Future):

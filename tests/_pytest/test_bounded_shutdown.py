@@ -1,4 +1,4 @@
-"""What a test has left in a loop is reported, and the loop ended, whatever keeps it from that."""
+"""What a test leaves in a loop is reported, and the loop is closed, even if something in it does not end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ STUBBORN = """
     import asyncio, sys, threading
     from ctxpolicy._pytest import leaks
 
-    leaks._LONG_PATIENCE = 0.1
+    leaks._SHUTDOWN_TIMEOUT = 0.1
     gate = threading.Event()
 
     def test_task():

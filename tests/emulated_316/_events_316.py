@@ -1,7 +1,7 @@
-"""What ``asyncio.events`` consists of on Python 3.16 in the place of the policy system.
+"""The functions that ``asyncio.events`` has on Python 3.16 in place of the policy system.
 
-Nothing here is used where it stands: ``_reshape`` carries the code of these functions over into ``asyncio.events``,
-where their global names (``_local`` above all, which others replace) are looked up at each call.
+The functions are not called in this module. ``_reshape`` copies their code into ``asyncio.events``, where their global
+names (above all ``_local``, which others replace) are looked up at each call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from asyncio.events import AbstractEventLoop, _get_running_loop, _set_running_lo
 
 
 class _Local(threading.local):
-    """The current event loop of each thread: none until one is set."""
+    """The current event loop of each thread; ``None`` until one is set."""
 
     __module__ = "asyncio.events"
 
@@ -24,10 +24,10 @@ _local = _Local()
 
 
 def _get_event_loop() -> AbstractEventLoop:
-    """Return the loop that was set in this thread, whether or not another one runs.
+    """Return the loop that was set in this thread, also if another loop is running.
 
     Raises:
-        RuntimeError: none was set.
+        RuntimeError: no loop was set.
     """
     loop = _local._loop
     if loop is None:
@@ -36,20 +36,20 @@ def _get_event_loop() -> AbstractEventLoop:
 
 
 def get_event_loop() -> AbstractEventLoop:
-    """Return the running loop, or else the one that was set in this thread.
+    """Return the running loop, else the loop that was set in this thread.
 
     Raises:
-        RuntimeError: there is neither.
+        RuntimeError: no loop is running, and none was set.
     """
     running = _get_running_loop()
     return _get_event_loop() if running is None else running
 
 
 def set_event_loop(loop: AbstractEventLoop | None) -> None:
-    """Make ``loop`` the current one of this thread; ``None`` leaves it without.
+    """Set the current loop of this thread; ``None`` removes it.
 
     Raises:
-        TypeError: it is not an event loop; the former one stays.
+        TypeError: ``loop`` is not an event loop; the previous loop stays.
     """
     if loop is not None and not isinstance(loop, AbstractEventLoop):
         raise TypeError(f"loop must be an instance of AbstractEventLoop or None, not '{type(loop).__name__}'")
@@ -57,7 +57,7 @@ def set_event_loop(loop: AbstractEventLoop | None) -> None:
 
 
 def new_event_loop() -> AbstractEventLoop:
-    """Return a new event loop of this platform's kind, without setting it."""
+    """Return a new event loop of this platform's default kind, without setting it."""
     if sys.platform == "win32":
         from asyncio import windows_events as platform_events
     else:
@@ -67,8 +67,8 @@ def new_event_loop() -> AbstractEventLoop:
 
 
 def on_fork() -> None:
-    """Forget, in a forked child, the loops of the parent."""
-    global _local  # noqa: PLW0603 - so does asyncio.events
+    """Forget the loops of the parent; called in a forked child."""
+    global _local  # noqa: PLW0603 - asyncio.events does the same
     _local = _Local()
     _set_running_loop(None)
     signal.set_wakeup_fd(-1)

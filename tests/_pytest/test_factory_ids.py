@@ -1,4 +1,4 @@
-"""A test runs once with each of its loop factories, whatever they are called."""
+"""A test runs once with each of its loop factories, also if several factories have the same name."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SEEN = """
 IDS = [f"*test_each[[]{name}[]]*" for name in ("make", "make-2", "Maker", "Maker-2", "asyncio", "asyncio-2")]
 
 
-def test_factories_of_one_name_are_told_apart(inner: Inner) -> None:
+def test_factories_of_one_name_have_different_ids(inner: Inner) -> None:
     result = inner(SOURCE + SYNC + SEEN, "-v")
     result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(["*test_each[[]factory.<locals>.<lambda>[]]*", "*<lambda>-2[]]*", *IDS])

@@ -1,4 +1,4 @@
-"""What the facts are told with: where they are listed, and what several of them need."""
+"""The list of the facts, and helpers for them."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ platform_events: Any = sys.modules["asyncio.windows_events" if sys.platform == "
 
 
 def fact(function: Fact) -> Fact:
-    """List what is true from Python 3.16 on."""
+    """Add a fact that is true from Python 3.16 on to the list."""
     FACTS[function.__name__] = function
     return function
 
 
 def older(function: Fact) -> Fact:
-    """List what is true from Python 3.14 on."""
+    """Add a fact that is true from Python 3.14 on to the list."""
     OLDER.add(function.__name__)
     return fact(function)
 
 
 def getters() -> list[Getter]:
-    """Return every get_event_loop there is: the public one, the one in Python and the one in C."""
+    """Return every implementation of get_event_loop: the public one, the one in Python and the one in C."""
     compiled = [events._c_get_event_loop] if hasattr(events, "_c_get_event_loop") else []
     return [asyncio.get_event_loop, events.get_event_loop, events._py_get_event_loop, *compiled]
 
 
 def error_of(function: Callable[..., object], *args: object) -> BaseException:
-    """Return what the call raises."""
+    """Return the exception that the call raises."""
     try:
         function(*args)
-    except Exception as error:  # noqa: BLE001 - which one, the caller asserts
+    except Exception as error:  # noqa: BLE001 - the caller checks the class
         return error
     raise AssertionError(f"{function} raised nothing")
 
 
 def answers(expected: asyncio.AbstractEventLoop | None) -> bool:
-    """Tell whether every getter returns this loop or, for ``None``, raises RuntimeError."""
+    """Return whether every getter returns this loop or, for ``None``, raises RuntimeError."""
     if expected is None:
         return all(isinstance(error_of(ask), RuntimeError) for ask in getters())
     return all(ask() is expected for ask in getters())
@@ -66,14 +66,14 @@ def new_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def in_fork(function: Fact) -> int:
-    """Return the exit status of a forked child that calls the function: 0 where it raised nothing."""
+    """Return the exit status of a forked child that calls the function: 0 if the function raises nothing."""
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             function()
             status = 0
-        except BaseException:  # noqa: BLE001 - the child must not go on as if it were the parent
+        except BaseException:  # noqa: BLE001 - the child must not continue as the parent
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -81,7 +81,7 @@ def in_fork(function: Fact) -> int:
 
 
 class Elsewhere:
-    """A stand-in for ``_local`` that keeps its loop in a place of its own, as a host does."""
+    """A replacement for ``_local`` that keeps its loop elsewhere, as a host does."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.kept: list[asyncio.AbstractEventLoop | None] = [loop]

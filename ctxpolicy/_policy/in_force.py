@@ -1,0 +1,48 @@
+"""What the policy in force makes loops with: the one answer for every module that makes loops on its behalf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctxpolicy._asyncio.capabilities import default_loop_factory
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._asyncio.other_policies import is_asyncio_default
+from ctxpolicy._loops.creation import record_creation
+from ctxpolicy._loops.factories import LoopFactory
+from ctxpolicy._policy.policy import ContextPolicy
+
+__all__ = ["factory_in_force", "factory_of", "leased_factory_in_force"]
+
+
+def factory_in_force() -> LoopFactory:
+    """Return what makes new loops under the policy in force, in the present context."""
+    return factory_of(host.in_force())
+
+
+def factory_of(policy: Any) -> LoopFactory:
+    """Return what makes new loops under ``policy``, in the present context.
+
+    Args:
+        policy: a policy; ``None``: asyncio's default one, which may not exist yet.
+
+    Returns:
+        the loop class itself where the loops are of asyncio's default kind (``asyncio.SelectorEventLoop`` on Unix), so
+        that callers can compare it.
+    """
+    if isinstance(policy, ContextPolicy):
+        return policy.factory_in_use()
+    factory: LoopFactory = default_loop_factory() if is_asyncio_default(policy) else policy.new_event_loop
+    return factory
+
+
+def leased_factory_in_force() -> LoopFactory:
+    """Return what makes loops that ctxpolicy closes, under the policy in force, in the present context.
+
+    It records where each loop is created. Under a :class:`ContextPolicy` that makes asyncio's own loops it is a
+    :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
+    """
+    policy = host.in_force()
+    if isinstance(policy, ContextPolicy):
+        return policy.leased_factory()
+    make = factory_of(policy)
+    return lambda: record_creation(make())

@@ -1,0 +1,68 @@
+"""The loop factory of the policy in force, as leases, nested runs, isolated calls and explain() use it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ctxpolicy import ContextPolicy, ThreadResolver, install, using
+from ctxpolicy._asyncio.capabilities import default_loop_factory
+from ctxpolicy._asyncio.host import host
+from ctxpolicy._loops.creation import creation_site
+from ctxpolicy._policy.in_force import factory_in_force, factory_of, leased_factory_in_force
+from tests.support.policies import default_policy, in_force, uvloop_policy
+
+
+class Own(asyncio.SelectorEventLoop):
+    pass
+
+
+class Makes(ContextPolicy):
+    def new_event_loop(self):
+        return Own()
+
+
+def test_under_asyncios_policy_it_is_asyncios_own_class_whether_the_policy_exists_yet_or_not():
+    for policy in None, default_policy():
+        with in_force(policy):
+            assert factory_in_force() is factory_of(policy) is default_loop_factory()
+
+
+def test_under_a_policy_of_ours_it_is_what_the_policy_was_given():
+    with install("thread"):
+        assert factory_in_force() is default_loop_factory()
+    with install("thread", loop_factory=Own):
+        assert factory_in_force() is Own
+
+
+def test_in_a_using_block_it_is_the_overriding_resolvers():
+    class WithFactory(ThreadResolver):
+        loop_factory = Own
+
+    with install("thread"):
+        with using(WithFactory()):
+            assert factory_in_force() is Own
+        assert factory_in_force() is default_loop_factory()
+
+
+def test_a_subclass_or_an_instance_that_makes_loops_itself_is_asked():
+    subclass, instance = Makes(), ContextPolicy()
+    instance.new_event_loop = Own  # type: ignore[method-assign]
+    assert factory_of(subclass) == subclass.leased_factory() == subclass.kind_of_loops() == subclass.new_event_loop
+    assert factory_of(instance) is instance.leased_factory() is instance.kind_of_loops() is Own
+
+
+def test_a_policy_of_another_kind_is_asked():
+    with in_force(uvloop_policy()) as policy:
+        assert factory_in_force() == policy.new_event_loop
+
+
+@pytest.mark.parametrize("policy", [None, ContextPolicy, Makes, uvloop_policy])
+def test_what_is_leased_is_of_the_same_kind_and_says_where_it_was_made(policy):
+    with in_force(policy and policy()):
+        leased, plain = leased_factory_in_force()(), factory_of(host.in_force())()
+        assert type(leased) is type(plain)
+        assert policy is Makes or creation_site(leased).startswith(f"{__file__}:")
+        leased.close()
+        plain.close()
