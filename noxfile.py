@@ -299,7 +299,7 @@ def mutants(session: nox.Session) -> None:
 
     This takes hours for all modules, and is no part of CI: see docs/contributing/mutants.md.
     """
-    session.install(*group("mutants"))
+    session.install(*group("mutants"), str(ROOT / "tests" / "mutants" / "operators"))
     copy = empty_folder(session, "copy")
     tracked = session.run("git", "ls-files", external=True, silent=True)
     for name in str(tracked).split():
