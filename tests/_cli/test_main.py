@@ -94,7 +94,7 @@ def test_list_as_json_has_the_same(capsys):
         "available": True,
         "error": None,
         "options": [],
-        "summary": "A context is a thread; a new one starts empty.",
+        "summary": "A context is a thread; a new thread starts without a loop.",
     }
     assert data["loop_factories"][0]["name"] == "asyncio"
 
