@@ -16,6 +16,7 @@ __all__ = [
     "is_idle",
     "pending_work",
     "run_ready_callbacks",
+    "self_pipe",
     "silence_destroyed",
     "source_traceback",
 ]
@@ -180,6 +181,11 @@ def default_executor(loop: AbstractEventLoop) -> Executor | None:
     """Return the default executor of ``loop``; ``None`` if it has none, or if a loop of another kind hides it."""
     executor: Executor | None = getattr(loop, "_default_executor", None)
     return executor
+
+
+def self_pipe(loop: Any) -> tuple[object, object]:
+    """Return the two sockets by which other threads wake a selector loop."""
+    return loop._ssock, loop._csock
 
 
 def ident_of_running_thread(loop: AbstractEventLoop) -> int | None:

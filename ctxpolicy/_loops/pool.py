@@ -12,11 +12,13 @@ import asyncio
 import atexit
 import contextvars
 import os
+import weakref
 from asyncio import AbstractEventLoop
 from typing import Any, Final, final
 
 from ctxpolicy._asyncio.capabilities import debug_mode
 from ctxpolicy._asyncio.forked_loops import track
+from ctxpolicy._asyncio.loop_internals import self_pipe
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
 from ctxpolicy._loops.creation import CREATION_SITE, record_creation
@@ -63,6 +65,10 @@ class _LeasedLoop(asyncio.SelectorEventLoop):
         if not self.is_closed():
             end_leased(self, *self._ctxpolicy_lease)
 
+
+# The sockets of each leased loop. They refer to nothing, so that this keeps no loop alive. But for this table the
+# collector could find them in one cycle with the loop, and warn of unclosed sockets before the loop closes them.
+_sockets: Final[weakref.WeakKeyDictionary[AbstractEventLoop, object]] = weakref.WeakKeyDictionary()
 
 for _name in ("__name__", "__qualname__", "__module__"):  # messages show the loop as what it is to its users
     setattr(_LeasedLoop, _name, getattr(asyncio.SelectorEventLoop, _name))
@@ -142,6 +148,7 @@ class _LoopPool:
         loop = contextvars.Context().run(factory.create)
         if type(loop) is asyncio.SelectorEventLoop:
             loop.__class__ = _LeasedLoop
+            _sockets[loop] = self_pipe(loop)
         track(loop)
         return PooledLoop(self._generation, loop)
 

@@ -53,8 +53,6 @@ async def leave_a_reader() -> None:
 
 
 @pytest.mark.logs_asyncio_errors(reason="a task is left pending")
-# The collector finalizes the loop's sockets before or after the loop.
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize(
     ("leave", "named"),
     [
