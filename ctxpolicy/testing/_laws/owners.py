@@ -74,7 +74,7 @@ class OwnerLaws(Description):
         """Make and end 40 contexts, each with a loop of its own; return the addresses of the loops."""
         loops = [scenario.loop() for _ in range(40)]
         for number, loop in enumerate(loops):
-            # The address of a context that is part of a reference cycle is free after a collection. Full ones take long.
+            # A collection frees the address of a context that is part of a reference cycle. Full collections are slow.
             gc.collect(2 if number % 10 == 0 else 0)
             context = scenario.context()
             context.expect(None, "where nothing was bound", _IDENTITY)
