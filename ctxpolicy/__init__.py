@@ -131,7 +131,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 
 # Hidden from type checkers, which would otherwise accept every misspelled name as an object.
-if not TYPE_CHECKING:
+if not TYPE_CHECKING:  # pragma: no branch - always true at run time
 
     def __getattr__(name: str) -> object:
         module = _MODULE_OF.get(name)

@@ -94,7 +94,7 @@ class PooledLoop:
     def take_snapshot(self, lease: Holder) -> None:
         """Record the state of the loop, which is new and has just been leased."""
         loop: Any = self.loop
-        if refcount is not None and type(loop) is _LeasedLoop and not loop.get_debug():
+        if refcount is not None and not loop.get_debug():
             del loop
             self.snapshot = Snapshot(lease)
 
@@ -146,9 +146,8 @@ class _LoopPool:
 
     def _create(self, factory: ReusableFactory) -> PooledLoop:
         loop = contextvars.Context().run(factory.create)
-        if type(loop) is asyncio.SelectorEventLoop:
-            loop.__class__ = _LeasedLoop
-            _sockets[loop] = self_pipe(loop)
+        loop.__class__ = _LeasedLoop
+        _sockets[loop] = self_pipe(loop)
         track(loop)
         return PooledLoop(self._generation, loop)
 

@@ -8,7 +8,7 @@ from asyncio import events
 import pytest
 
 from ctxpolicy._asyncio.host_316 import Host316
-from ctxpolicy._asyncio.policy_classes import AbstractEventLoopPolicy, CurrentLoop, DefaultEventLoopPolicy
+from ctxpolicy._asyncio.policy_classes import AbstractEventLoopPolicy, CurrentLoop, DefaultEventLoopPolicy, policy_class
 
 
 class Local(threading.local):
@@ -228,3 +228,11 @@ def test_the_stand_in_for_a_thread_local_reads_and_writes():
     assert stand_in._loop == "read"
     stand_in._loop = "written"
     assert written == ["written"]
+
+
+def test_a_policy_class_makes_loops_of_its_kind_and_has_its_name():
+    made = policy_class("NamedPolicy", asyncio.SelectorEventLoop)
+    assert made.__name__ == "NamedPolicy"
+    loop = made().new_event_loop()
+    assert type(loop) is asyncio.SelectorEventLoop
+    loop.close()

@@ -432,3 +432,25 @@ def test_a_call_given_up_and_cancelled_ends_for_the_caller(monkeypatch):
         gate.opened.set()
 
     asyncio.run(main())
+
+
+def test_a_function_that_ends_within_the_grace_period_is_not_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
+    give_up = IsolatedCall._give_up
+
+    async def main() -> bool:
+        grace_is_over = asyncio.Event()
+        calls: list[IsolatedCall] = []
+
+        def recorded(call: IsolatedCall) -> None:
+            give_up(call)
+            calls.append(call)
+            grace_is_over.set()
+
+        monkeypatch.setattr(IsolatedCall, "_give_up", recorded)
+        with pytest.raises(asyncio.TimeoutError):
+            await isolate(asyncio.sleep, 60, timeout=0.001)
+        await grace_is_over.wait()
+        return calls[0]._given_up
+
+    assert asyncio.run(main()) is False

@@ -157,6 +157,8 @@ def test_a_thread_that_is_taken_when_its_time_is_up_does_its_job_first(threads: 
     remove = threads.remove
 
     def taken(worker: Worker) -> bool:
+        if worker not in threads._idle:  # it is still waiting for its first job
+            return remove(worker)
         del threads.remove  # type: ignore[method-assign]  # the attribute of the instance
         threads.submit(Recorded(lambda: done_by.append(threading.current_thread())))
         return remove(worker)
