@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", f"{MARKER}(reason): the test makes asyncio log an error.")
     if sys.implementation.name == "pypy":
-        # PyPy finalizes a loop, its lease and its sockets in no particular order, long after the test that dropped them.
+        # PyPy finalizes a loop, its lease and its sockets in any order, long after the test that dropped them.
         for unclosed in "unclosed event loop", "unclosed <socket":
             config.addinivalue_line("filterwarnings", f"ignore:{unclosed}:ResourceWarning")
     config.stash[_asyncio_errors] = AsyncioErrors()
