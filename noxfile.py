@@ -196,10 +196,13 @@ def reference_folder() -> Path:
 
 @nox.session(python=ONE_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style, formatting, and the files for GitHub."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml")
+    forms = [".github/ISSUE_TEMPLATE/bug_report.yml", ".github/ISSUE_TEMPLATE/feature_request.yml"]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
 
 
 @nox.session(python=ONE_PYTHON)
