@@ -434,23 +434,15 @@ def test_a_call_given_up_and_cancelled_ends_for_the_caller(monkeypatch):
     asyncio.run(main())
 
 
-def test_a_function_that_ends_within_the_grace_period_is_not_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
-    give_up = IsolatedCall._give_up
+def test_a_function_that_has_ended_is_not_given_up_when_the_grace_period_is_over(monkeypatch: pytest.MonkeyPatch):
+    calls: list[IsolatedCall] = []
+    end_after = IsolatedCall.end_after
 
-    async def main() -> bool:
-        grace_is_over = asyncio.Event()
-        calls: list[IsolatedCall] = []
+    def recorded(call: IsolatedCall, seconds: float) -> asyncio.TimerHandle:
+        calls.append(call)
+        return end_after(call, seconds)
 
-        def recorded(call: IsolatedCall) -> None:
-            give_up(call)
-            calls.append(call)
-            grace_is_over.set()
-
-        monkeypatch.setattr(IsolatedCall, "_give_up", recorded)
-        with pytest.raises(asyncio.TimeoutError):
-            await isolate(asyncio.sleep, 60, timeout=0.001)
-        await grace_is_over.wait()
-        return calls[0]._given_up
-
-    assert asyncio.run(main()) is False
+    monkeypatch.setattr(IsolatedCall, "end_after", recorded)
+    asyncio.run(isolate(asyncio.sleep, 0, timeout=60))
+    calls[0]._give_up()
+    assert calls[0]._given_up is False

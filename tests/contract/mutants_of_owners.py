@@ -73,9 +73,8 @@ class ForgetsOnlyHereInAFork(OfContextVars):
 class KeysByIdOfTask(OfTasks):
     """loops are kept in a dictionary by the id() of their task"""
 
-    breaks = 4
-    also = (6,)
-    sometimes = (ALL_LAWS,)
+    breaks = 6
+    sometimes = (4, ALL_LAWS)  # where the address of a task is that of an earlier one, which is up to Python
 
     class Resolver(ContextResolver):
         def __init__(self):

@@ -10,6 +10,9 @@ from ctxpolicy import Installation
 
 distributed = pytest.importorskip("distributed", reason="needs the package distributed, which is not installed")
 
+# A cluster that ends drops a wait of its own for messages.
+pytestmark = pytest.mark.logs_asyncio_errors(reason="distributed retrieves no exception of a wait that timed out")
+
 CLUSTER = {
     "n_workers": 1,
     "threads_per_worker": 1,
