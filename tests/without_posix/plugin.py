@@ -10,6 +10,7 @@ module that cannot be imported.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import sysconfig
@@ -20,6 +21,9 @@ from pathlib import Path
 import pytest
 
 from .removal import RemovedMethodError, RemovedNameError, remove
+
+with contextlib.suppress(ImportError):
+    import psutil  # noqa: F401 - pytest-xdist counts processors with it, and it needs AF_UNIX when it is imported
 
 remove()  # pytest imports this module before the plugins of other packages
 
