@@ -26,7 +26,7 @@ def look_around_in_child(scenario: Scenario, others: Sequence[Context], loop: Ab
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # other threads are idle
-        child = os.fork()
+        child = os.fork()  # type: ignore[attr-defined, unused-ignore]  # absent on Windows; callers ask first
     if child == 0:
         complaint = "nothing could be asked"
         try:
