@@ -47,9 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", f"{MARKER}(reason): the test makes asyncio log an error.")
     if sys.implementation.name == "pypy":
-        # PyPy finalizes a loop, its lease and its sockets in any order, long after the test that dropped them.
+        # PyPy finalizes a loop, its lease and its sockets in any order, long after the test that dropped them. The same
+        # holds for the coroutine that an interrupted asyncio.Runner has left.
         for unclosed in "unclosed event loop", "unclosed <socket":
             config.addinivalue_line("filterwarnings", f"ignore:{unclosed}:ResourceWarning")
+        left = "coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited"
+        config.addinivalue_line("filterwarnings", f"ignore:{left}:RuntimeWarning")
     config.stash[_asyncio_errors] = AsyncioErrors()
     config.stash[_asyncio_errors].attach()
 
