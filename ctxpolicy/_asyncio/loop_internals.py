@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "default_executor",
     "detach",
+    "has_ready_callbacks",
     "ident_of_running_thread",
     "is_idle",
     "pending_work",
@@ -58,16 +59,20 @@ def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
     return True
 
 
-def run_ready_callbacks(loop: Any) -> None:
+def has_ready_callbacks(loop: Any) -> bool:
+    """Return whether one of asyncio's loops has callbacks that would run next."""
+    return bool(loop._ready)
+
+
+def run_ready_callbacks(loop: AbstractEventLoop) -> None:
     """Run the ready callbacks of one of asyncio's loops, which must not be running."""
-    if loop._ready:
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
 
 
 def is_idle(loop: Any) -> bool:
     """Return whether one of asyncio's selector loops contains nothing but its self-pipe."""
-    # WeakSet.data: len() of a WeakSet is written in Python, and slow.
+    # len() of a WeakSet and of a selector's map is written in Python, and slow.
     return not (
         loop._ready
         or loop._scheduled
@@ -75,7 +80,7 @@ def is_idle(loop: Any) -> bool:
         or loop._asyncgens.data
         or loop._transports.data
         or getattr(loop, "_unix_server_sockets", None)
-        or len(loop._selector.get_map()) != 1
+        or len(loop._selector._fd_to_key) != 1
     )
 
 

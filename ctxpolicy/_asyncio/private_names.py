@@ -56,6 +56,7 @@ PRIVATE_NAMES: Final = frozenset(
         "_source_traceback",
         # the rest
         "_cancel_all_tasks",
+        "_data",
         "_is_debug_mode",
     }
 )

@@ -70,12 +70,18 @@ class _Graph:
 
 _graph: Final = _Graph()
 renew_after_fork(_graph, RESOLVER)
-_thread: Final = threading.local()
+
+
+class _Thread(threading.local):
+    work: Work | None = None
+
+
+_thread: Final = _Thread()
 
 
 def current_work() -> Work | None:
     """Return the work that this thread does, ``None`` if that is not known."""
-    return getattr(_thread, "work", None)
+    return _thread.work
 
 
 @final

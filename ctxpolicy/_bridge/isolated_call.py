@@ -53,7 +53,7 @@ class IsolatedCall(Work):
 
     def __init__(self, func: Callable[..., Any], args: tuple[Any, ...], factory: LoopFactory) -> None:
         self._caller = asyncio.get_running_loop()
-        super().__init__(Waiter(self._caller, current_work(), blocked=False))
+        super().__init__(Waiter(self._caller, current_work(), False))  # keywords take 0.1 us
         self.woken: asyncio.Future[None] = self._caller.create_future()
         self._func = func
         self._args = args

@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any, Final, NamedTuple, final
 
 from ctxpolicy._asyncio.forked_loops import is_kept_alive
-from ctxpolicy._asyncio.loop_internals import run_ready_callbacks
+from ctxpolicy._asyncio.loop_internals import has_ready_callbacks, run_ready_callbacks
 from ctxpolicy._asyncio.shutdown import shut_down
 from ctxpolicy._callsite import Place, caller_place, format_place
 from ctxpolicy._fork import process
@@ -145,7 +145,8 @@ class Lease:
         """
         pooled = self._pooled
         if pooled is not None and pooled.snapshot is not None and self.stands():
-            self._run_ready_callbacks()
+            if has_ready_callbacks(self.loop):
+                self._run_ready_callbacks()
             if self._keep(pooled):
                 self.loop = self.slot = self._pooled = None
                 return

@@ -21,7 +21,7 @@ from ctxpolicy._asyncio.forked_loops import track
 from ctxpolicy._asyncio.loop_internals import self_pipe
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import RESOLVER, process, renew_after_fork
-from ctxpolicy._loops.creation import CREATION_SITE, record_creation
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.finalize import end_leased
 from ctxpolicy._loops.snapshot import Holder, Snapshot, refcount
@@ -60,6 +60,11 @@ class _LeasedLoop(asyncio.SelectorEventLoop):
 
     # The process that created the loop, the code that needed the present lease, and the context it is leased for.
     _ctxpolicy_lease: tuple[int, Place | None, str]
+
+    @property
+    def _ctxpolicy_creation_site(self) -> Place | None:
+        """The place that messages give for the loop: :func:`~ctxpolicy._loops.creation.creation_site` reads it."""
+        return self._ctxpolicy_lease[1]
 
     def __del__(self) -> None:
         if not self.is_closed():
@@ -102,10 +107,8 @@ class PooledLoop:
         """Record on the loop the code that needs the present lease, and the context that the loop is leased for."""
         lease = process.id, place, context
         if self.snapshot is not None:
-            self.snapshot.set_attribute(self, CREATION_SITE, place)
-            self.snapshot.set_attribute(self, "_ctxpolicy_lease", lease)
+            self.snapshot.set_last_attribute(self, lease)
         else:
-            setattr(self.loop, CREATION_SITE, place)
             self.loop._ctxpolicy_lease = lease  # type: ignore[union-attr]  # an attribute of ours
 
     def close(self) -> None:
@@ -146,9 +149,11 @@ class _LoopPool:
 
     def _create(self, factory: ReusableFactory) -> PooledLoop:
         loop = contextvars.Context().run(factory.create)
-        loop.__class__ = _LeasedLoop
         _sockets[loop] = self_pipe(loop)
         track(loop)
+        # Until the first lease is recorded. This is the last attribute, which the snapshot relies on.
+        loop._ctxpolicy_lease = process.id, None, "no context yet"  # type: ignore[attr-defined]  # an attribute of ours
+        loop.__class__ = _LeasedLoop
         return PooledLoop(self._generation, loop)
 
     def keep(self, pooled: PooledLoop) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-__all__ = ["ContextResolver", "factory_of", "may_have_factory"]
+__all__ = ["ContextResolver", "factory_of", "may_have_factory", "setter_of"]
 
 
 class ContextResolver(ABC):
@@ -147,15 +147,7 @@ class ContextResolver(ABC):
             other: to be called with whatever is not an event loop. The closure also calls it with ``None``, unless the
                 closure unbinds by itself.
         """
-        bind = self.bindings.bind
-
-        def set_event_loop(loop: Any) -> None:
-            if isinstance(loop, AbstractEventLoop):
-                bind(loop)
-            else:
-                other(loop)
-
-        return set_event_loop
+        return setter_of(self.bindings.bind, other)
 
     # --- what the policy uses, and authors leave alone ---
 
@@ -192,6 +184,19 @@ def _written(kind: type, name: str) -> Any:
     """Return the method as its author wrote it, without what reports changes around it."""
     method = getattr(kind, name)
     return method.__wrapped__ if hasattr(method, "reports") else method
+
+
+def setter_of(bind: Callable[[AbstractEventLoop], None], other: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a function that calls ``bind`` with an event loop, and ``other`` with anything else."""
+    kind = AbstractEventLoop
+
+    def set_event_loop(loop: Any) -> None:
+        if isinstance(loop, kind):
+            bind(loop)
+        else:
+            other(loop)
+
+    return set_event_loop
 
 
 def factory_of(resolver: ContextResolver) -> LoopFactory | None:

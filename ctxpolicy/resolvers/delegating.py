@@ -11,7 +11,7 @@ from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding
 from ctxpolicy.errors import ResolverError
 from ctxpolicy.resolvers._bindings import Bindings, WrappedBindings
-from ctxpolicy.resolvers.base import ContextResolver, factory_of
+from ctxpolicy.resolvers.base import ContextResolver, factory_of, setter_of
 
 __all__ = ["DelegatingResolver"]
 
@@ -53,15 +53,10 @@ class DelegatingResolver(ContextResolver):
         return self.present().binding()
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what asks :meth:`present` at each call."""
-
-        def set_event_loop(loop: Any) -> None:
-            if isinstance(loop, AbstractEventLoop):
-                self.bindings.bind(loop)
-            else:
-                other(loop)
-
-        return set_event_loop
+        """Return a function that calls :meth:`present` each time."""
+        if self._reports_changes or self._overrides(DelegatingResolver, "set", "bindings"):
+            return setter_of(lambda loop: self.bindings.bind(loop), other)
+        return setter_of(lambda loop: self.present().bindings.bind(loop), other)
 
     @property
     def bindings(self) -> Bindings:

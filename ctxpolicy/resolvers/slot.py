@@ -16,7 +16,7 @@ from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Binding, Lease
 from ctxpolicy.resolvers._bindings import Bindings
 from ctxpolicy.resolvers._shared_slot import SlotLocks, joined, of_this_thread, split
-from ctxpolicy.resolvers.base import ContextResolver
+from ctxpolicy.resolvers.base import ContextResolver, setter_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -102,15 +102,7 @@ class SlotResolver(ContextResolver):
         """Return what calls :meth:`set` without a frame in between."""
         if self._overrides(SlotResolver, "bindings") and type(self.bindings).bind is not SlotBindings.bind:
             return super().setter(other)
-        bind, kind = self.set, AbstractEventLoop
-
-        def set_event_loop(loop: Any) -> None:
-            if isinstance(loop, kind):
-                bind(loop)
-            else:
-                other(loop)
-
-        return set_event_loop
+        return setter_of(self.set, other)
 
     @property
     def bindings(self) -> Bindings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -108,7 +109,24 @@ def test_the_debug_mode_is_asyncios(flags):
     program = "from ctxpolicy._asyncio.capabilities import debug_mode; print(debug_mode())"
     shown = run_program(program, flags=("-W", "error", *flags))
     assert shown == str(bool(flags))
-    assert isinstance(debug_mode(), bool)
+
+
+@pytest.mark.parametrize(("value", "on"), [("1", True), ("", False), (None, False)])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_debug_mode_follows_the_variable_also_where_os_environ_is_replaced(value, on, replaced, monkeypatch):
+    if replaced:
+        monkeypatch.setattr(os, "environ", {})
+    if value is None:
+        monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)
+    else:
+        monkeypatch.setenv("PYTHONASYNCIODEBUG", value)
+    assert debug_mode() is on
+
+
+def test_the_flag_that_ignores_the_environment_leaves_the_debug_mode_off(monkeypatch):
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    program = "from ctxpolicy._asyncio.capabilities import debug_mode; print(debug_mode())"
+    assert run_program(program, flags=("-E",)) == "False"
 
 
 @with_policies

@@ -18,9 +18,8 @@ import ctxpolicy
 from ctxpolicy import install, isolate
 from ctxpolicy._bridge.worker_threads import ThreadCache
 from ctxpolicy._loops.pool import loop_pool
+from tests.support.reuse import provable
 
-PROVABLE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-provable = pytest.mark.skipif(not PROVABLE, reason="references are not counted here, and no loop is reused")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are reused")
 
 

@@ -25,9 +25,8 @@ from ctxpolicy._loops.pool import _CAPACITY, ReusableFactory, loop_pool
 from ctxpolicy.testing import in_new_thread
 from tests.support.policies import collect_garbage
 from tests.support.programs import run_program
+from tests.support.reuse import PROVABLE, provable
 
-PROVABLE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-provable = pytest.mark.skipif(not PROVABLE, reason="references are not counted here, and no loop is reused")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only selector loops are reused")
 
 
