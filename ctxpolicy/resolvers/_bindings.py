@@ -1,4 +1,4 @@
-"""What a policy does with the bindings of a resolver: leases, scopes, and whether a loop was ever set."""
+"""The operations of a policy on the bindings of a resolver: leases, scopes, and whether a loop was ever set."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ __all__ = ["Bindings", "PlainBindings", "ThreadState", "WrappedBindings"]
 
 
 class Bindings(ABC):
-    """The part of a resolver that its author does not write: ``resolver.bindings``.
+    """The operations on the bindings of a resolver: ``resolver.bindings``. Authors of resolvers need not write them.
 
-    The base class has one that works for every ``get()`` and ``set()``, and :class:`~ctxpolicy.SlotResolver` has one
-    that keeps everything in the slot. A resolver around another resolver passes on the other one's.
+    The bindings of ``ContextResolver`` work with every ``get()`` and ``set()``. The bindings of
+    :class:`~ctxpolicy.SlotResolver` keep everything in the slot. A resolver around another resolver passes on the
+    bindings of the other resolver.
 
-    Every method is called in the thread and context that it is about.
+    Every method is called in the thread and the context that it refers to.
 
     Attributes:
-        keeps_leases: whether a lease ends with its context. Where this is false, a lease ends at the next
-            ``set_event_loop()`` in the context.
+        keeps_leases: whether a lease ends with its context. ``False``: a lease ends at the next ``set_event_loop()`` in
+            the context.
     """
 
     __slots__ = ()
@@ -33,29 +34,33 @@ class Bindings(ABC):
 
     @abstractmethod
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Do what ``set_event_loop(loop)`` asks for: ``set()``, and what belongs to it."""
+        """Bind ``loop`` for ``set_event_loop(loop)``; ``None`` unbinds the loop that was set.
+
+        Beside a call of ``set()``, this records that a loop was set. If leases do not end with their contexts, it also
+        ends the lease of the previous loop.
+        """
 
     @abstractmethod
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Bind a loop that ctxpolicy makes for the present context, and have the loop closed at the end of the lease.
+        """Make a loop and bind it to the present context. The loop is closed when its lease ends.
 
         Args:
-            factory: makes the loop, in an empty contextvars context.
+            factory: the factory of the loop, which is called in an empty contextvars context.
 
         Returns:
-            the loop that is bound now: a new one, or the one that another thread has bound meanwhile.
+            the loop that is bound now: the new loop, or a loop that another thread has bound meanwhile.
         """
 
     @abstractmethod
     def clear(self) -> None:
-        """Leave the present context without a loop: remove a loop that was set, and end a lease."""
+        """Remove every loop from the present context: unbind a loop that was set, and end a lease."""
 
     @abstractmethod
     def enter_scope(self, lease: Lease) -> Any:
         """Bind the loop of ``lease`` to the present context for a scope.
 
         Returns:
-            a token, for the other two methods about scopes.
+            a token, which the other two methods for scopes take.
         """
 
     @abstractmethod
@@ -63,8 +68,8 @@ class Bindings(ABC):
         """Return whether the innermost open scope of the present context and thread is the scope of ``lease``.
 
         Args:
-            lease: what :meth:`enter_scope` was called with.
-            token: what :meth:`enter_scope` returned, for this resolver or for another one.
+            lease: the argument of :meth:`enter_scope`.
+            token: the result of :meth:`enter_scope`, possibly of another resolver's bindings.
         """
 
     @abstractmethod
@@ -73,7 +78,7 @@ class Bindings(ABC):
 
     @abstractmethod
     def note_set(self) -> None:
-        """Note that a loop was set in the present context, or that this was tried: asyncio's ``_set_called``."""
+        """Record that a loop was set in the present context, or that this was tried (asyncio's ``_set_called``)."""
 
     @abstractmethod
     def was_set(self) -> bool:
@@ -81,15 +86,15 @@ class Bindings(ABC):
 
     @abstractmethod
     def is_thread_exclusive(self) -> bool:
-        """Return whether no other thread is in the present context, or is handed the loop that is bound here.
+        """Return whether a loop that is bound here is handed out in this thread only.
 
-        ``isolate()`` binds the loop of a call only where this is true: two calls that bind a loop in the same context,
-        and end in another order than they began in, would leave a closed loop bound.
+        ``isolate()`` binds the loop of a call only if this is true. Otherwise two calls that bind loops in one context
+        and do not end in reverse order would leave a closed loop bound.
         """
 
 
 class WrappedBindings(Bindings):
-    """Passes everything on to other bindings; a subclass overrides what it does in another way.
+    """Passes every call on to other bindings. A subclass overrides single operations.
 
     Args:
         inner: the other bindings.
@@ -102,39 +107,39 @@ class WrappedBindings(Bindings):
         self.keeps_leases: bool = inner.keeps_leases
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Pass it on."""
+        """Pass the call on."""
         self.inner.bind(loop)
 
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Pass it on."""
+        """Pass the call on."""
         return self.inner.lease(factory)
 
     def clear(self) -> None:
-        """Pass it on."""
+        """Pass the call on."""
         self.inner.clear()
 
     def enter_scope(self, lease: Lease) -> Any:
-        """Pass it on."""
+        """Pass the call on."""
         return self.inner.enter_scope(lease)
 
     def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
-        """Pass it on."""
+        """Pass the call on."""
         return self.inner.is_innermost_scope(lease, token)
 
     def leave_scope(self, token: Any) -> None:
-        """Pass it on."""
+        """Pass the call on."""
         self.inner.leave_scope(token)
 
     def note_set(self) -> None:
-        """Pass it on."""
+        """Pass the call on."""
         self.inner.note_set()
 
     def was_set(self) -> bool:
-        """Pass it on."""
+        """Pass the call on."""
         return self.inner.was_set()
 
     def is_thread_exclusive(self) -> bool:
-        """Pass it on."""
+        """Pass the call on."""
         return self.inner.is_thread_exclusive()
 
 
@@ -145,11 +150,11 @@ class _GetAndSet(Protocol):
 
 
 class ThreadState(threading.local):
-    """What a resolver keeps for each thread.
+    """The state of a resolver that is kept per thread, because the resolver cannot keep it with its contexts.
 
     Attributes:
-        was_set: asyncio's ``_set_called``, for a resolver that cannot keep it with its contexts.
-        leases: the leases of a resolver that cannot keep them with its contexts, by their loops.
+        was_set: whether a loop was ever set in this thread (asyncio's ``_set_called``).
+        leases: the leases of this thread, by their loops.
     """
 
     was_set = False
@@ -160,9 +165,9 @@ class ThreadState(threading.local):
 
 @final
 class PlainBindings(Bindings):
-    """The bindings of a resolver of which nothing is known but ``get()`` and ``set()``.
+    """The operations on the bindings of any resolver, which use only its ``get()`` and ``set()``.
 
-    Such a resolver is not told when a context ends. Therefore leases and "was ever set" are kept per thread.
+    The end of a context is not known here. Therefore the leases, and whether a loop was ever set, are kept per thread.
     """
 
     __slots__ = ("_resolver", "_state")
@@ -188,7 +193,7 @@ class PlainBindings(Bindings):
         return loop
 
     def clear(self) -> None:
-        """Unset what is bound, and end its lease."""
+        """Unbind the loop, and end its lease."""
         self.bind(None)
 
     def enter_scope(self, lease: Lease) -> _PlainScope:
@@ -198,7 +203,7 @@ class PlainBindings(Bindings):
         return token
 
     def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
-        """Return whether the loop of ``lease`` is bound here, or nothing is: asyncio.run() ends with set(None)."""
+        """Return whether the loop of ``lease`` is bound here, or no loop is: ``asyncio.run()`` unbinds at its end."""
         if lease.thread != get_ident() or not isinstance(token, _PlainScope) or token.resolver is not self._resolver:
             return False
         return self._resolver.get() in (lease.loop, None)
@@ -208,17 +213,18 @@ class PlainBindings(Bindings):
         self._resolver.set(token.previous)
 
     def note_set(self) -> None:
-        """Note it for the present thread."""
+        """Record for the present thread that a loop was set, or that this was tried."""
         self._state.was_set = True
 
     def was_set(self) -> bool:
-        """Return what is noted for the present thread."""
+        """Return whether a loop was ever set in the present thread, or :meth:`note_set` was called in it."""
         return self._state.was_set
 
     def is_thread_exclusive(self) -> bool:
-        """Return whether nothing is bound here.
+        """Return whether no loop is bound here.
 
-        ``isolate()`` asks in a thread in which nothing was bound: a loop that is found there is another thread's.
+        ``isolate()`` calls this in a thread in which no loop was bound. A loop that is found there is bound by another
+        thread.
         """
         return self._resolver.get() is None
 
@@ -226,7 +232,7 @@ class PlainBindings(Bindings):
         leases = self._state.leases
         if not leases:
             return
-        lease = leases.pop(self._resolver.get(), None)  # type: ignore[arg-type]  # None is no key of this dict
+        lease = leases.pop(self._resolver.get(), None)  # type: ignore[arg-type]  # None is never a key
         if lease is not None and lease.loop is not None and not lease.loop.is_running():
             lease.release()
 

@@ -1,4 +1,4 @@
-"""Call ``binding_changed()`` of a resolver that overrides it; other resolvers never come here."""
+"""Calls ``binding_changed()`` of resolvers that override it. Other resolvers do not use this module."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ _changing: Final = _Changing()
 
 @final
 class Change:
-    """A block in which the binding of the present context may change: ``resolver`` is told at the end of the block.
+    """A block in which the binding of the present context may change. Its end reports the change to ``resolver``.
 
-    Blocks of a resolver nest (``bind()`` calls ``set()``, which calls ``super().set()``). Only the outermost reports.
+    Blocks of one resolver nest: ``bind()`` calls ``set()``, which calls ``super().set()``. Only the outermost block
+    reports.
     """
 
     __slots__ = ("_outermost", "_previous", "_resolver")
@@ -51,14 +52,14 @@ class Change:
     def __exit__(self, *details: object) -> None:
         if not self._outermost:
             return
-        _changing.resolvers.pop()  # blocks of one thread end in the reverse order
+        _changing.resolvers.pop()  # the blocks of a thread end in reverse order
         current = self._resolver.get()
         if current is not self._previous:
             self._resolver.binding_changed(self._previous, current)
 
 
 def reported_set(set_: Callable[..., None]) -> Callable[..., None]:
-    """Return a method that does what the method ``set_`` of a resolver does, and reports the change."""
+    """Return a wrapper of ``set_``, the ``set()`` method of a resolver. The wrapper also reports the change."""
 
     @functools.wraps(set_)
     def reported(self: Any, loop: AbstractEventLoop | None) -> None:
@@ -70,7 +71,7 @@ def reported_set(set_: Callable[..., None]) -> Callable[..., None]:
 
 
 def reported_setter(setter: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
-    """Return a method that does what the method ``setter`` of a resolver does, and returns what reports the change."""
+    """Return a wrapper of ``setter``, a method of a resolver. The function that the wrapper returns reports changes."""
 
     @functools.wraps(setter)
     def reported(self: Any, other: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -88,11 +89,11 @@ def reported_setter(setter: Callable[..., Callable[[Any], None]]) -> Callable[..
 
 @final
 class ReportedBindings(WrappedBindings):
-    """Bindings each change of which is reported.
+    """Reports each change that an operation of other bindings makes.
 
     Args:
-        inner: the bindings that do the work.
-        resolver: is told of the changes.
+        inner: the other bindings.
+        resolver: the resolver to which changes are reported.
     """
 
     __slots__ = ("_resolver",)

@@ -23,7 +23,8 @@ GROUP: Final = "ctxpolicy.resolvers"
 _OURS: Final = "ctxpolicy"
 
 
-# The same as in pyproject.toml, because this package can be used without being installed (a source tree, a zip file).
+# A copy of the table in pyproject.toml, because this package also works without an installation (a source tree, a zip
+# file).
 BUILT_IN: Final = {
     "contextvar": "ctxpolicy.resolvers.contextvar:ContextVarResolver",
     "thread": "ctxpolicy.resolvers.thread:ThreadResolver",
@@ -38,13 +39,13 @@ BUILT_IN: Final = {
 
 @final
 class Registration:
-    """A resolver registered by name, not loaded yet.
+    """A resolver that is registered by name, and not imported yet.
 
     Attributes:
         name: the name that :func:`get_resolver` takes.
-        value: where the factory is, ``package.module:attribute``.
+        value: the place of the factory, ``package.module:attribute``.
         distribution: the name of the distribution that registers the resolver.
-        version: the version of that distribution; empty where it is not known.
+        version: the version of that distribution; empty if unknown.
     """
 
     __slots__ = ("_rivals", "distribution", "name", "value", "version")
@@ -57,7 +58,7 @@ class Registration:
         self._rivals: list[Registration] = []
 
     def load(self) -> Callable[..., ContextResolver]:
-        """Import the factory.
+        """Import the factory and return it.
 
         Raises:
             PluginError: the import fails, the factory is not callable, or another distribution registers the same name.
@@ -72,7 +73,7 @@ class Registration:
 
     @property
     def error(self) -> PluginError | None:
-        """The error that :meth:`load` raises, ``None`` where it raises none."""
+        """The error that :meth:`load` raises, ``None`` if it raises none."""
         try:
             self.load()
         except PluginError as error:
@@ -81,7 +82,7 @@ class Registration:
 
     @property
     def summary(self) -> str:
-        """The first line of the factory's docstring; empty where the factory cannot be loaded."""
+        """The first line of the factory's docstring; empty if the factory cannot be imported."""
         try:
             doc = inspect.getdoc(self.load()) or ""
         except PluginError:
@@ -95,8 +96,8 @@ class Registration:
 def registered_resolvers() -> Mapping[str, Registration]:
     """Return the registered resolvers by name: the built-in ones first, then those of other distributions.
 
-    This imports no resolver. The error of a broken plugin is in the ``error`` of its registration, and is raised when
-    the resolver is asked for.
+    This function imports no resolver. A broken plugin raises its error when the resolver is requested. Until then the
+    error is in the attribute ``error`` of its registration.
     """
     from ctxpolicy._version import __version__
 
@@ -110,14 +111,14 @@ def registered_resolvers() -> Mapping[str, Registration]:
 
 
 def import_object(value: str, what: str) -> Any:
-    """Import ``package.module:attribute``.
+    """Import the object ``package.module:attribute`` and return it.
 
     Args:
-        value: where the object is.
+        value: the place of the object, ``package.module:attribute``.
         what: the name of the object in messages.
 
     Raises:
-        PluginError: the import fails, for whatever reason.
+        PluginError: the import fails, whatever the reason.
     """
     module, _, attribute = value.partition("[")[0].partition(":")  # an entry point may end in [extras]
     try:
@@ -125,7 +126,7 @@ def import_object(value: str, what: str) -> Any:
         for part in attribute.strip().split("."):
             found = getattr(found, part)
     except PluginError:
-        raise  # the module itself says what it needs
+        raise  # its message says which package the module needs
     except (Exception, SystemExit) as error:
         raise PluginError(f"{what} cannot be loaded from {value!r}: {type(error).__name__}: {error}") from error
     return found
@@ -139,8 +140,8 @@ def import_factory(value: str, what: str) -> Callable[..., ContextResolver]:
 
 
 def _claims() -> Iterator[Registration]:
-    # Imported here, because the import takes as long as the import of all of ctxpolicy. Not metadata.entry_points():
-    # one distribution with a damaged file makes it fail for all.
+    # Imported here, because the import takes as long as the import of all of ctxpolicy. metadata.entry_points() is not
+    # used, because it fails for all distributions if a file of one distribution is damaged.
     from importlib import metadata
 
     seen = {_OURS}
@@ -150,7 +151,7 @@ def _claims() -> Iterator[Registration]:
             continue
         name, version = _name_and_version(distribution)
         if name in seen:
-            continue  # ours, or another copy of this distribution is earlier on the path
+            continue  # ctxpolicy itself, or a second copy of a distribution, later on the path
         if name is not None:
             seen.add(name)
         for key, value in entries:

@@ -1,4 +1,4 @@
-"""Make resolvers by name: the built-in ones, and those that distributions register as entry points."""
+"""Makes resolvers by name: the built-in ones, and those that distributions register as entry points."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["chain", "get_resolver", "make_resolver", "shared_resolver"]
 
 
 def get_resolver(name: str, /, **options: Any) -> ContextResolver:
-    """Make a resolver by name, a new one at each call.
+    """Make a new resolver, given its name.
 
     Args:
-        name: a registered name, or ``"package.module:attribute"`` of a factory.
+        name: a registered name, or the ``"package.module:attribute"`` of a factory.
         options: the arguments of the factory (``key`` for ``"keyed"``).
 
     Raises:
         UnknownNameError: no resolver is registered by this name.
-        PluginError: the factory cannot be loaded, or two distributions register the name.
-        OptionError: an option is missing or unknown, or the factory makes something that is no resolver.
+        PluginError: the factory cannot be imported, or two distributions register the name.
+        OptionError: an option is missing or unknown, or the result of the factory is not a resolver.
     """
     if not isinstance(name, str):
         raise OptionError(f"a resolver's name must be a string, not {name!r}")
@@ -41,8 +41,9 @@ def make_resolver(what: ContextResolver | str) -> ContextResolver:
     """Return ``what`` if it is a resolver, else a new resolver of that name.
 
     Raises:
-        OptionError: ``what`` is neither, or the resolver is for another version of the contract; and what
-            :func:`get_resolver` raises.
+        OptionError: ``what`` is neither a resolver nor a name, or the resolver was written for another version of the
+            contract.
+        CtxPolicyError: the errors of :func:`get_resolver`.
     """
     resolver = get_resolver(what) if isinstance(what, str) else what
     if not isinstance(resolver, ContextResolver):
@@ -57,10 +58,10 @@ _shared: Final[dict[str, ContextResolver]] = {}
 
 
 def shared_resolver(what: ContextResolver | str) -> ContextResolver:
-    """Return ``what`` if it is a resolver, else the resolver that the whole process shares for that name.
+    """Return ``what`` if it is a resolver, else the one resolver of that name that the whole process shares.
 
-    A contextvars context never forgets a variable, and each ``contextvar`` resolver has its own: code that gives a name
-    a hundred thousand times must not make a resolver each time.
+    Each ``contextvar`` resolver has variables of its own, and a contextvars context never forgets a variable. Therefore
+    code that passes a name a hundred thousand times must not make a hundred thousand resolvers.
     """
     if not isinstance(what, str):
         return make_resolver(what)
@@ -73,7 +74,8 @@ def chain(resolvers: str | Iterable[ContextResolver | str]) -> ContextResolver:
     """A context is the context of the first resolver that applies here.
 
     Args:
-        resolvers: resolvers or names of resolvers, in order; or names joined by ``+``: ``"task+thread"``.
+        resolvers: resolvers or names of resolvers, in order; or one string of names joined by ``+``, such as
+            ``"task+thread"``.
     """
     from ctxpolicy.resolvers.chain import ChainResolver
 
@@ -107,7 +109,7 @@ def _check_options(name: str, factory: Callable[..., ContextResolver], options: 
 
 def _signature(factory: Callable[..., ContextResolver]) -> inspect.Signature:
     if isinstance(factory, type) and factory.__init__ is object.__init__:  # type: ignore[misc]
-        return inspect.Signature()  # not the signature of ContextResolver.__new__, which accepts everything
+        return inspect.Signature()  # not the signature of ContextResolver.__new__(), which accepts any arguments
     return inspect.signature(factory)
 
 

@@ -1,11 +1,10 @@
-"""The value of a slot that several threads are in at once: a binding for each of them.
+"""The value of a slot that several threads use at once: one binding per thread.
 
-A slot whose loop is not shared by threads has one binding per thread. As long as only one thread has bound a loop
-there, the value is that thread's plain :class:`~ctxpolicy.Binding`. From the second thread on the value is a
-:class:`_BindingPerThread`: it looks like the binding that was made last, and has the bindings of all threads beside.
+In a slot whose loop is not shared by threads, each thread has a binding of its own. As long as only one thread has
+bound a loop there, the value is that thread's plain :class:`~ctxpolicy.Binding`. From the second thread on, the value
+is a :class:`_BindingPerThread`, which has the fields of the last binding and also holds the bindings of all threads.
 
-Values are never changed, only replaced, because a copy of a contextvars context shares the value with the context that
-it was copied from.
+A value is never changed, only replaced, because a copy of a contextvars context shares its values with the original.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ _NONE: Final[dict[int, Binding]] = {}
 
 @final
 class SlotLocks:
-    """The locks of one resolver; a forked child has new ones, as a thread of the parent may have held the old ones.
+    """The locks of one resolver. A forked child gets new locks, because a thread of the parent may hold the old ones.
 
     Attributes:
-        change: is held while the value of a slot is read and replaced.
-        lease: is held while a loop is made that several threads will share, so that they make one.
+        change: held while the value of a slot is read and replaced.
+        lease: held while a loop is made that several threads will share. Therefore they make only one loop.
     """
 
     __slots__ = ("__weakref__", "change", "lease")
@@ -39,30 +38,30 @@ class SlotLocks:
         renew_after_fork(self, RESOLVER)
 
     def after_fork(self) -> None:
-        # Reentrant: a finalizer, a signal handler or a loop factory may come here in the thread that holds it.
+        # Reentrant: a finalizer, a signal handler or a loop factory may take a lock that its thread already holds.
         self.change = threading.RLock()
         self.lease = threading.RLock()
 
 
 class _BindingPerThread(Binding):
-    """The binding that was made last, and those of the other threads.
+    """The binding that was made last, with the bindings of all threads.
 
     Attributes:
-        by_thread: the binding of each thread that has one, by the thread's ident.
+        by_thread: the bindings, each under the ident of its thread.
     """
 
     by_thread: dict[int, Binding]
 
 
 def of_this_thread(value: Binding) -> Binding | None:
-    """Return the present thread's binding in the value of a slot."""
+    """Return the present thread's binding in the value of a slot, ``None`` if it has none."""
     if isinstance(value, _BindingPerThread):
         return value.by_thread.get(get_ident())
     return value if _owner(value) in (get_ident(), 0) else None
 
 
 def split(value: Binding | None) -> tuple[Binding | None, dict[int, Binding]]:
-    """Return the present thread's binding in the value of a slot, and those of the other threads that are alive."""
+    """Split the value of a slot into this thread's binding and the bindings of the other threads that are alive."""
     if value is None:
         return None, _NONE
     if not isinstance(value, _BindingPerThread):
@@ -77,10 +76,10 @@ def split(value: Binding | None) -> tuple[Binding | None, dict[int, Binding]]:
 
 
 def joined(own: Binding | None, others: dict[int, Binding]) -> Binding | None:
-    """Return the value of a slot in which the present thread has the binding ``own``, beside those of other threads."""
+    """Return the value of a slot that holds ``own``, this thread's binding, and ``others``, those of other threads."""
     if not others:
         return own
-    if own is None or not _owner(own):  # that a loop was set, the others tell
+    if own is None or not _owner(own):  # `own` records at most that a loop was set, and so do the others
         by_thread, shown = others, next(reversed(others.values()))
     else:
         by_thread, shown = {**others, get_ident(): own}, own
@@ -92,5 +91,5 @@ def joined(own: Binding | None, others: dict[int, Binding]) -> Binding | None:
 
 
 def _owner(binding: Binding) -> int:
-    """Return the ident of the thread that a binding belongs to; 0 where it only says that a loop was set."""
+    """Return the ident of the thread that owns ``binding``; 0 if the binding records only that a loop was set."""
     return binding.thread or (0 if binding.scope is None else binding.scope.thread)

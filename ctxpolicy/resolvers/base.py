@@ -1,4 +1,4 @@
-"""The contract of a resolver, which says what a context is."""
+"""The contract of a resolver. A resolver defines what a context is, and keeps the current loop of each context."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ __all__ = ["ContextResolver", "factory_of", "may_have_factory", "setter_of"]
 
 
 class ContextResolver(ABC):
-    """The strategy that a policy delegates to: it says what a context is, and keeps the loop that is bound to each.
+    """The strategy behind a policy. A resolver defines what a context is, and keeps the current loop of each context.
 
-    A subclass writes :meth:`get` and :meth:`set`; everything else has a default. A subclass need not call
-    ``super().__init__()``. Every method is called in the thread and context that it is about, by many threads at once.
+    A subclass must define :meth:`get` and :meth:`set`. The other methods have defaults. A subclass need not call
+    ``super().__init__()``.
+
+    Threads and contexts: a method that refers to the present context is called in the thread and the context that it
+    refers to, also inside a running loop. Many threads may call the methods of one resolver at once.
 
     Attributes:
-        contract: the version of the contract that a resolver was written for.
-        loop_factory: makes this resolver's loops; ``None`` leaves that to the policy, and to asyncio.
+        contract: the version of the contract that the resolver was written for.
+        loop_factory: the factory of this resolver's loops. ``None``: the policy chooses.
     """
 
     contract: ClassVar[int] = 1
@@ -40,7 +43,7 @@ class ContextResolver(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Decided when the class is made: a resolver that does not override the hook pays nothing for it.
+        # Decided once, when the class is created: a resolver that does not override the hook has no cost.
         cls._reports_changes = cls.binding_changed is not ContextResolver.binding_changed
         if cls._reports_changes:
             if not hasattr(cls.set, "reports"):
@@ -52,76 +55,120 @@ class ContextResolver(ABC):
         if (args or kwargs) and cls.__init__ is object.__init__:  # object itself refuses arguments likewise
             raise TypeError(f"{cls.__name__}() takes no arguments")
         resolver = super().__new__(cls)
-        # Here and not in __init__, which a subclass need not call.
+        # Not in __init__(), because a subclass need not call it.
         renew_after_fork(resolver, RESOLVER)
         resolver._thread_state = ThreadState()
         return resolver
 
-    # --- what every resolver writes ---
+    # --- every resolver defines these ---
 
     @abstractmethod
     def get(self) -> AbstractEventLoop | None:
-        """Return the loop that is bound to the present context, ``None`` where there is none; never make a loop."""
+        """Return the loop that is bound to the present context.
+
+        Called for ``asyncio.get_event_loop()`` if no loop is running in this thread, and by ctxpolicy itself. This
+        method must not create a loop, and must not raise because no loop is bound. It returns a closed loop too, as
+        asyncio does.
+
+        Returns:
+            the loop; ``None`` if no loop is bound, or if the loop may not be used in this thread and process.
+        """
 
     @abstractmethod
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Bind ``loop`` to the present context; ``None`` unbinds the loop that was set."""
+        """Bind ``loop`` to the present context, in place of the loop that is bound there.
 
-    # --- what has a default ---
+        Called for ``asyncio.set_event_loop()`` and by ctxpolicy itself, but never with an object of another type. This
+        method closes no loop, and changes no other context that exists. An exception that it raises reaches the caller.
+
+        Args:
+            loop: the loop, which may be closed; ``None``: unbind the loop that was set. If none is bound, do nothing.
+        """
+
+    # --- these have a default ---
 
     def new(self) -> AbstractEventLoop:
-        """Return a new loop that is not bound to anything.
+        """Return a new, open loop, and bind it to no context.
 
-        Override this method, or the attribute ``loop_factory``: a policy then makes its loops by it, unless the policy
-        was given a loop factory itself.
+        To choose the kind of the loops, override this method or set the attribute ``loop_factory``. A policy then makes
+        all its loops this way, unless the policy has a loop factory of its own. It calls this method in the thread that
+        needs the loop; for a leased loop, in an empty contextvars context. An exception is raised to the caller as a
+        ``LoopFactoryError``, except for exceptions of ctxpolicy, which are raised unchanged.
+
+        Raises:
+            NewLoopRefusedError: a resolver may raise this if a new loop could not run here.
         """
         return (self._own_loop_factory() or platform_loop)()
 
     def applies(self) -> bool:
-        """Return whether this resolver's kind of context is present here."""
+        """Return whether this resolver's kind of context is present here. Called by :class:`ChainResolver`."""
         return True
 
     def describe(self) -> str:
-        """Return a name of the present context, for messages."""
+        """Return a name of the present context, for messages. The name is not empty."""
         return f"the context that {type(self).__name__} finds in thread {thread_name()}"
 
     def binding(self) -> Binding | None:
-        """Return the binding of the present context; ``None`` where there is none, or nothing is known of its owner.
+        """Return the binding of the present context: the loop with its owner, for messages and ``explain()``.
 
-        Unlike :meth:`get`, it also returns a binding that another thread has made, whose loop is not handed out here.
+        Unlike :meth:`get`, this method also returns a binding whose loop may not be used here because another thread
+        has made it.
+
+        Returns:
+            the binding; ``None`` if no loop is bound, or if the resolver does not know the owner.
         """
         return None
 
     def binding_changed(self, previous: AbstractEventLoop | None, current: AbstractEventLoop | None) -> None:
-        """Take note that what :meth:`get` returns in the present context has changed, in whichever way that happened.
+        """Called when the result of :meth:`get` in the present context has changed, whatever the cause.
 
-        Called after ``set()``, ``set_event_loop()``, a lease, the beginning and the end of a scope, and whatever ends a
-        lease while its context goes on. It is not called when a context ends: then there is no context to call it in.
-        A resolver that does not override this method pays nothing for it.
+        The causes are ``set()``, ``set_event_loop()``, a lease, the start and the end of a scope, and the end of a
+        lease before the end of its context. The call is made in the thread and the context that made the change, after
+        the change. An exception reaches the code that made the change. The end of a context is not reported, because
+        there is no context left for the call. A resolver that does not override this method has no cost.
 
         Args:
-            previous: the loop that was bound before, ``None`` where there was none. It may be closed.
-            current: the loop that is bound now, ``None`` where there is none.
+            previous: the loop that was bound before, or ``None``. It may be closed.
+            current: the loop that is bound now, or ``None``. It is never the same as ``previous``.
         """
 
     def after_fork(self) -> None:
-        """Forget what belongs to the parent process; called in a forked child."""
+        """Forget the loops and locks of the parent process.
+
+        Called once in a forked child, in the thread and context that forked. No other thread exists in the child.
+        """
 
     def installed(self) -> None:
-        """Take note that a policy with this resolver comes into force."""
+        """Called when a policy with this resolver is about to come into force, or a ``using`` block is entered.
+
+        Called in the thread that installs the policy or enters the block. Several policies and blocks may use one
+        resolver at a time, each with a call of its own. This method must not change any binding. If it raises, the
+        policy is not installed, and the exception reaches the caller.
+        """
 
     def uninstalled(self) -> None:
-        """Take note that a policy with this resolver is no longer in force."""
+        """Called when a policy with this resolver is no longer in force, or a ``using`` block is left.
 
-    # --- what is overridden for speed only ---
+        Each call ends one call of :meth:`installed`, possibly in another thread. Other policies may still use the
+        resolver. This method must not change any binding.
+        """
+
+    # --- these are overridden for speed only ---
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        """Return what the policy binds as its ``get_event_loop``.
+        """Return the function that the policy uses as its ``get_event_loop``.
 
-        Override it for speed: with one closure over your store, a hit costs one Python frame.
+        Override this method for speed: with one closure over your store, a hit costs one Python frame. A policy calls
+        this method when it is created, and may call it again at any time, for example at the first ``using`` of the
+        process, and in a forked child after :meth:`after_fork`. It calls the returned function in every thread and
+        context.
 
         Args:
-            miss: to be called where no loop is bound; the closure returns what ``miss()`` returns.
+            miss: a function to call if no loop is bound. Its result must be returned.
+
+        Returns:
+            a function without arguments that returns the loop of the present context, as :meth:`get` does, or the
+            result of ``miss()``.
         """
         get = self.get
 
@@ -131,7 +178,7 @@ class ContextResolver(ABC):
             except ResolverError:
                 raise
             except Exception as error:
-                raise self._broken(f"get() raised {error!r}", "return None where no loop is bound") from error
+                raise self._broken(f"get() raised {error!r}", "return None if no loop is bound") from error
             if loop is None:
                 return miss()
             if isinstance(loop, AbstractEventLoop):
@@ -141,35 +188,42 @@ class ContextResolver(ABC):
         return get_event_loop
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what the policy binds as its ``set_event_loop``; override it for speed only.
+        """Return the function that the policy uses as its ``set_event_loop``.
+
+        Override this method for speed. A policy calls it whenever it calls :meth:`getter`. It calls the returned
+        function in every thread and context, with whatever was passed to ``set_event_loop()``.
 
         Args:
-            other: to be called with whatever is not an event loop. The closure also calls it with ``None``, unless the
-                closure unbinds by itself.
+            other: a function to call with each object that is not an event loop. It unbinds the loop if it is called
+                with ``None``, and raises ``NotALoopError`` otherwise.
+
+        Returns:
+            a function with one argument. It binds an event loop, and calls ``other`` with any other object. It may
+            handle ``None`` without ``other``.
         """
         return setter_of(self.bindings.bind, other)
 
-    # --- what the policy uses, and authors leave alone ---
+    # --- the policy uses these; authors need not care about them ---
 
     @property
     def bindings(self) -> Bindings:
-        """Leases, scopes, and whether a loop was ever set: what the policy does, and authors need not care about."""
+        """The operations of the policy on the bindings: leases, scopes, and whether a loop was ever set."""
         return self._reporting(PlainBindings(self, self._thread_state))
 
     def _reporting(self, bindings: Bindings) -> Bindings:
         return ReportedBindings(bindings, self) if self._reports_changes else bindings
 
     def _chosen_factory(self) -> LoopFactory | None:
-        """Return what makes this resolver's loops in the present context, ``None`` to leave that to the policy."""
+        """Return the factory of this resolver's loops in the present context, ``None`` if the policy chooses."""
         return self.new if self._overrides(ContextResolver, "new") else self._own_loop_factory()
 
     def _own_loop_factory(self) -> LoopFactory | None:
-        # Not self.loop_factory: a plain function in the class would become a bound method.
+        # Not self.loop_factory, which would make a bound method of a plain function in the class.
         found: LoopFactory | None = vars(self).get("loop_factory") or type(self).loop_factory  # pyright: ignore[reportAttributeAccessIssue]
         return found
 
     def _overrides(self, base: type, *names: str) -> bool:
-        """Return whether a subclass of ``base``, or this very object, has methods of its own by these names."""
+        """Return whether a subclass of ``base``, or the instance itself, overrides one of the methods ``names``."""
         return any(name in vars(self) or _written(type(self), name) is not _written(base, name) for name in names)
 
     def _broken(self, what: str, fix: str) -> ResolverError:
@@ -181,7 +235,7 @@ class ContextResolver(ABC):
 
 
 def _written(kind: type, name: str) -> Any:
-    """Return the method as its author wrote it, without what reports changes around it."""
+    """Return the method as its author wrote it, without the wrapper that reports changes."""
     method = getattr(kind, name)
     return method.__wrapped__ if hasattr(method, "reports") else method
 
@@ -200,10 +254,10 @@ def setter_of(bind: Callable[[AbstractEventLoop], None], other: Callable[[Any], 
 
 
 def factory_of(resolver: ContextResolver) -> LoopFactory | None:
-    """Return what makes the loops of ``resolver`` in the present context, ``None`` where it leaves that to the policy.
+    """Return the factory of the loops of ``resolver`` in the present context, ``None`` if the policy chooses.
 
-    That is its ``new()``, if overridden, else its ``loop_factory``; for a resolver around another resolver, if it has
-    neither, what the other one has.
+    The factory is ``resolver.new`` if the resolver overrides ``new()``, else its ``loop_factory``. A resolver around
+    another resolver that has neither uses the factory of the other resolver.
     """
     return resolver._chosen_factory()
 
@@ -211,6 +265,6 @@ def factory_of(resolver: ContextResolver) -> LoopFactory | None:
 def may_have_factory(resolver: ContextResolver) -> bool:
     """Return whether :func:`factory_of` may return a factory for ``resolver`` in any context.
 
-    Where it cannot, a policy does not ask for each loop.
+    If it cannot, a policy does not call :func:`factory_of` for each loop.
     """
     return resolver._overrides(ContextResolver, "_chosen_factory") or factory_of(resolver) is not None

@@ -1,4 +1,4 @@
-"""A context is that of the first resolver that applies here."""
+"""A context is the context of the first resolver that applies here."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["ChainResolver"]
 
 
 class ChainResolver(DelegatingResolver):
-    """The context is the context of the first resolver whose ``applies()`` is true, and starts as that one does.
+    """A context is the context of the first resolver whose ``applies()`` is true, and starts as under that resolver.
 
     Args:
-        resolvers: the resolvers, in order. Where none of them applies, no loop is bound, and none can be set. To have a
+        resolvers: the resolvers, in order. If none of them applies, no loop is bound and none can be bound. To have a
             loop everywhere, end with a resolver that always applies (``ThreadResolver()``, ``ContextVarResolver()``).
     """
 
@@ -31,7 +31,7 @@ class ChainResolver(DelegatingResolver):
         self.resolvers = resolvers
 
     def present(self) -> ContextResolver:
-        """Return the first resolver that applies here, else a resolver that can bind no loop."""
+        """Return the first resolver that applies here; if none applies, a resolver that cannot bind a loop."""
         for resolver in self.resolvers:
             if resolver.applies():
                 return resolver
@@ -42,7 +42,7 @@ class ChainResolver(DelegatingResolver):
         return self.present() is not _NOWHERE
 
     def installed(self) -> None:
-        """Call ``installed()`` of each resolver, in order; if one raises, call ``uninstalled()`` of those before it."""
+        """Call ``installed()`` of each resolver, in order. If a call raises, undo the calls before it, and raise."""
         done: list[ContextResolver] = []
         try:
             for resolver in self.resolvers:
@@ -60,7 +60,7 @@ class ChainResolver(DelegatingResolver):
 
 
 class _Nowhere(ContextResolver):
-    """The resolver that a chain delegates to where none of its resolvers applies."""
+    """The resolver that a chain delegates to if none of its resolvers applies."""
 
     def get(self) -> AbstractEventLoop | None:
         return None
@@ -84,7 +84,7 @@ class _NoBindings(WrappedBindings):
         raise _refusal()
 
     def was_set(self) -> bool:
-        return True  # else the policy would make a loop that cannot be kept anywhere
+        return True  # with False, the policy would make a loop that cannot be bound
 
     def is_thread_exclusive(self) -> bool:
         return False

@@ -19,18 +19,18 @@ from ctxpolicy.resolvers.slot import SlotBindings, SlotResolver
 
 __all__ = ["ContextVarResolver"]
 
-# The value of the variable where nothing was ever stored: like all values that the closures below store, a plain tuple
-# of the loop and its thread. Lease and scope have a variable of their own, which is set only where there are any.
-# Measured on 3.14, as ratios to asyncio's own policy: a set takes 1.65, and 1.90 if the tuple carries the lease too; a
-# get takes 0.88, and 0.93. A Binding in place of the tuple is slower still.
+# The initial value of the variable. Like all values that the closures below store, it is a plain tuple of the loop and
+# its thread. A lease and a scope are kept in a second variable, which is set only if there are any. Measured on 3.14,
+# as ratios to asyncio's own policy: a set takes 1.65, and 1.90 if the tuple also holds the lease; a get takes 0.88, and
+# 0.93. A Binding in place of the tuple is even slower.
 _EMPTY: Final = (None, 0)
-_UNBOUND: Final = (*_EMPTY,)  # another object: a loop was bound here, and unbound again
+_UNBOUND: Final = (*_EMPTY,)  # an equal tuple, but another object: a loop was bound here and unbound again
 _Kept = tuple[Lease | None, Lease | None]  # the lease of the context, and the lease of the innermost scope
 _NOTHING: Final = (None, None)
 
 
-class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have no slots but empty ones
-    """A loop and its thread, and where the loop was bound."""
+class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can only have empty slots
+    """A loop and its thread, with the place in the code that bound the loop."""
 
     where: str
 
@@ -38,7 +38,7 @@ class _Traced(tuple[Any, ...]):  # noqa: SLOT001 - a subclass of tuple can have 
 class _EnteredScope:
     """The previous binding, and the token of a variable that was set when the scope was entered.
 
-    The token can be reset only in the contextvars context that was entered, not in a copy of it.
+    The variable can be reset with the token only in the contextvars context that was entered, not in a copy of it.
     """
 
     __slots__ = ("binding", "token")
@@ -49,15 +49,16 @@ class _EnteredScope:
 
 
 class ContextVarResolver(SlotResolver):
-    """A context is a contextvars context; a copy of one inherits its loop.
+    """A context is a contextvars context; a copy of a context inherits its loop.
 
-    Therefore tasks, ``asyncio.to_thread`` and ``copy_context().run`` start with the loop of their parent, and what they
-    set does not change the parent. A plain new thread starts without a loop, or with the loop of its starter under
-    ``-X thread_inherit_context=1``.
+    Therefore tasks, ``asyncio.to_thread`` and ``copy_context().run`` start with the loop of their parent, and a set in
+    them does not change the parent. A plain new thread starts without a loop. With ``-X thread_inherit_context=1`` it
+    starts with the loop of its starter.
 
     Args:
-        inherit: ``"same-thread"``: an inherited loop is handed out only in the thread that bound it; ``to_thread``
-            hands no worker the loop of another thread. ``"any-thread"``: it is handed out in all threads.
+        inherit: ``"same-thread"``: an inherited loop is handed out only in the thread that bound it. Therefore no
+            worker of ``to_thread`` is handed the loop of another thread. ``"any-thread"``: an inherited loop is handed
+            out in all threads.
     """
 
     _one_thread = True
@@ -88,18 +89,18 @@ class ContextVarResolver(SlotResolver):
 
     @property
     def bindings(self) -> Bindings:
-        """The bindings of a slot resolver; a scope is left only in the contextvars context that it was entered in."""
+        """The bindings of a slot resolver. A scope can be left only in the contextvars context that entered it."""
         return self._reporting(_ContextVarBindings(self))
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-        """Return a closure over the variable: a hit costs one Python frame."""
+        """Return a closure over the variable. A hit costs one Python frame."""
         if self._overrides(ContextVarResolver, "get", "load"):
             return super().getter(miss)
         raw = self._variable.get_raw
 
         def get_event_loop() -> AbstractEventLoop:
             loop, thread = raw()
-            if thread == ident():  # false where loop is None: thread is 0 there
+            if thread == ident():  # false if loop is None, because thread is 0 then
                 return loop  # type: ignore[no-any-return]
             return miss()
 
@@ -107,7 +108,7 @@ class ContextVarResolver(SlotResolver):
             loop = raw()[0]
             return miss() if loop is None else loop
 
-        ident = get_ident  # a variable of a closure is read faster than a global one
+        ident = get_ident  # a closure reads its own variables faster than global ones
         return get_event_loop_of_any_thread if self.any_thread else get_event_loop
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -120,7 +121,7 @@ class ContextVarResolver(SlotResolver):
         def set_event_loop(loop: Any) -> None:
             if isinstance(loop, kind):
                 put((loop, ident()))
-            elif loop is None and kept() is None:  # asyncio.run() ends with this; by bind() it took 4 % of a run
+            elif loop is None and kept() is None:  # at the end of each asyncio.run(); bind() would take 4 % of the run
                 put(unbound)
             else:
                 other(loop)
@@ -128,13 +129,13 @@ class ContextVarResolver(SlotResolver):
         return set_event_loop
 
     def describe(self) -> str:
-        """Name the contextvars context by the task that runs in it, and by the thread."""
+        """Return a name that has the names of the task that runs in the contextvars context and of the thread."""
         task = current_task()
         owner = "" if task is None else f" of task {task.get_name()!r}"
         return f"the contextvars context{owner} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Make new variables. The old ones stay in the contextvars contexts, which keeps inherited loops alive."""
+        """Make new variables. The old ones stay in the contextvars contexts, and keep the parent's loops alive."""
         self._renew()
 
     def _renew(self) -> None:
@@ -151,11 +152,11 @@ class _ContextVarBindings(SlotBindings):
         self._variables = resolver
 
     def enter_scope(self, lease: Lease) -> _EnteredScope:
-        """Bind the loop of ``lease`` for a scope, and note which contextvars context this is."""
+        """Bind the loop of ``lease`` for a scope, and record the present contextvars context by a token."""
         return _EnteredScope(super().enter_scope(lease), self._variables._kept.set((lease, lease)))
 
     def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
-        """Return whether this is the contextvars context that was entered, not a copy of it (a task in the scope)."""
+        """Return whether this is the contextvars context that entered the scope, not a copy (a task in the scope)."""
         if not super().is_innermost_scope(lease, token):
             return False
         variable = self._variables._kept

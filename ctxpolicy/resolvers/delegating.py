@@ -1,4 +1,4 @@
-"""The base class for resolvers around resolvers."""
+"""The base class of resolvers around other resolvers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,30 @@ __all__ = ["DelegatingResolver"]
 
 
 class DelegatingResolver(ContextResolver):
-    """A resolver that passes every call on to another resolver: the subclass says to which.
+    """A resolver that passes calls on to another resolver. A subclass chooses the other resolver in :meth:`present`.
 
-    A subclass may override any method. Loops are made by its own ``new()`` or ``loop_factory``, if it has one, else by
-    those of the other resolver. ``installed()``, ``uninstalled()`` and ``after_fork()`` are not passed on.
+    A subclass may override any method. If it defines ``new()`` or ``loop_factory``, its loops are made that way, else
+    as the other resolver makes them. Calls of ``installed()``, ``uninstalled()`` and ``after_fork()`` are not passed
+    on.
     """
 
     @abstractmethod
     def present(self) -> ContextResolver:
-        """Return the resolver that the present context belongs to."""
+        """Return the resolver to which calls in the present context are passed on, called the present resolver below.
+
+        Called at each get and set, in the thread and the context that it refers to; therefore it must be fast.
+        """
 
     def get(self) -> AbstractEventLoop | None:
-        """Return the loop that the present resolver has bound here."""
+        """Return the loop that is bound here by the present resolver."""
         return self.present().get()
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Have the present resolver bind ``loop``."""
+        """Bind ``loop`` by the present resolver; ``None`` unbinds."""
         self.present().set(loop)
 
     def new(self) -> AbstractEventLoop:
-        """Return a new loop: by this resolver's own ``loop_factory``, else by the present resolver."""
+        """Return a new loop, made by this resolver's own ``loop_factory``, else by the present resolver."""
         own = self._own_loop_factory()
         return self.present().new() if own is None else own()
 
@@ -45,7 +49,7 @@ class DelegatingResolver(ContextResolver):
         return self.present().applies()
 
     def describe(self) -> str:
-        """Return the present resolver's name of the context."""
+        """Return the name that the present resolver gives the context."""
         return self.present().describe()
 
     def binding(self) -> Binding | None:
@@ -53,14 +57,14 @@ class DelegatingResolver(ContextResolver):
         return self.present().binding()
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return a function that calls :meth:`present` each time."""
+        """Return a function that calls :meth:`present` at each set."""
         if self._reports_changes or self._overrides(DelegatingResolver, "set", "bindings"):
             return setter_of(lambda loop: self.bindings.bind(loop), other)
         return setter_of(lambda loop: self.present().bindings.bind(loop), other)
 
     @property
     def bindings(self) -> Bindings:
-        """The bindings of the present resolver; a ``set()`` that is overridden here is called by them."""
+        """The bindings of the present resolver. They call the ``set()`` of this resolver if a subclass overrides it."""
         bindings = self.present().bindings
         if self._overrides(DelegatingResolver, "set"):
             bindings = _SettingByOuter(bindings, self)
@@ -75,13 +79,13 @@ class DelegatingResolver(ContextResolver):
     def _broken(self, what: str, fix: str) -> ResolverError:
         try:
             return self.present()._broken(what, fix)
-        except Exception:  # present() may be what is broken  # noqa: BLE001
+        except Exception:  # present() itself may be broken  # noqa: BLE001
             return super()._broken(what, fix)
 
 
 @final
 class _SettingByOuter(WrappedBindings):
-    """The bindings of the present resolver, but ``set_event_loop()`` calls ``set()`` of the resolver around it."""
+    """The bindings of the present resolver, except that ``bind()`` calls ``set()`` of the resolver around it."""
 
     __slots__ = ("_outer",)
 

@@ -17,15 +17,16 @@ _serial: Final = count()
 
 
 class GreenletResolver(SlotResolver):
-    """A context is a greenlet; the main greenlet of a thread is one too. A new greenlet starts without a loop.
+    """A context is a greenlet, or the main greenlet of a thread; a new greenlet starts without a loop.
 
-    The binding of a greenlet is an attribute of the greenlet, and is dropped with it. The binding of a main greenlet,
-    which lives as long as its thread, is in a thread-local of the resolver, and is dropped when the thread or the
-    resolver is gone. Needs the package ``greenlet`` (``pip install "ctxpolicy[greenlet]"``).
+    The binding of a greenlet is an attribute of the greenlet, and is dropped with the greenlet. A main greenlet lives
+    as long as its thread. Its binding is in a thread-local of the resolver, and is dropped with the thread or the
+    resolver. The package ``greenlet`` must be installed (``pip install "ctxpolicy[greenlet]"``).
 
     Args:
-        running: whether asyncio's running loop and current task are per greenlet too, while a policy with this resolver
-            is in force. Then a loop that runs in one greenlet of a thread does not count as running in the others.
+        running: whether asyncio's running loop and current task are also kept per greenlet, while a policy with this
+            resolver is in force. ``True``: a loop that runs in one greenlet of a thread does not count as running in
+            the other greenlets.
     """
 
     _one_thread = True
@@ -55,21 +56,21 @@ class GreenletResolver(SlotResolver):
         setattr(self._place(), self._slot, binding)
 
     def applies(self) -> bool:
-        """Return whether a greenlet other than the main one of the thread runs here."""
+        """Return whether a greenlet other than the thread's main greenlet runs here."""
         return self._current().parent is not None
 
     def describe(self) -> str:
-        """Return the id of the greenlet and the name of the thread."""
+        """Return a name that has the id of the greenlet and the name of the thread."""
         kind = "greenlet" if self.applies() else "main greenlet"
         return f"{kind} {id(self._current()):#x} in thread {thread_name()}"
 
     def installed(self) -> None:
-        """Keep the running loop per greenlet from now on, in this thread and in each thread that asks for its loop."""
+        """Start to keep the running loop per greenlet, in this thread and in each thread that gets or sets its loop."""
         if self._marker is not None:
             self._marker.start()
 
     def uninstalled(self) -> None:
-        """Leave the running loop to asyncio again."""
+        """Stop keeping the running loop per greenlet."""
         if self._marker is not None:
             self._marker.stop()
 

@@ -1,4 +1,4 @@
-"""A context is a key that a function returns: the key of a tenant, a session, a request."""
+"""A context is a key that a function returns, for example the id of a tenant, a session or a request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class KeyedResolver(SlotResolver):
     """A context is a key that ``key()`` returns; a new key starts without a loop.
 
     Args:
-        key: returns the key of the present context, which must be hashable (the id of a tenant or session), or
-            ``None`` where there is no key: there the context is the thread. ``key()`` is called at every get and set,
-            and must be fast; ``ContextVar("tenant", default=None).get`` is.
+        key: a function without arguments that returns the key of the present context: a hashable object, such as the
+            id of a tenant or session. If it returns ``None``, the context is the thread. It is called at every get and
+            set, in the thread and context that it refers to, and must be fast, as
+            ``ContextVar("tenant", default=None).get`` is.
         shared: ``False``: each thread has a loop of its own for a key, until :meth:`release` or the end of the thread.
             ``True``: all threads have the same loop for a key, until :meth:`release`.
     """
@@ -34,7 +35,7 @@ class KeyedResolver(SlotResolver):
             raise OptionError(f"shared must be True or False, not {shared!r}")
         self.any_thread: bool = shared
         self._key = key
-        self._one_thread = not shared  # each thread has a table of its own then
+        self._one_thread = not shared  # because each thread then has a table of its own
         self._shared: Final = _Slots() if shared else None
         self._everywhere: Final = _Everywhere()
         self._thread = _ThreadSlots(self._everywhere)
@@ -45,7 +46,7 @@ class KeyedResolver(SlotResolver):
         return self._slots(key).bindings.get(key)
 
     def store(self, binding: Binding | None) -> None:
-        """Keep ``binding`` until :meth:`release`, or the end of this thread where it is not shared."""
+        """Keep ``binding`` until :meth:`release`; if it is not shared, at most until this thread ends."""
         key = self._present_key()
         if binding is None:
             self._slots(key).bindings.pop(key, None)
@@ -53,10 +54,10 @@ class KeyedResolver(SlotResolver):
             self._slots(key).bindings[key] = binding
 
     def release(self, key: Hashable) -> None:
-        """Forget ``key`` in all threads, and end its leases as :meth:`~ctxpolicy.Lease.release` does.
+        """Forget the bindings of ``key`` in all threads, and end its leases as :meth:`~ctxpolicy.Lease.release` does.
 
-        May be called in any thread. Does nothing where the key is unknown. A lease whose loop is running ends when its
-        last reference is gone, or at interpreter exit. A scope that is open under the key must still be left.
+        May be called in any thread. If the key is unknown, this does nothing. A lease whose loop is running ends when
+        its last reference is gone, or at interpreter exit. A scope that is open under the key must still be left.
         """
         if self._reports_changes:
             with Change(self):
@@ -75,22 +76,22 @@ class KeyedResolver(SlotResolver):
                 lease.release()
 
     def applies(self) -> bool:
-        """Return whether there is a key here."""
+        """Return whether the present context has a key."""
         return self._present_key() is not None
 
     def describe(self) -> str:
-        """Return the key and the name of the thread."""
+        """Return a name that has the key and the name of the thread."""
         key = self._present_key()
         if key is None:
             return f"thread {thread_name()}, where there is no key"
         return f"key {key!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Take a new lock: another thread of the parent may have held the old one."""
+        """Make a new lock, because a thread of the parent may hold the old one."""
         self._everywhere.lock = threading.RLock()
 
     def _shares_loop(self) -> bool:
-        return self._shared is not None and self.applies()  # where there is no key, the context is the thread
+        return self._shared is not None and self.applies()  # without a key, the context is the thread
 
     def _present_key(self) -> Hashable:
         try:
@@ -132,7 +133,8 @@ class _Slots:
 class _Everywhere:
     """The slots of all threads.
 
-    It does not refer to the resolver: leases that the collector finds in a reference cycle end in no sure order.
+    This object does not refer to the resolver. A reference cycle would contain the leases, and the garbage collector
+    finalizes the objects of a cycle in no particular order.
     """
 
     __slots__ = ("_slots", "lock")

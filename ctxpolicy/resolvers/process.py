@@ -13,7 +13,7 @@ __all__ = ["ProcessResolver"]
 class ProcessResolver(SlotResolver):
     """A context is the process: every thread, task and greenlet is handed the same loop.
 
-    The program must see to it that only one thread runs the loop, and that other threads submit their work by
+    The program must ensure that only one thread runs the loop, and that other threads submit their work with
     ``asyncio.run_coroutine_threadsafe``.
     """
 
@@ -31,5 +31,5 @@ class ProcessResolver(SlotResolver):
         self._binding = binding
 
     def describe(self) -> str:
-        """Return the id of the process, in words."""
+        """Return a name that has the id of the process."""
         return f"process {os.getpid()}"

@@ -1,4 +1,4 @@
-"""The base class for most resolvers: the author says where the slot of a context is, and the class does the rest."""
+"""The base class of most resolvers: a subclass defines where the slot of a context is, and this class does the rest."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ __all__ = ["SlotBindings", "SlotResolver", "emptied"]
 
 
 class SlotResolver(ContextResolver):
-    """A resolver that keeps what is bound to a context in a slot.
+    """A resolver that keeps the binding of each context in a slot.
 
-    A subclass says where the slot of the present context is (:meth:`load`, :meth:`store`). This class sees to it that a
-    loop is handed out only where it may be used, to forks, leases and scopes, and to several threads that are in one
-    context at once. When the slot of a context is gone, a lease in it ends.
+    A subclass defines only where the slot of the present context is, with :meth:`load` and :meth:`store`. This class
+    hands a loop out only in threads and processes that may use it. It also handles forks, leases, scopes, and several
+    threads that are in one context at once. A lease ends when its slot is garbage-collected.
 
-    To the subclass, what it loads and stores is an opaque value: it stores what it is given, and loads what it has
-    stored.
+    The value in a slot is opaque to the subclass: ``store()`` keeps the value that it is given, and ``load()`` returns
+    the value that was stored last.
 
     Attributes:
-        any_thread: whether all threads that are in a context share one loop. ``False``: each of them has a loop of its
+        any_thread: whether all threads that are in a context share one loop. ``False``: each thread has a loop of its
             own there.
-        traced: whether to record where each loop is bound (by default in asyncio's debug mode only: it takes time).
+        traced: whether to record the place in the code that binds a loop. It takes time, and is therefore the default
+            in asyncio's debug mode only.
     """
 
     any_thread: bool = False
@@ -46,18 +47,28 @@ class SlotResolver(ContextResolver):
     _one_thread: bool = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - as ContextResolver's
-        locks = SlotLocks()  # before the resolver: in a forked child they are renewed in this order
+        locks = SlotLocks()  # created before the resolver, because a forked child renews objects in creation order
         resolver = super().__new__(cls, *args, **kwargs)
         resolver._locks = locks
         return resolver
 
     @abstractmethod
     def load(self) -> Binding | None:
-        """Return what was last stored in the slot of the present context, ``None`` where nothing was."""
+        """Return the value that was stored last in the slot of the present context, ``None`` if the slot is empty.
+
+        Called in the thread and the context that need the slot. :meth:`get` calls this method without a lock.
+        """
 
     @abstractmethod
     def store(self, binding: Binding | None) -> None:
-        """Put ``binding`` into the slot of the present context; ``None`` empties the slot."""
+        """Store ``binding`` in the slot of the present context.
+
+        Called in the thread and the context that need the slot. If several threads can be in one context at once, the
+        caller holds a lock of the resolver.
+
+        Args:
+            binding: the value to store; ``None`` empties the slot.
+        """
 
     def get(self) -> AbstractEventLoop | None:
         """Return the loop that is bound to the present context, if it may be used in this thread and process."""
@@ -70,7 +81,7 @@ class SlotResolver(ContextResolver):
         return None if own is None else own.loop
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Bind ``loop``; ``None`` unbinds the loop that was set, and a lease that has not ended is bound again."""
+        """Bind ``loop``; ``None`` unbinds the loop that was set, and rebinds the leased loop if its lease is open."""
         if self._one_thread:
             value = self.load()
             if value is not None and value.process != process.id:
@@ -78,7 +89,7 @@ class SlotResolver(ContextResolver):
             self.store(self._set_over(value, loop))
             return
         with self._locks.change:
-            # Kept alive until the lock is released, because the end of a lease may take long.
+            # This variable keeps the old binding alive until the lock is released: the end of a lease may take long.
             value = self.load()
             if value is not None and value.process != process.id:
                 value = self._replaced()
@@ -89,7 +100,7 @@ class SlotResolver(ContextResolver):
                 self.store(joined(self._set_over(own, loop), others))
 
     def binding(self) -> Binding | None:
-        """Return the binding of the present context: this thread's, else the last one that another thread has made."""
+        """Return this thread's binding in the present context, else the last binding that another thread has made."""
         binding = self.load()
         if binding is None or binding.process != process.id:
             return None
@@ -99,18 +110,18 @@ class SlotResolver(ContextResolver):
         return None if binding.loop is None else binding
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what calls :meth:`set` without a frame in between."""
+        """Return a function that calls :meth:`set` without a frame in between."""
         if self._overrides(SlotResolver, "bindings") and type(self.bindings).bind is not SlotBindings.bind:
             return super().setter(other)
         return setter_of(self.set, other)
 
     @property
     def bindings(self) -> Bindings:
-        """Leases, scopes and whether a loop was ever set, all kept in the slot."""
+        """The operations on leases, scopes, and the fact that a loop was set; all of these are kept in the slot."""
         return self._reporting(SlotBindings(self)) if self._reports_changes else SlotBindings(self)
 
     def _change(self, change: Callable[[Binding | None], Binding | None]) -> Binding | None:
-        """Replace this thread's binding in the slot of the present context by what ``change`` makes of it.
+        """Replace this thread's binding in the slot of the present context with ``change(binding)``.
 
         Returns:
             the previous binding of this thread.
@@ -126,7 +137,7 @@ class SlotResolver(ContextResolver):
         return own
 
     def _shares_loop(self) -> bool:
-        """Return whether other threads that are in the present context are handed the loop that is bound here."""
+        """Return whether all threads that are in the present context share the loop that is bound here."""
         return self.any_thread and not self._one_thread
 
     def _own(self) -> Binding | None:
@@ -143,7 +154,7 @@ class SlotResolver(ContextResolver):
         return Binding(None, 0, process.id, scope=scope) if lease is None else lease.binding(scope)
 
     def _replaced(self) -> Binding | None:
-        """Return the value that is about to be replaced; keep it alive where it belongs to the parent process."""
+        """Return the value to replace; if it belongs to the parent process, keep it alive and return ``None``."""
         binding = self.load()
         if binding is not None and binding.process != process.id:
             keep_alive(binding)
@@ -154,7 +165,7 @@ class SlotResolver(ContextResolver):
 
 
 class SlotBindings(Bindings):
-    """The bindings of a resolver with slots."""
+    """The operations on the bindings of a resolver with slots."""
 
     __slots__ = ("_resolver",)
 
@@ -162,11 +173,11 @@ class SlotBindings(Bindings):
         self._resolver = resolver
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Set ``loop``: the slot itself keeps the lease, and that a loop was set."""
+        """Set ``loop``. The slot keeps the lease, and also records that a loop was set."""
         self._resolver.set(loop)
 
     def lease(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Lease a loop for the present context, or return the one that is bound; the lease ends with the slot."""
+        """Lease a loop for the present context, or return the loop that is bound. The lease ends with the slot."""
         resolver = self._resolver
         if resolver._shares_loop():
             with resolver._locks.lease:
@@ -180,7 +191,7 @@ class SlotBindings(Bindings):
         return loop
 
     def _lease_shared(self, factory: LoopFactory) -> AbstractEventLoop:
-        """Lease a loop, unless another thread has set one in the context while the loop was made."""
+        """Lease a loop; return another thread's loop instead if that thread bound it while this one was being made."""
         lease = Lease(self._resolver.describe())
         loop = lease.open(factory)
         previous = self._resolver._change(
@@ -189,10 +200,10 @@ class SlotBindings(Bindings):
         if not _has_loop(previous):
             return loop
         lease.release()
-        return previous.loop  # type: ignore[union-attr, return-value]  # it has one
+        return previous.loop  # type: ignore[union-attr, return-value]  # _has_loop() is true
 
     def clear(self) -> None:
-        """Empty the slot, except for an open scope, which must still be left."""
+        """Empty the slot, but keep an open scope, which must still be left."""
         self._resolver._change(emptied)
 
     def enter_scope(self, lease: Lease) -> Any:
@@ -200,7 +211,7 @@ class SlotBindings(Bindings):
         return self._resolver._change(lambda _: lease.binding(scope=lease))
 
     def is_innermost_scope(self, lease: Lease, token: Any) -> bool:
-        """Return whether ``lease`` is of this thread, and that of the innermost scope in the slot."""
+        """Return whether this thread owns ``lease``, and the innermost scope in the slot is the scope of ``lease``."""
         if lease.thread != get_ident():
             return False
         own = self._resolver._own()
@@ -211,17 +222,17 @@ class SlotBindings(Bindings):
         self._resolver._change(lambda _: token)
 
     def note_set(self) -> None:
-        """Note it in the slot."""
+        """Record in the slot that a loop was set, or that this was tried."""
         if not self.was_set():
             self._resolver._change(lambda own: own or Binding(None, 0, process.id))
 
     def was_set(self) -> bool:
-        """Return whether anything was ever stored in the slot, or in the slot of a context that it was copied from."""
+        """Return whether a value was ever stored in the slot, or in a slot from which it was copied."""
         binding = self._resolver.load()
         return binding is not None and binding.process == process.id
 
     def is_thread_exclusive(self) -> bool:
-        """Return whether other threads that are in the present context have bindings of their own."""
+        """Return whether other threads in the present context, if any, have bindings of their own."""
         return not self._resolver._shares_loop()
 
 
@@ -230,7 +241,7 @@ def _has_loop(binding: Binding | None) -> bool:
 
 
 def emptied(binding: Binding | None) -> Binding | None:
-    """Return what remains of ``binding`` without its loop: an open scope."""
+    """Return ``binding`` without its loop: a binding that holds only the open scope, ``None`` if no scope is open."""
     if binding is None or binding.scope is None:
         return None
     return Binding(None, 0, process.id, scope=binding.scope)

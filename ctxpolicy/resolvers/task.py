@@ -20,10 +20,11 @@ _serial: Final = count()
 
 
 class TaskResolver(SlotResolver):
-    """A context is an asyncio task, or the thread where no task runs. Each starts without a loop, child tasks too.
+    """A context is an asyncio task, or the thread if no task runs; each task starts without a loop, child tasks too.
 
-    A binding ends with its task. It is kept as an attribute of the task and not in a weak dictionary by task: a loop
-    refers to its tasks by pending calls, and a weak dictionary never drops a key that its value refers to.
+    A binding ends with its task. It is kept as an attribute of the task and not in a weak dictionary with the task as
+    the key: a loop refers to its tasks through its pending calls, and a weak dictionary never drops a key to which the
+    value refers.
     """
 
     _one_thread = True
@@ -33,14 +34,15 @@ class TaskResolver(SlotResolver):
         self._thread = threading.local()
 
     def load(self) -> Binding | None:
-        """Return the binding of this task, or of this thread where no task runs."""
+        """Return the binding of this task, or of this thread if no task runs."""
         return getattr(current_task() or self._thread, self._slot, None)
 
     def store(self, binding: Binding | None) -> None:
-        """Keep ``binding`` until this task ends, or this thread where no task runs."""
+        """Keep ``binding`` until this task ends; if no task runs, until this thread ends."""
         task = current_task()
         if task is not None and not hasattr(task, self._slot):
-            # In an empty contextvars context: a copy of the present one would be kept alive until the task ends.
+            # With an empty contextvars context. By default, a copy of the present one would be kept alive until the
+            # task ends.
             task.add_done_callback(functools.partial(_empty, self._slot), context=contextvars.Context())
         setattr(task or self._thread, self._slot, binding)
 
@@ -49,7 +51,7 @@ class TaskResolver(SlotResolver):
         return current_task() is not None
 
     def describe(self) -> str:
-        """Return the names of the task and the thread."""
+        """Return a name that has the names of the task and the thread."""
         task = current_task()
         if task is None:
             return f"thread {thread_name()}, outside any task"

@@ -28,7 +28,7 @@ class ThreadResolver(SlotResolver):
         self._slot.binding = binding
 
     def describe(self) -> str:
-        """Return the name of the thread."""
+        """Return a name that has the name of the thread."""
         return f"thread {thread_name()}"
 
 

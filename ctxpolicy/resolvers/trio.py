@@ -23,23 +23,26 @@ __all__ = ["TrioResolver"]
 class TrioResolver(SlotResolver):
     """A context is a Trio task; a new task inherits the loop of the task that started it.
 
-    Use it in a chain, ``ChainResolver(TrioResolver(), ThreadResolver())``: outside a Trio run it does not apply. The
-    loop is read from the contextvars context of the Trio task and not from the present one, as in trio-asyncio: the
-    task that runs the loop calls asyncio code in the contextvars contexts of its handles, which may come from another
-    loop. The loop is set in the present contextvars context, as in trio-asyncio; in Trio code the two are the same.
+    This resolver does not apply outside a Trio run. Therefore use it in a chain, such as
+    ``ChainResolver(TrioResolver(), ThreadResolver())``.
 
-    No loop is made inside a Trio run, because it could not run there.
+    As in trio-asyncio, the loop is read from the contextvars context of the Trio task, not from the present contextvars
+    context. The reason is that the task that runs a loop calls asyncio code in the contextvars contexts of handles,
+    which may come from another loop. As in trio-asyncio, the loop is set in the present contextvars context. In Trio
+    code the two contexts are the same.
+
+    No loop is made inside a Trio run, because the loop could not run there.
     """
 
     _one_thread = True
 
     def __init__(self) -> None:
         self._variable = _new_variable()
-        # In a forked child, Trio still has the task of the parent's run as the current one.
+        # The task of the parent's run, which is still Trio's current task in a forked child.
         self._left_behind: object = None
 
     def load(self) -> Binding | None:
-        """Return the binding of this Trio task."""
+        """Return the binding of this Trio task, ``None`` outside a Trio run."""
         task = self._task()
         return None if task is None else task.context.get(self._variable.context_var)
 
@@ -47,7 +50,7 @@ class TrioResolver(SlotResolver):
         """Keep ``binding`` in this contextvars context.
 
         Raises:
-            ResolverError: ``binding`` has a loop, and no Trio task runs here that could keep it.
+            ResolverError: ``binding`` has a loop, and no Trio task runs here.
         """
         if self._task() is not None:
             self._variable.set(binding)
@@ -58,10 +61,10 @@ class TrioResolver(SlotResolver):
             )
 
     def new(self) -> AbstractEventLoop:
-        """Return a new loop outside a Trio run.
+        """Return a new loop, if no Trio task runs here.
 
         Raises:
-            NewLoopRefusedError: this is called inside a Trio run.
+            NewLoopRefusedError: a Trio task runs here.
         """
         task = self._task()
         if task is not None:
@@ -76,14 +79,14 @@ class TrioResolver(SlotResolver):
         return self._task() is not None
 
     def describe(self) -> str:
-        """Return the names of the Trio task and the thread."""
+        """Return a name that has the names of the Trio task and the thread."""
         task = self._task()
         if task is None:
             return f"thread {thread_name()}, outside any Trio run"
         return f"Trio task {task.name!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Make a new variable, and ignore the task of the parent's Trio run, which does not go on here."""
+        """Make a new variable, and ignore the task of the parent's Trio run, which does not continue in the child."""
         self._left_behind = _current_task()
         self._variable = _new_variable()
 
