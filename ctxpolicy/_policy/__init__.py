@@ -1,1 +1,1 @@
-"""The policy, and putting it in force."""
+"""The policy, and how it is put in force."""

@@ -1,9 +1,9 @@
-"""What a policy does, kept apart from the policy object.
+"""The implementation of a policy, kept apart from the policy object.
 
 The methods of a policy are closures over a :class:`PolicyCore`, and the core does not refer to the policy. Closures
-over the policy itself would form a reference cycle with it. The objects that only the policy holds (its resolver, and
-the leases of contexts that still exist) would then be freed by the garbage collector. The collector finalizes in no
-particular order: sometimes a leased loop before its lease.
+over the policy itself would form a reference cycle with the policy. The garbage collector would then free the objects
+that only the policy holds: its resolver, and the leases of contexts that still exist. The collector finalizes objects
+in no particular order, and sometimes a leased loop before its lease.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PolicyCore:
         own_resolver: the resolver that the policy was created with.
         missing: how a missing loop is handled.
         given_factory: the loop factory that the policy was created with.
-        inherited_factory: makes the loops of the policy that this one replaces, unless they are asyncio's own.
+        inherited_factory: the loop factory of the policy that this one replaces; ``None`` if it is asyncio's own.
         legacy_loop: the loop that is created implicitly up to Python 3.13.
     """
 
@@ -77,7 +77,7 @@ class PolicyCore:
 
     def enable_overrides(self) -> None:
         """Make ``using`` blocks have an effect from now on."""
-        # Imported here only, because the module imports contextvars-extras, which takes a quarter of the time of
+        # Imported only here, because this module imports contextvars-extras. That import takes a quarter of the time of
         # importing install().
         from ctxpolicy._policy import override
 
@@ -95,7 +95,7 @@ class PolicyCore:
         """Return the getter of the resolver in effect.
 
         Args:
-            miss: called where no loop is bound; its result is returned.
+            miss: called if no loop is bound; its result is returned.
         """
         if self._override is None:
             return self.own_resolver.getter(miss)
@@ -127,7 +127,7 @@ class PolicyCore:
         if loop is None:
             self.resolver.bindings.bind(None)
             return
-        self.resolver.bindings.note_set()  # asyncio too notes that a loop was set, before it checks the type
+        self.resolver.bindings.note_set()  # asyncio too records that a loop was set before it checks the type
         raise NotALoopError(
             f"loop must be an instance of AbstractEventLoop or None, not {type(loop).__name__!r} "
             f"(set in thread {thread_name()} for {self.resolver.describe()}, whose binding is unchanged). Pass an "
@@ -137,7 +137,7 @@ class PolicyCore:
     # --- new loops ---
 
     def inherit(self, factory: LoopFactory | None) -> None:
-        """Make loops with ``factory`` where neither the policy's options nor the resolver request others.
+        """Make loops with ``factory``, unless the policy's options or the resolver request another factory.
 
         Args:
             factory: a loop factory; ``None``: asyncio's own.
@@ -146,9 +146,9 @@ class PolicyCore:
         self._factory_without_request = self._default_factory if factory is None else factory
 
     def check_resolver(self) -> None:
-        """Find out whether :meth:`make` has to ask the resolver for a factory.
+        """Determine whether :meth:`make` must ask the resolver for a factory.
 
-        Most resolvers have none, and asking for each loop takes 2 % of an ``asyncio.run()``.
+        Most resolvers have no factory, and asking for each loop takes 2 % of an ``asyncio.run()``.
         """
         self._may_request_factory = (
             self.overrides_enabled or self.given_factory is not None or may_have_factory(self.own_resolver)
@@ -157,7 +157,7 @@ class PolicyCore:
     def make(self) -> AbstractEventLoop:
         """Make a loop."""
         requested = self._requested_factory() if self._may_request_factory else None
-        # An exception of asyncio's own factory is raised as it is, and not wrapped.
+        # An exception of asyncio's own factory is raised unchanged.
         return self._factory_without_request() if requested is None else make_loop(requested)
 
     def new_event_loop(self) -> AbstractEventLoop:

@@ -1,4 +1,4 @@
-"""What the policy in force makes loops with: the one answer for every module that makes loops on its behalf."""
+"""The loop factory of the policy in force, for every module that makes loops on behalf of the policy."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["factory_in_force", "factory_of", "leased_factory_in_force"]
 
 
 def factory_in_force() -> LoopFactory:
-    """Return what makes new loops under the policy in force, in the present context."""
+    """Return the factory of new loops under the policy in force, in the present context."""
     return factory_of(host.in_force())
 
 
 def factory_of(policy: Any) -> LoopFactory:
-    """Return what makes new loops under ``policy``, in the present context.
+    """Return the factory of new loops under ``policy``, in the present context.
 
     Args:
-        policy: a policy; ``None``: asyncio's default one, which may not exist yet.
+        policy: a policy; ``None``: asyncio's default policy, which may not exist yet.
 
     Returns:
-        the loop class itself where the loops are of asyncio's default kind (``asyncio.SelectorEventLoop`` on Unix), so
-        that callers can compare it.
+        the factory. For loops of asyncio's default kind it is the loop class itself (``asyncio.SelectorEventLoop`` on
+        Unix), with which callers can compare it.
     """
     if isinstance(policy, ContextPolicy):
         return policy.factory_in_use()
@@ -36,10 +36,10 @@ def factory_of(policy: Any) -> LoopFactory:
 
 
 def leased_factory_in_force() -> LoopFactory:
-    """Return what makes loops that ctxpolicy closes, under the policy in force, in the present context.
+    """Return the factory of loops that ctxpolicy closes, under the policy in force, in the present context.
 
-    It records where each loop is created. Under a :class:`ContextPolicy` that makes asyncio's own loops it is a
-    :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
+    The factory records where each loop is created. Under a :class:`ContextPolicy` that makes asyncio's own loops, the
+    result is a :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
     """
     policy = host.in_force()
     if isinstance(policy, ContextPolicy):

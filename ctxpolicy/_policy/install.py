@@ -1,4 +1,4 @@
-"""Puts a policy in force for the whole process, and undoes it."""
+"""Puts a policy in force for the whole process, and restores the previous policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Installation", "install", "installations", "installed", "policy_text
 
 
 class _ChangeLock:
-    """Held by the thread that changes what is in force. ``depth`` counts the nested changes of that thread."""
+    """The lock of the thread that changes the policy in force. ``depth`` counts the nested changes of that thread."""
 
     __slots__ = ("depth", "lock")
 
@@ -36,7 +36,7 @@ def _do_nothing() -> None:
 
 
 class _Installations:
-    """The installations of the process. One thread at a time changes what is in force.
+    """The installations of the process. One thread at a time changes the policy in force.
 
     Attributes:
         stack: the installations, oldest first.
@@ -46,7 +46,7 @@ class _Installations:
 
     def __init__(self) -> None:
         self.stack: list[Installation] = []
-        # using() sets these two hooks, because this module must not import its module.
+        # The module of using() sets these two hooks, because this module must not import that module.
         self.after_uninstall: Callable[[], None] = _do_nothing
         self.after_change: Callable[[], None] = _do_nothing
         self._change_lock = _ChangeLock()
@@ -59,8 +59,8 @@ class _Installations:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Let this thread alone change what is in force during the block."""
-        change = self._change_lock  # the same one at both ends, also in a forked child
+        """Let only this thread change the policy in force during the block."""
+        change = self._change_lock  # the same lock at both ends of the block, also in a forked child
         try:
             with change.lock:
                 change.depth += 1
@@ -97,11 +97,11 @@ renew_after_fork(installations, HOST)
 
 @final
 class Installation:
-    """A policy put in force by :func:`install`; a context manager that uninstalls it.
+    """A policy that :func:`install` has put in force. As a context manager, it uninstalls the policy at the end.
 
     Attributes:
         policy: the policy.
-        previous: what :meth:`uninstall` restores: another policy, or ``None`` for asyncio's default one.
+        previous: the policy that :meth:`uninstall` restores; ``None``: asyncio's default policy.
     """
 
     def __init__(self, policy: ContextPolicy) -> None:
@@ -128,8 +128,8 @@ class Installation:
         May be called in any thread, also while loops run.
 
         Raises:
-            InstallationError: the policy is not installed (any more), or another policy is in force now. Nothing is
-                changed then.
+            InstallationError: the policy is not installed (any more), or another policy is in force now. Nothing
+                changes then.
         """
         with installations.change():
             self._check()
@@ -143,9 +143,9 @@ class Installation:
                 installations.after_uninstall()
 
     def after_fork(self) -> None:
-        """Have the previous policy forget the loops of the parent; called in a forked child."""
+        """Make the previous policy forget the loops of the parent; called in a forked child."""
         if not isinstance(self.previous, ContextPolicy):  # a ContextPolicy has its own hook
-            # A dropped loop closes itself, and the parent has this loop open.
+            # The loop is kept alive: a loop that is freed closes itself, and the parent still uses this loop.
             keep_alive(forget_after_fork(self.previous))
 
     def _check(self) -> None:
@@ -187,11 +187,11 @@ def install(what: ContextPolicy | ContextResolver | str = "contextvar", /, **opt
     May be called in any thread, also while a loop runs: running loops are not affected.
 
     Args:
-        what: a resolver, the registered name of one, or a :class:`ContextPolicy`.
+        what: a resolver, the registered name of a resolver, or a :class:`ContextPolicy`.
         options: the options of :class:`ContextPolicy`: ``missing`` and ``loop_factory``.
 
     Returns:
-        the installation: uninstall the policy with its ``uninstall()``, or use it in a ``with`` statement.
+        the installation. Call its ``uninstall()`` to uninstall the policy, or use it in a ``with`` statement.
 
     Raises:
         CtxPolicyError: an argument is invalid; the policy in force is unchanged.
@@ -207,10 +207,10 @@ def install(what: ContextPolicy | ContextResolver | str = "contextvar", /, **opt
 
 
 def installed() -> list[ContextPolicy]:
-    """Return the installed policies, the last one last."""
+    """Return the installed policies, in the order of their installation."""
     return [installation.policy for installation in installations.stack]
 
 
 def policy_text(policy: object) -> str:
-    """Return how messages call ``policy``."""
+    """Return the name of ``policy`` for messages."""
     return "asyncio's default policy" if is_asyncio_default(policy) else repr(policy)

@@ -1,4 +1,4 @@
-"""The loop that asyncio up to Python 3.13 creates implicitly in the main thread, once, if no loop was ever set."""
+"""The loop that asyncio creates implicitly up to Python 3.13: once, in the main thread, if no loop was ever set."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["LegacyLoop"]
 class LegacyLoop:
     """The legacy loop of one policy: one loop for all contexts of the main thread that have none.
 
-    It is kept alive until it is closed, as asyncio's policy keeps its loop: all contexts in which it is bound may end
-    before the work scheduled on it has run.
+    The loop is kept alive until it is closed, as asyncio's policy keeps its loop. The reason is that all contexts to
+    which it is bound may end before the work that is scheduled on it has run.
     """
 
     __slots__ = ("_kept",)
@@ -44,8 +44,8 @@ class LegacyLoop:
         """Return the loop; if it does not exist, create it, with the warning of Python 3.12 and 3.13.
 
         Args:
-            create: creates a loop.
-            getter: the code of the policy's getter. The warning is attributed to the code that called it.
+            create: the factory of the loop.
+            getter: the code of the policy's getter. The warning is attributed to the caller of the getter.
         """
         loop = self.get()
         if loop is None:

@@ -1,7 +1,7 @@
 """Overrides the resolver in one contextvars context: the setting behind ``using``, and how a policy looks it up.
 
-A program that never calls ``using`` does not import this module: a policy wraps these closures around its own at the
-first ``using``.
+A program that never calls ``using`` does not import this module. At the first call of ``using``, each policy wraps the
+closures of this module around its own.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class _Settings(ContextVarsRegistry):
 
 
 _settings: Final = _Settings()
-# The variable's C getter: reading the attribute of the registry takes four Python frames.
+# The C getter of the variable, because reading the attribute of the registry takes four Python frames.
 _present: Final[Callable[[], Override | None]] = _Settings.override.get_raw
 
 
 @final
 class Override:
-    """A resolver that overrides the policy's in a contextvars context and its copies.
+    """A resolver that overrides the policy's resolver in a contextvars context and its copies.
 
     Attributes:
-        resolver: the resolver.
+        resolver: the overriding resolver.
     """
 
     __slots__ = ("__weakref__", "_ended", "_outer", "_setting", "resolver")
@@ -61,22 +61,22 @@ class Override:
         """Restore the previous override.
 
         Raises:
-            InstallationError: this is not the contextvars context in which the override was entered; it stays in effect
-                there. Or another override that was entered inside this one is still in effect; this one ends together
-                with it.
+            InstallationError: the override was entered in another contextvars context, and stays in effect there. Or an
+                override that was entered inside this one is still in effect. Then this one ends together with the inner
+                one.
         """
         if _present() is not self:
             if self._is_outer_of_present():
                 self._ended = True
                 raise self._left_out_of_order()
-            self._setting = None  # the setting refers to this object
+            self._setting = None  # to break a reference cycle: the setting refers to this object
             raise self._left_elsewhere()
         try:
             self._reset()
-        except ValueError as error:  # this is a copy of that context
+        except ValueError as error:  # the present context is a copy of the context that entered the override
             raise self._left_elsewhere() from error
         while self._outer is not None and self._outer._ended:
-            with contextlib.suppress(ValueError):  # this override was entered in a copy of the outer one's context
+            with contextlib.suppress(ValueError):  # raised if the outer override was entered in another context
                 self._outer._reset()
             self._outer = self._outer._outer
 
@@ -106,13 +106,13 @@ class Override:
 
 
 def overriding_resolver() -> ContextResolver | None:
-    """Return the resolver that overrides the policy's in this contextvars context, ``None`` if there is none."""
+    """Return the resolver that overrides the policy's resolver in this contextvars context, or ``None``."""
     present = _present()
     return None if present is None else present.resolver
 
 
 def overriding_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
-    """Return a getter that asks the overriding resolver if there is one, else ``base``."""
+    """Return a getter that calls the getter of the overriding resolver if there is one, else that of ``base``."""
     outside, inside, present = base.getter(miss), _OVERRIDING.getter(miss), _present
 
     def get_event_loop() -> AbstractEventLoop:
@@ -122,7 +122,7 @@ def overriding_getter(base: ContextResolver, miss: Callable[[], AbstractEventLoo
 
 
 def overriding_setter(base: ContextResolver, other: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a setter that calls the overriding resolver if there is one, else ``base``."""
+    """Return a setter that calls the setter of the overriding resolver if there is one, else that of ``base``."""
     outside, inside, present = base.setter(other), _OVERRIDING.setter(other), _present
 
     def set_event_loop(loop: Any) -> None:
@@ -135,7 +135,7 @@ def overriding_setter(base: ContextResolver, other: Callable[[Any], None]) -> Ca
 
 
 class _OverridingResolver(DelegatingResolver):
-    """Delegates to the overriding resolver; called only if there is one."""
+    """Delegates to the overriding resolver. It is called only if there is an overriding resolver."""
 
     def present(self) -> ContextResolver:
         resolver = overriding_resolver()

@@ -1,4 +1,4 @@
-"""Whether policies have to look overrides up: only once ``using`` was called in this process."""
+"""Records whether ``using`` was ever called in this process. Policies look overrides up only from then on."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def overrides_enabled() -> bool:
 
 
 def enable_overrides() -> None:
-    """Have every policy that is created from now on look overrides up."""
+    """Make every policy that is created from now on look overrides up."""
     _Switch.enabled = True

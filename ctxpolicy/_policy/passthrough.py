@@ -1,4 +1,4 @@
-"""The policy that is in force while ``using`` blocks are open and no policy of ours is installed."""
+"""The policy that is in force while ``using`` blocks are open and no ``ContextPolicy`` is installed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class PassThroughPolicy(ContextPolicy):
         super().__init__(_AsyncioResolver(previous) if like_asyncio else _ForwardingResolver(previous))
         self.enable_overrides()
         if HAS_CHILD_WATCHERS:
-            # The methods themselves, without a wrapper: from 3.12 on they attribute their warning to their caller.
+            # The methods themselves, not wrappers. From 3.12 on the methods attribute their warning to their caller,
+            # which would be the wrapper.
             self.get_child_watcher = previous.get_child_watcher  # type: ignore[attr-defined]  # up to 3.13
             self.set_child_watcher = previous.set_child_watcher  # type: ignore[method-assign, attr-defined]  # likewise
 
@@ -52,7 +53,7 @@ class PassThroughPolicy(ContextPolicy):
 
     @property
     def _watcher(self) -> Any:
-        # In a using block, set_event_loop() attaches this watcher. Outside, the previous policy's own method does.
+        # In a using block, set_event_loop() attaches this watcher. Outside of blocks, the previous policy attaches it.
         return None if override.overriding_resolver() is None else child_watcher_of(self._previous)
 
     @_watcher.setter
@@ -64,7 +65,7 @@ class PassThroughPolicy(ContextPolicy):
 
 
 class _ForwardingResolver(ContextResolver):
-    """The contexts of a policy that is not ours."""
+    """The contexts of a policy that is not a ``ContextPolicy``."""
 
     def __init__(self, policy: Any) -> None:
         self.policy = policy
@@ -91,9 +92,9 @@ class _ForwardingResolver(ContextResolver):
 
 
 class _AsyncioResolver(_ForwardingResolver):
-    """The threads of asyncio's own policy. A missing loop is handled by our policy, which does what asyncio's does.
+    """The threads of asyncio's own policy. The pass-through policy handles a missing loop as asyncio's policy does.
 
-    asyncio's policy is not asked, because it would attribute the warning of 3.12 and 3.13 to a frame of ours.
+    asyncio's policy itself is not called for it, because on 3.12 and 3.13 its warning would name a line of ctxpolicy.
     """
 
     def getter(self, miss: Callable[[], AbstractEventLoop]) -> Callable[[], AbstractEventLoop]:
@@ -108,7 +109,7 @@ class _AsyncioResolver(_ForwardingResolver):
 
 
 class _ForwardingBindings(WrappedBindings):
-    """Sets loops with the policy's own method, which notes by itself that a loop was set."""
+    """Sets loops with the policy's own method, which also records that a loop was set."""
 
     def __init__(self, inner: Bindings, resolver: _ForwardingResolver) -> None:
         super().__init__(inner)
@@ -119,7 +120,7 @@ class _ForwardingBindings(WrappedBindings):
 
 
 class _AsyncioBindings(_ForwardingBindings):
-    """Reads and writes the note of asyncio's policy that a loop was set."""
+    """Reads and writes the record of asyncio's policy that a loop was set."""
 
     def note_set(self) -> None:
         note_loop_set(self._resolver.policy)

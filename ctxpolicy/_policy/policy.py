@@ -31,9 +31,9 @@ class ContextPolicy(WatchingPolicy):
             own default policy. Up to 3.13 that policy creates a loop in the main thread if none was ever set (on 3.12
             and 3.13 with a ``DeprecationWarning``); otherwise it raises. ``"error"``: it raises, as on 3.14.
             ``"create"``: it leases a loop to the context, which is closed when the context ends.
-        loop_factory: makes new loops: a callable, or one of the names ``"asyncio"``, ``"selector"``, ``"proactor"``
-            (Windows) and ``"uvloop"``. ``None``: the resolver's factory, else the factory of the policy that this one
-            replaces (uvloop's, tornado's), else asyncio's.
+        loop_factory: the factory of new loops: a callable, or one of the names ``"asyncio"``, ``"selector"``,
+            ``"proactor"`` (Windows) and ``"uvloop"``. ``None``: the resolver's factory, else the factory of the policy
+            that this one replaces (uvloop's, tornado's), else asyncio's.
 
     Raises:
         CtxPolicyError: an argument is invalid; its subclass says why.
@@ -76,10 +76,10 @@ class ContextPolicy(WatchingPolicy):
     def get_event_loop(self) -> AbstractEventLoop:
         """Return the loop of the present context.
 
-        ``asyncio.get_event_loop()`` calls this where no loop is running. May be called in any thread.
+        ``asyncio.get_event_loop()`` calls this method if no loop is running in the thread. May be called in any thread.
 
         Raises:
-            NoCurrentLoopError: the context has no loop, and ``missing`` does not allow to create one here.
+            NoCurrentLoopError: the context has no loop, and ``missing`` does not allow the creation of a loop here.
         """
         loop: AbstractEventLoop | None = self._find()
         return self._core.handle_missing(self) if loop is None else loop
@@ -90,10 +90,10 @@ class ContextPolicy(WatchingPolicy):
         On Python 3.10 to 3.13, in the main thread, this also attaches the child watcher to the loop.
 
         Args:
-            loop: an event loop; ``None`` removes the binding that was set by hand.
+            loop: an event loop; ``None`` unbinds the loop that was set.
 
         Raises:
-            NotALoopError: ``loop`` is neither an event loop nor ``None``; the previous binding stays.
+            NotALoopError: ``loop`` is neither an event loop nor ``None``. The binding is unchanged then.
         """
         self._put(loop)
         self._attach_watcher(loop)
@@ -113,26 +113,27 @@ class ContextPolicy(WatchingPolicy):
     def factory_in_use(self) -> LoopFactory:
         """Return the factory of new loops in the present context.
 
-        That is :meth:`new_event_loop` itself if a subclass overrides it, else the loop factory that it calls.
+        The factory is :meth:`new_event_loop` itself if a subclass overrides that method, else the loop factory that the
+        method calls.
         """
         return self.new_event_loop if self._makes_loops_itself() else self._core.factory_in_use()
 
     def kind_of_loops(self) -> LoopFactory | None:
-        """Return the factory for a policy that replaces this one; ``None``: asyncio's own."""
+        """Return the loop factory that a policy takes over if it replaces this one; ``None``: asyncio's own."""
         if self._makes_loops_itself():
             return self.new_event_loop
         given = self._core.given_factory
         return self._core.inherited_factory if given is None else given
 
     def _makes_loops_itself(self) -> bool:
-        """Return whether a subclass, or the instance, overrides :meth:`new_event_loop`."""
+        """Return whether a subclass, or the instance itself, overrides :meth:`new_event_loop`."""
         return getattr(self.new_event_loop, "__func__", None) is not ContextPolicy.new_event_loop
 
     def take_over(self, previous: Any) -> None:
-        """Preserve what must not change when this policy replaces ``previous``.
+        """Take over the settings of ``previous``, which this policy replaces.
 
-        That is: the kind of loops, if ``previous`` is not asyncio's own policy; the child watcher (Python 3.10 to
-        3.13); and the effect of ``using`` blocks.
+        The settings are the loop factory, if ``previous`` is not asyncio's own policy; the child watcher (Python 3.10
+        to 3.13); and the effect of ``using`` blocks.
         """
         self._keep_kind_of_loops(previous)
         self.borrow_watcher(previous)
@@ -144,8 +145,8 @@ class ContextPolicy(WatchingPolicy):
             kind = None
         else:
             kind = previous.kind_of_loops() if isinstance(previous, ContextPolicy) else previous.new_event_loop
-        # Never this policy's own method, which would call itself without end: previous may be this very policy, or may
-        # have inherited the method from it.
+        # This policy's own method must not become its factory, because the method would call itself without end. It can
+        # be found here if `previous` is this policy, or a policy that took the method over from this policy.
         self._core.inherit(None if getattr(kind, "__self__", None) is self else kind)
 
     def enable_overrides(self) -> None:
@@ -160,7 +161,7 @@ class ContextPolicy(WatchingPolicy):
         self._bind_methods()
 
     def missing_action(self) -> Literal["lease", "legacy", "error"]:
-        """Return what ``get_event_loop`` does if the present context has no loop.
+        """Return the name of the action of ``get_event_loop`` if the present context has no loop.
 
         Returns:
             ``"lease"``: it leases a loop. ``"legacy"``: it binds the :meth:`legacy_loop`, which it creates if
@@ -169,7 +170,7 @@ class ContextPolicy(WatchingPolicy):
         return self._core.missing_action()
 
     def legacy_loop(self) -> AbstractEventLoop | None:
-        """Return the loop that was created implicitly, for all contexts of the main thread that have none."""
+        """Return the loop that was created implicitly for contexts of the main thread without a loop, or ``None``."""
         return self._core.legacy_loop.get()
 
     def no_loop_error(self) -> NoCurrentLoopError:
@@ -179,8 +180,8 @@ class ContextPolicy(WatchingPolicy):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} resolver={self.own_resolver!r} missing={self.missing!r}>"
 
-    # asyncio's own code and some libraries read and write policy._local._loop. From 3.12 on, asyncio assigns a new
-    # thread-local to policy._local in a forked child.
+    # For code in asyncio and in some libraries, which reads and writes policy._local._loop. From 3.12 on, asyncio
+    # assigns a new thread-local to policy._local in a forked child. Therefore there is a setter.
     @property
     def _local(self) -> CurrentLoop:
         return CurrentLoop(self.resolver.get, self.set_event_loop)
@@ -195,10 +196,10 @@ class ContextPolicy(WatchingPolicy):
         self._find = core.getter(_return_none)
         self._put = core.setter()
         if type(self) is ContextPolicy:
-            # As instance attributes: a hit then costs one Python frame, and no attribute lookup.
+            # As attributes of the instance. A hit then costs one Python frame, and no attribute lookup.
             vars(self).update(get_event_loop=core.bound_getter(), set_event_loop=core.bound_setter())
 
 
 def _return_none() -> Any:
-    """Serve as ``miss``: the policy's own method sees from the result that no loop is bound."""
+    """Return ``None``, from which the caller of the getter sees that no loop is bound; used as ``miss``."""
     return None

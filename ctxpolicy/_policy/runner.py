@@ -1,4 +1,4 @@
-"""Runs a coroutine as asyncio does, under a resolver."""
+"""Runs coroutines as asyncio does, under a resolver."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Runner:
         resolver: the resolver in effect from the first use to :meth:`close`, in this contextvars context only, as with
             :class:`~ctxpolicy.using`; ``None``: the resolver of the policy in force.
         debug: the loop's debug mode; ``None``: asyncio's default.
-        loop_factory: makes the loop: a callable or a name. asyncio then does not bind the loop, and asks no policy.
+        loop_factory: the factory of the loop: a callable or a name. With it, asyncio does not bind the loop, and does
+            not use the policy.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Runner:
 
         Args:
             coro: a coroutine (from 3.14 on any awaitable, as with asyncio).
-            context: the contextvars context to run it in; ``None``: the runner's own, which is a copy of the context
-                in which the runner was started. In a context that was copied before that, ``resolver`` has no effect.
+            context: the contextvars context to run it in; ``None``: the runner's own context, a copy of the context in
+                which the runner was started. In a context that was copied before the start, ``resolver`` has no effect.
 
         Raises:
             RuntimeError: a loop is running in this thread, or the runner is closed.
@@ -79,7 +80,7 @@ class Runner:
 
         Raises:
             InstallationError: the runner has a ``resolver``, and was started in another contextvars context. The loop
-                is closed nevertheless.
+                is closed anyway.
         """
         try:
             self._runner.close()
@@ -117,7 +118,7 @@ def run(
         RuntimeError: a loop is running in this thread.
     """
     if running_loop() is not None:
-        # Checked here too, not only in Runner.run(): a loop would be created first.
+        # Checked before the runner is started, which creates a loop. Runner.run() would refuse only after that.
         raise RuntimeError(
             f"ctxpolicy.run() cannot be called from a running event loop (in thread {thread_name()}). Await the "
             "coroutine, or run it with ctxpolicy.block_on(..., nested='isolated')."

@@ -1,4 +1,4 @@
-"""Puts a resolver in force in one contextvars context, and undoes it."""
+"""Puts a resolver in force in one contextvars context, and restores the previous resolver."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ __all__ = ["blocks", "using"]
 class _Blocks:
     """The ``using`` blocks of the process, and the temporary policy that makes them have an effect.
 
-    Every change is made inside :meth:`installations.change`, except that the garbage collector removes from
-    ``overrides``.
+    Every change is made inside :meth:`installations.change`, with one exception: the garbage collector removes entries
+    from ``overrides`` at any time.
 
     Attributes:
         open: the number of blocks that are open.
-        overrides: the overrides that a contextvars context still has: the block's own context, or a copy of it.
-        temporary: the installation of the pass-through policy, ``None`` while a policy of ours is in force.
+        overrides: weak references to the overrides that still exist in a contextvars context (the context of the block,
+            or a copy of it).
+        temporary: the installation of the pass-through policy; ``None`` if none is installed.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class _Blocks:
         self.temporary: Installation | None = None
 
     def enter(self, entered: override.Override) -> None:
-        """Count a block, whose override is about to be entered."""
+        """Count a block as open; its override is entered after this call."""
         with installations.change():
             entered.resolver.installed()
             try:
@@ -62,11 +63,11 @@ class _Blocks:
                 resolver.uninstalled()
 
     def ensure_passthrough(self) -> None:
-        """Put a pass-through policy in force, unless a policy of ours is in force."""
+        """Put a pass-through policy in force, unless a ``ContextPolicy`` is in force."""
         policy = host.in_force()
         if isinstance(policy, ContextPolicy):
             return
-        if self.temporary is not None:  # and another policy has replaced it
+        if self.temporary is not None:  # another policy has replaced the pass-through policy
             installations.stack.remove(self.temporary)
             self.temporary = None
         self.temporary = Installation(PassThroughPolicy(host.asyncio_policy() if policy is None else policy))
@@ -79,8 +80,8 @@ class _Blocks:
     def remove_if_unused(self) -> None:
         """Uninstall the pass-through policy if no contextvars context has an override any more.
 
-        May be called in any thread at any time, also by the garbage collector. Inside a change this does nothing,
-        because the end of the change calls it again.
+        May be called in any thread at any time, also by the garbage collector. Inside a change it does nothing, because
+        the end of the change calls it again.
         """
         if self._is_unused():
             installations.call_unless_changing(self._remove)
@@ -95,11 +96,11 @@ class _Blocks:
     def _remove(self) -> None:
         temporary = self.temporary
         if temporary is None or installations.would_restore(temporary.policy):
-            return  # a policy that was installed inside a block is still in force; uninstalling it calls this again
+            return  # a policy that was installed inside a block is still in force; its uninstallation calls this again
         self.temporary = None
         if host.in_force() is temporary.policy:
             temporary.uninstall()
-        else:  # another policy has replaced it
+        else:  # another policy has replaced the pass-through policy
             installations.stack.remove(temporary)
 
     def _warn_if_replaced(self) -> None:
@@ -127,19 +128,18 @@ installations.after_change = blocks.remove_if_unused
 
 
 @final
-class using:  # noqa: N801 - reads like the with statement that it is part of
+class using:  # noqa: N801 - lower case, because it is used like a function: `with using("task"):`
     """Put a resolver in force in this contextvars context only: ``with using("task"): ...``.
 
     Tasks, ``to_thread`` calls and handles that are created in the block run in copies of the context, and keep the
-    resolver after the block. Plain threads do not get it, except with ``-X thread_inherit_context=1`` (Python 3.14 and
-    later).
+    resolver after the block. Plain threads keep it only with ``-X thread_inherit_context=1`` (Python 3.14 and later).
 
     If no :class:`ContextPolicy` is in force, a temporary one is installed. It passes every call from outside the blocks
-    on to the previous policy. It stays installed while any block is open or any such copy is alive (on PyPy, until the
-    garbage collector finds that none is).
+    on to the previous policy. It stays installed while any block is open or any copy of its context is alive (on PyPy,
+    until the garbage collector has freed the last copy).
 
     Args:
-        what: a resolver, or the registered name of one (the same name always gives the same instance).
+        what: a resolver, or the registered name of a resolver (the same name always gives the same instance).
 
     Warns:
         RuntimeWarning: when the block is left, if another policy that ignores ``using`` was put in force meanwhile.
