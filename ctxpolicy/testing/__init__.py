@@ -1,4 +1,4 @@
-"""For authors of resolvers: the contract as tests, contexts of the usual kinds, and a test double."""
+"""For authors of resolvers: tests of the contract, contexts of the usual kinds, and a test double."""
 
 from ctxpolicy.testing._contract import ResolverContract
 from ctxpolicy.testing._errors import LAWS, BrokenLawError, DescriptionError

@@ -1,4 +1,4 @@
-"""The contract of a resolver, as tests."""
+"""The tests of the contract of a resolver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ResolverContract"]
 class ResolverContract(
     MethodLaws, BindingLaws, LeaseLaws, ScopeLaws, OwnerLaws, GarbageLaws, CrowdLaws, SharedContextLaws
 ):
-    """The eight laws that every resolver keeps, as tests. Subclass it in a module that pytest or unittest collects.
+    """The tests of the laws of the contract. Subclass this class in a module that pytest or unittest collects.
 
     .. code-block:: python
 
@@ -38,18 +38,19 @@ class ResolverContract(
 
                 yield run
 
-    This describes contexts that start empty; say ``inherits = True`` where they start with the loop of their parent.
-    With :class:`unittest.TestCase` as a second base class, the subclass is a test case of unittest. The tests need no
-    fixtures and no order, and leave nothing behind. A failure names the law and shows the steps that led to it. The
-    class must be at the top level of its module, because some tests import it in a new process.
+    This example describes contexts that start without a loop. If a new context starts with the loop of its parent, set
+    ``inherits = True``. With :class:`unittest.TestCase` as a second base class, the subclass is a test case of
+    unittest. The tests need no fixtures, pass in any order, and leave nothing behind. A failure names the law and shows
+    the steps that led to it. The class must be at the top level of its module, because some tests import it in a new
+    process.
 
-    Not every kind of resolver can break every law. Where there is nothing to test, the test passes: for example, a
-    lease ends with its context, but there may be only one context, which never ends.
+    Not every kind of resolver can break every law. If there is nothing to test, the test passes. For example, a lease
+    ends with its context, but a resolver may have only one context, which never ends.
     """
 
     @law(ALL_LAWS)
     def test_model_random_steps_do_what_a_plain_model_does(self, scenario: Scenario) -> None:
-        """Random steps make, end and visit contexts, and set, unset, lease and run loops in them (needs hypothesis)."""
+        """Random steps make, end and visit contexts, and set, unset, lease and run loops in them. Needs hypothesis."""
         try:
             from ctxpolicy.testing._laws.random_model import compare_with_model
         except ImportError as error:

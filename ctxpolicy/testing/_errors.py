@@ -8,14 +8,14 @@ from typing import Final
 __all__ = ["ALL_LAWS", "LAWS", "BrokenLawError", "DescriptionError", "label", "numbered"]
 
 LAWS: Final = (
-    "each method answers as its docstring says: get() returns None where nothing is bound, and makes no loop",
+    "each method behaves as its docstring says; for example, get() returns None if no loop is bound, and makes no loop",
     "after set(x), get() is x in the same context, until the next set there",
-    "a set in one context never changes get() in another that already exists",
-    "what a new context starts with is what the documentation (here: the description) says, its lease included",
+    "a set in one context never changes get() in another context that already exists",
+    "a new context starts as the documentation (here: the description) says, and inherits a lease with its loop",
     "a loop is handed out only where it may be used: not in another thread, nor in a forked child",
     "set(None) removes the loop that was set, and a lease that has not ended is bound again",
     "no resolver keeps a loop, task or context alive after its last user is gone",
-    "all of it holds under many threads at once, and with -X thread_inherit_context=1",
+    "all laws hold under many threads at once, and with -X thread_inherit_context=1",
     "several threads may be in one context at once: none unbinds or closes the loop that another one uses there",
     "after random steps, each context has the loop that a plain model has for it",
 )
@@ -26,8 +26,8 @@ class BrokenLawError(AssertionError):
     """A resolver broke a law of the contract.
 
     Attributes:
-        law: the number of the law; 0 for what the contract says about single methods, ``ALL_LAWS`` where the resolver
-            differs from the model.
+        law: the number of the law; 0 for the rules about single methods; ``ALL_LAWS`` if the resolver differs from the
+            model.
     """
 
     def __init__(self, law: int, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Loops that cost nothing: they can be bound, and cannot be run."""
+"""Loops that have no cost: they can be bound, but cannot run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StandInLoop(_Loop):
         name: its name in messages.
 
     Attributes:
-        refers_to: any object, which the loop keeps alive as a real loop does by its pending calls.
+        refers_to: any object. The loop keeps it alive, as a real loop keeps objects alive by its pending calls.
     """
 
     def __init__(self, name: str = "a stand-in loop") -> None:
@@ -50,7 +50,7 @@ class StandInLoop(_Loop):
 
 
 class AlwaysEqualLoop(StandInLoop):
-    """A loop that compares equal to everything, and is false: only its identity tells it from others."""
+    """A loop that is false, and equal to every object. Only its identity distinguishes it."""
 
     def __eq__(self, other: object) -> bool:
         return True

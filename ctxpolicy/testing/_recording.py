@@ -1,4 +1,4 @@
-"""A test double: a resolver around another one that records every call, and can answer by a script."""
+"""A test double: a resolver around another resolver. It records every call, and can answer calls from a script."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Call(NamedTuple):
     """One call of a method of a :class:`RecordingResolver`.
 
     Attributes:
-        method: its name. What ``asyncio.set_event_loop()`` does is recorded as ``"set"``.
-        arguments: what it was given; a lease is recorded as its loop, and the token of a scope is left out.
-        answer: what it returned, ``None`` where it raised; a binding is recorded as its loop, the token of a scope as
-            ``None``.
-        error: what it raised, ``None`` where it returned.
-        thread: the name of the thread that called.
+        method: the name of the method. A call of ``asyncio.set_event_loop()`` is recorded as ``"set"``.
+        arguments: the arguments. A lease is recorded as its loop, and the token of a scope is left out.
+        answer: the result; ``None`` if the method raised. A binding is recorded as its loop, and the token of a scope
+            as ``None``.
+        error: the exception that the method raised, or ``None``.
+        thread: the name of the calling thread.
     """
 
     method: str
@@ -40,13 +40,13 @@ class Call(NamedTuple):
 
 
 class _ScopeToken(NamedTuple):
-    """What the other resolver's ``enter_scope()`` returned."""
+    """A wrapper of the token that the other resolver's ``enter_scope()`` returned."""
 
     token: Any
 
 
 def _for_record(thing: Any) -> Any:
-    # A record of a lease, or of what refers to a lease, would keep the lease from ending with its context.
+    # If the record referred to a lease, the lease would not end with its context.
     if isinstance(thing, _ScopeToken):
         return None
     return thing.loop if isinstance(thing, (Lease, Binding)) else thing
@@ -94,18 +94,17 @@ class _RecordedBindings(WrappedBindings):
 
 
 class RecordingResolver(DelegatingResolver):
-    """Records every call, answers it by a script if there is one, and passes it on to another resolver otherwise.
+    """Records every call. Answers a call from a script if there is one, else passes the call on to another resolver.
 
-    The calls of ``getter()`` and ``setter()``, which a policy makes when it is made, are not recorded. What the policy
-    does by them is recorded, as ``"get"`` and ``"set"``. For a new loop, a policy first asks whether the resolver has a
-    loop factory of its own: that is recorded as ``"factory"``, answered by ``None`` where the policy makes the loop
-    itself.
+    A policy calls ``getter()`` and ``setter()`` when it is created. These calls are not recorded. The calls of the
+    functions that they return are recorded as ``"get"`` and ``"set"``. For a new loop, a policy first asks the resolver
+    for its loop factory. This is recorded as ``"factory"``; the answer is ``None`` if the policy makes the loop itself.
 
     Args:
-        resolver: the resolver that calls are passed on to; by default a ``ThreadResolver()``.
+        resolver: the resolver to which calls are passed on; by default a ``ThreadResolver()``.
 
     Attributes:
-        calls: the calls, oldest first. The list keeps alive what was given and answered; clear it at will.
+        calls: the calls, oldest first. The list keeps arguments and answers alive. It may be cleared at any time.
     """
 
     scriptable: Final = frozenset({"get", "set", "new", "lease", "applies", "describe", "installed", "uninstalled"})
@@ -121,10 +120,14 @@ class RecordingResolver(DelegatingResolver):
         return [call.method for call in self.calls]
 
     def script(self, method: str, answers: Iterable[Any]) -> None:
-        """Answer the next calls of ``method`` with ``answers``, in turn; an exception among them is raised.
+        """Answer the next calls of ``method`` with ``answers``, in turn.
 
-        After the last answer, calls are passed on again; with ``itertools.repeat(answer)`` there is no last one. A call
-        that is answered by a script is not passed on: a scripted ``set`` binds nothing.
+        After the last answer, calls are passed on again. ``itertools.repeat(answer)`` answers all further calls. A call
+        that is answered from a script is not passed on: a scripted ``set`` binds nothing.
+
+        Args:
+            method: the name of the method, one of ``scriptable``.
+            answers: the results of the calls. If one of them is an exception, the call raises it.
 
         Raises:
             OptionError: the method cannot be scripted.
@@ -136,19 +139,19 @@ class RecordingResolver(DelegatingResolver):
         self._scripts[method] = iter(answers)
 
     def present(self) -> ContextResolver:
-        """Return the resolver that calls are passed on to."""
+        """Return the resolver to which calls are passed on."""
         return self._resolver
 
     def get(self) -> AbstractEventLoop | None:
-        """Record it."""
+        """Record the call."""
         return self._record("get", self._resolver.get)
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Record it."""
+        """Record the call."""
         self._record("set", self._resolver.set, loop)
 
     def new(self) -> AbstractEventLoop:
-        """Record it."""
+        """Record the call."""
         return self._record("new", self._resolver.new)
 
     @property
@@ -157,27 +160,27 @@ class RecordingResolver(DelegatingResolver):
         return self._reporting(_RecordedBindings(self._resolver.bindings, self._record))
 
     def binding(self) -> Binding | None:
-        """Record it."""
+        """Record the call."""
         return self._record("binding", self._resolver.binding)
 
     def after_fork(self) -> None:
-        """Record it. The other resolver's ``after_fork()`` is called without this one."""
+        """Record the call. It is not passed on, because the other resolver has its own call of ``after_fork()``."""
         self._record("after_fork", super().after_fork)
 
     def applies(self) -> bool:
-        """Record it."""
+        """Record the call."""
         return self._record("applies", self._resolver.applies)
 
     def describe(self) -> str:
-        """Record it."""
+        """Record the call."""
         return self._record("describe", self._resolver.describe)
 
     def installed(self) -> None:
-        """Record it."""
+        """Record the call."""
         self._record("installed", self._resolver.installed)
 
     def uninstalled(self) -> None:
-        """Record it."""
+        """Record the call."""
         self._record("uninstalled", self._resolver.uninstalled)
 
     def __repr__(self) -> str:

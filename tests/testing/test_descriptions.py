@@ -146,7 +146,7 @@ LIES = {
     "new contexts start empty": (
         description(OfContextVars, inherits=False),
         "test_law_3_a_new_context_starts_as_described",
-        "it says that a new context starts empty, and context C starts with the loop of context A. Say inherits = True",
+        "it says that a new context starts empty, and context C starts with the loop of context A. Set inherits = True",
     ),
     "new contexts inherit": (
         description(inherits=True),
@@ -254,7 +254,7 @@ def test_a_context_that_another_thread_can_enter():
     message = broken(Mine, "test_law_4_another_thread_is_not_handed_the_loop", OfContextVars)
     assert "another thread that entered context A was handed loop 1" in message
     assert "Keep threading.get_ident() with the loop" in message
-    assert "Or is it meant to be handed out there? Then say any_thread = True" in message
+    assert "If the loop is meant to be handed out there, set any_thread = True" in message
 
 
 class InVariable(SlotResolver):

@@ -1,1 +1,1 @@
-"""How the laws are tried: contexts, threads, processes."""
+"""The contexts, threads and processes in which the laws are tested."""

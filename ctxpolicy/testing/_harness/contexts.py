@@ -1,4 +1,4 @@
-"""Context managers that make contexts of the usual kinds; each yields a callable that runs a function in it."""
+"""Context managers that make contexts of the usual kinds. Each yields a callable that runs functions in the context."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Runs a function in a context; returns what the function returns, and raises what it raises."""
+    """A callable that runs a function in a context. It returns the function's result, or raises its exception."""
 
     def __call__(self, function: Callable[[], T], /) -> T: ...
 
@@ -34,10 +34,10 @@ class _Call(Generic[T]):
 
     def __call__(self) -> None:
         function = self._function
-        del self._function  # whoever keeps this call must not keep alive what the function refers to
+        del self._function  # a reference to this call must not keep the objects of the function alive
         try:
             self._results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised where the call was made
+        except BaseException as error:  # noqa: BLE001 - raised in the thread or context of the caller
             self._error = error
 
     def result(self) -> T:
@@ -45,12 +45,12 @@ class _Call(Generic[T]):
             try:
                 raise self._error
             finally:
-                self._error = None  # otherwise the traceback is part of a reference cycle
+                self._error = None  # otherwise the traceback would be part of a reference cycle
         return self._results.pop()
 
 
 def in_new_thread(function: Callable[[], T]) -> T:
-    """Call ``function`` in a plain new thread, and return what it returns."""
+    """Call ``function`` in a plain new thread, and return its result."""
     with thread_context() as run:
         return run(function)
 
@@ -90,9 +90,10 @@ def thread_context() -> Iterator[Run]:
 
 @contextmanager
 def task_context() -> Iterator[Run]:
-    """Make an asyncio task, in the running loop where a task made here runs. The task ends with the block.
+    """Make an asyncio task. The task ends with the block.
 
-    Its loop runs only while a function runs in the task, in the thread that runs the function.
+    Inside another task that was made by this function, the new task uses the same loop; otherwise it gets a new loop.
+    The loop runs only while a function runs in one of its tasks, in the thread that runs the function.
     """
     loop = _Loop.present()
     task = _Task(loop)
@@ -104,7 +105,7 @@ def task_context() -> Iterator[Run]:
 
 
 class _Loop:
-    """A loop that is closed with the last of its tasks."""
+    """A loop that is closed when its last task ends."""
 
     _of: ClassVar[dict[asyncio.AbstractEventLoop, _Loop]] = {}
 
@@ -158,7 +159,7 @@ class _Task:
 
 @contextmanager
 def greenlet_context() -> Iterator[Run]:
-    """Make a greenlet; it ends with the block. Functions run in it only in the first thread that runs one."""
+    """Make a greenlet; it ends with the block. Functions run in it only in the first thread that uses it."""
     import greenlet
 
     def work(call: _Call[Any] | None) -> None:

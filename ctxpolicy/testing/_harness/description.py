@@ -1,4 +1,4 @@
-"""How an author describes a resolver: how to make it and its contexts, and what a new context starts with."""
+"""The description of a resolver by its author: how to make it and its contexts, and how a new context starts."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ T = TypeVar("T")
 
 
 class Description:
-    """What the tests need to know about a resolver.
+    """The description of a resolver, which its tests use.
 
     Attributes:
-        inherits: a context made inside another starts with that one's loop. ``False``: it starts empty.
-        thread_inherits: a plain new thread starts with the loop of the context that started it.
-        any_thread: in another thread than the one that bound the loop of a context, that loop is handed out
-            there too. ``False``: no loop is handed out there.
-        one_context: there is only one context, for everything. The other three are then true, and :meth:`new_context`
-            need not be written.
-        model_examples: how many random sequences of steps are compared with a model.
-        resolver: the resolver that is being tested; set while a test runs.
+        inherits: whether a context that is made inside another context starts with the loop of that context. ``False``:
+            it starts without a loop.
+        thread_inherits: whether a plain new thread starts with the loop of the context that started it.
+        any_thread: whether the loop of a context is handed out in every thread. ``False``: it is handed out only in the
+            thread that bound it.
+        one_context: whether there is only one context. If so, the other three attributes have no effect, and
+            :meth:`new_context` need not be defined.
+        model_examples: the number of random sequences of steps that are compared with a model.
+        resolver: the resolver under test; set while a test runs.
     """
 
     inherits: ClassVar[bool] = False
@@ -41,15 +42,15 @@ class Description:
     def make_resolver(self) -> ContextResolver:
         """Return a new resolver.
 
-        Tests of forks and of ``-X thread_inherit_context`` call this method in new processes, without any fixtures.
+        The tests of forks and of ``-X thread_inherit_context`` call this method in new processes, without fixtures.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how to make its resolver: def make_resolver(self)")
 
     def new_context(self) -> AbstractContextManager[Run]:
-        """Return a context manager that makes a context inside the present one, and ends it.
+        """Return a context manager that makes a context inside the present context, and ends it.
 
-        The context manager yields a callable that runs a function in that context, any number of times, and returns
-        what the function returns. This method may be called in any thread, and in any of the contexts that it makes.
+        The context manager yields a callable that runs a function in the new context and returns its result. The tests
+        call the callable any number of times. They call this method in any thread, and in any context that it has made.
         The functions :func:`~ctxpolicy.testing.contextvars_context`, :func:`~ctxpolicy.testing.thread_context`,
         :func:`~ctxpolicy.testing.task_context` and :func:`~ctxpolicy.testing.greenlet_context` return such context
         managers.

@@ -1,4 +1,4 @@
-"""Ask a resolver in a forked child, and report to the parent what is wrong there."""
+"""Tests a resolver in a forked child, and reports to the parent what is wrong in the child."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def look_around_in_child(scenario: Scenario, others: Sequence[Context], loop: Ab
 
     Args:
         scenario: the scenario of the resolver.
-        others: the contexts to check beside the present one; those that do not exist in the child are left out.
+        others: the contexts to check beside the present one. A context that cannot be entered in the child is skipped.
         loop: the loop to bind in the child.
 
     Returns:
-        what is wrong in the child, as text; empty if nothing is.
+        a description of what is wrong in the child; empty if nothing is wrong.
     """
     read, write = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # other threads are idle
-        child = os.fork()  # type: ignore[attr-defined, unused-ignore]  # absent on Windows; callers ask first
+        warnings.simplefilter("ignore", DeprecationWarning)  # about forks with threads; the other threads are idle
+        child = os.fork()  # type: ignore[attr-defined, unused-ignore]  # absent on Windows; callers check for it
     if child == 0:
         complaint = "nothing could be asked"
         try:
@@ -62,7 +62,7 @@ def _complaint_of(context: Context, scenario: Scenario, loop: AbstractEventLoop)
     except Exception:
         if entered:
             raise
-        return ""  # not every context can be entered in a child: the loop that runs a task may exist in the parent only
+        return ""  # the context cannot be entered in a child, for example because its loop exists only in the parent
     return complaint and f"in {context.name} {complaint}"
 
 

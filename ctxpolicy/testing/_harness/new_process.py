@@ -1,4 +1,4 @@
-"""Run tests of a contract in a new process: under an interpreter option, or because a fork is safe there."""
+"""Runs tests of a contract in a new process, to use an interpreter option, or because a fork is safe there."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ctxpolicy.testing._harness.description import Description
 __all__ = ["main", "run_elsewhere"]
 
 _PROGRAM: Final = "from ctxpolicy.testing._harness.new_process import main; main()"
-_TOO_LONG: Final = 120.0  # seconds; it means a hang, not a slow machine
+_TOO_LONG: Final = 120.0  # seconds; long enough for a slow machine, so that only a hang exceeds it
 
 
 def run_elsewhere(description: Description, tests: Sequence[str], *options: str) -> None:
     """Call methods of ``description``'s class in a new interpreter.
 
     Args:
-        description: the description; its class must be importable by its name.
-        tests: the names of the methods; they take no arguments.
+        description: the description. Its class must be importable by its name.
+        tests: the names of the methods. The methods take no arguments.
         options: command-line options for the interpreter.
 
     Raises:
@@ -85,7 +85,7 @@ def _job(contract: type, tests: Sequence[str]) -> dict[str, Any]:
 
 
 def _module(name: str, file: str) -> ModuleType:
-    """Import the module by its name, or from its file where no module, or another module, has that name."""
+    """Import the module by its name; if no module or another module has that name, import it from its file."""
     return _by_name(name, file) or _in_its_package(name, file) or _by_file(name, file)
 
 

@@ -1,4 +1,4 @@
-"""Use a resolver in several contexts, step by step. A failure shows the steps that led to it."""
+"""Uses a resolver in several contexts, step by step. A failure shows the steps that led to it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ HERE: Final = "the test's own context"
 NOT_ENTERED: Final = object()
 
 
-# What a getter returns where no loop is bound.
+# The result of a getter if no loop is bound.
 _NOTHING: Final = StandInLoop("nothing bound")
 
 
 @final
 class Scenario:
-    """One resolver, its contexts, and the steps that were done with them.
+    """One resolver, its contexts, and the steps that were done in them.
 
     Args:
-        description: makes the resolver and the contexts.
-        law: the number of the law that is tested.
+        description: the description of the resolver, which makes the resolver and its contexts.
+        law: the number of the law under test.
     """
 
     def __init__(self, description: Description, law: int) -> None:
@@ -66,12 +66,12 @@ class Scenario:
         """End the contexts that were made."""
         self._stack.close()
         for loop in list(self._made):
-            if not loop.is_closed():  # the collector might finalize the loop before its lease, and warn
+            if not loop.is_closed():  # the garbage collector might finalize the loop before its lease, and warn
                 loop.close()
         del self.description.resolver
 
     def renew(self) -> None:
-        """Call the resolver's ``getter()``, as a policy does when it is made, and after a fork."""
+        """Call the resolver's ``getter()``, as a policy does when it is created, and after a fork."""
         self._getter = self.answer("getter", lambda: self.resolver.getter(_nothing))
 
     def loop(self, kind: type[StandInLoop] = StandInLoop) -> StandInLoop:
@@ -81,7 +81,7 @@ class Scenario:
 
     @cached_property
     def policy(self) -> ContextPolicy:
-        """A policy with the resolver, which leases a loop where none is bound."""
+        """A policy with the resolver. It leases a loop to a context without a loop."""
         return ContextPolicy(self.resolver, missing="create", loop_factory=self._make_loop)
 
     def context(self, made_in: Context | None = None) -> Context:
@@ -90,7 +90,7 @@ class Scenario:
 
     @contextmanager
     def described_context(self) -> Iterator[Run]:
-        """Make a context by ``new_context()``; check that this is a context manager that yields a callable."""
+        """Make a context with ``new_context()``; check that it returns a context manager that yields a callable."""
         manager: object = self.description.new_context()
         if not isinstance(manager, AbstractContextManager):
             self.bad_description(
@@ -106,7 +106,7 @@ class Scenario:
         return self._make(started_in, thread_context, "a plain thread")
 
     def anywhere(self) -> Iterator[Context]:
-        """Yield the test's own context, a context made in it, a context made in the latter, and a plain thread."""
+        """Yield the test's own context, a context inside it, a context inside the latter, and a plain thread."""
         yield self.here
         if not self.description.one_context:
             outer = self.context()
@@ -115,7 +115,7 @@ class Scenario:
         yield self.thread()
 
     def ask(self) -> AbstractEventLoop | None:
-        """Return the loop bound in the present context; check that ``get()`` and ``getter()`` agree."""
+        """Return the loop of the present context; check that ``get()`` and ``getter()`` return the same loop."""
         found = self.answer("get", self.resolver.get)
         fast = self.answer("the getter() that a policy binds", self._getter)
         if fast is not (_NOTHING if found is None else found):
@@ -129,13 +129,13 @@ class Scenario:
         return repr(loop)
 
     def note(self, step: str) -> None:
-        """Record a step, as a string: anything else would be kept alive by the record."""
+        """Record a step, as text, because the record would keep any other object alive."""
         self.steps.append(step)
 
-    def broken(self, what: str, mend: str = "") -> NoReturn:
+    def broken(self, what: str, fix: str = "") -> NoReturn:
         """Raise :class:`BrokenLawError`: the resolver breaks the law."""
         __tracebackhide__ = True
-        raise self._broken(what, mend)
+        raise self._broken(what, fix)
 
     def bad_description(self, what: str) -> NoReturn:
         """Raise :class:`DescriptionError`: the description of the resolver is wrong."""
@@ -143,16 +143,16 @@ class Scenario:
         wrong = f"the contract description {type(self.description).__name__} is wrong: {what}."
         raise DescriptionError(self.law, "\n".join([wrong, *numbered(self.steps)]))
 
-    def expect_gone(self, thing: weakref.ref[Any], what: str, mend: str) -> None:
-        """Collect garbage; check that ``thing`` was collected."""
+    def expect_gone(self, thing: weakref.ref[Any], what: str, fix: str) -> None:
+        """Collect garbage; check that the object of ``thing`` was collected."""
         __tracebackhide__ = True
-        for _ in range(6):  # PyPy takes a cycle with finalizers in several rounds
+        for _ in range(6):  # PyPy needs several collections for a cycle with finalizers
             if thing() is None:
                 self.note(f"{what} is collected as garbage")
                 return
             gc.collect()
         holders = [f"{type(holder).__name__} {holder!r:.80}" for holder in gc.get_referrers(thing())[:3]]
-        self.broken(f"{what} is still alive, referred to by {', '.join(holders)}", mend)
+        self.broken(f"{what} is still alive, referred to by {', '.join(holders)}", fix)
 
     def _make_loop(self) -> AbstractEventLoop:
         loop = platform_loop()
@@ -180,15 +180,15 @@ class Scenario:
         return f"{kind.removeprefix('a ')} {ascii_uppercase[index]}{round_ or ''}"
 
     def answer(self, what: str, function: Callable[[], T]) -> T:
-        """Return what ``function`` returns, a method of the resolver, which must not raise."""
+        """Return the result of ``function``, a method of the resolver, which must not raise."""
         __tracebackhide__ = True
         try:
             return function()
         except Exception as error:
             raise self._broken(f"{what} raised {error!r}", "") from error
 
-    def _broken(self, what: str, mend: str) -> BrokenLawError:
-        lines = [f"{type(self.resolver).__qualname__} breaks {label(self.law)}: {what}.", *numbered(self.steps), mend]
+    def _broken(self, what: str, fix: str) -> BrokenLawError:
+        lines = [f"{type(self.resolver).__qualname__} breaks {label(self.law)}: {what}.", *numbered(self.steps), fix]
         return BrokenLawError(self.law, "\n".join(lines).rstrip())
 
 
@@ -217,17 +217,18 @@ class Context:
         self.enter(lambda: results.append(function()))
         if len(results) != 1:
             self._scenario.bad_description(
-                f"what new_context() yielded for {self.name} called the function {len(results)} times, not once"
+                f"the callable that new_context() yielded for {self.name} called the function {len(results)} times, "
+                "not once"
             )
         return results.pop()
 
     def check(self) -> None:
-        """Check that the description's callable returns what functions return, and raises what they raise."""
+        """Check that the description's callable returns the result of a function, and raises its exception."""
         __tracebackhide__ = True
         answer, error = object(), ValueError("raised in a context")
         if self.enter is not None and self.enter(lambda: answer) is not answer:
             self._scenario.bad_description(
-                f"what new_context() yielded for {self.name} does not return what the function returns"
+                f"the callable that new_context() yielded for {self.name} does not return what the function returns"
             )
         try:
             self.run(lambda: _throw(error))
@@ -235,31 +236,31 @@ class Context:
             if raised is error:
                 return
         self._scenario.bad_description(
-            f"what new_context() yielded for {self.name} does not raise what the function raises"
+            f"the callable that new_context() yielded for {self.name} does not raise what the function raises"
         )
 
     def set(self, loop: AbstractEventLoop | None) -> None:
-        """Call ``set(loop)`` of the resolver here."""
+        """Call ``set(loop)`` of the resolver in this context."""
         __tracebackhide__ = True
         self._scenario.note(f"in {self.name}: set({self._scenario.formatted(loop)})")
         self.run(lambda: self._scenario.answer("set", lambda: self._scenario.resolver.set(loop)))
 
     def get(self) -> AbstractEventLoop | None:
-        """Return the loop that is bound here."""
+        """Return the loop that is bound to this context."""
         __tracebackhide__ = True
         found = self.run(self._scenario.ask)
         self._scenario.note(f"in {self.name}: get() returns {self._scenario.formatted(found)}")
         return found
 
     def bind(self, loop: AbstractEventLoop | None) -> None:
-        """Call the policy's ``set_event_loop(loop)`` here, as asyncio does."""
+        """Call the policy's ``set_event_loop(loop)`` in this context, as asyncio does."""
         __tracebackhide__ = True
         self._scenario.note(f"in {self.name}: the policy's set_event_loop({self._scenario.formatted(loop)})")
         policy = self._scenario.policy
         self.run(lambda: self._scenario.answer("set_event_loop", lambda: policy.set_event_loop(loop)))
 
     def lease(self) -> AbstractEventLoop:
-        """Have the policy lease a loop for this context, or return the loop that is bound."""
+        """Return the loop that the policy gives this context: the bound loop, or a leased loop."""
         __tracebackhide__ = True
         policy = self._scenario.policy
         loop = self.run(lambda: self._scenario.answer("the policy's get_event_loop", policy.get_event_loop))
@@ -268,7 +269,7 @@ class Context:
         return loop
 
     def asyncio_run(self) -> bool:
-        """Call ``asyncio.run()`` here under the policy; return whether that is possible here."""
+        """Call ``asyncio.run()`` in this context under the policy; return whether this is possible here."""
         if self.run(running_loop) is not None:
             return False  # asyncio.run() refuses
         with install(self._scenario.policy):
@@ -278,7 +279,7 @@ class Context:
 
     @contextmanager
     def scope(self) -> Iterator[AbstractEventLoop]:
-        """Enter ``fresh_loop()`` here for the block, under the policy in force. A block that raises leaves it open."""
+        """Enter ``fresh_loop()`` in this context, under the policy in force. If the block raises, it stays open."""
         __tracebackhide__ = True
         scenario, scope = self._scenario, fresh_loop()
         loop = self.run(lambda: scenario.answer("entering fresh_loop()", scope.__enter__))
@@ -288,7 +289,7 @@ class Context:
         self.run(lambda: scenario.answer("leaving fresh_loop()", lambda: scope.__exit__(None, None, None)))
 
     def visit(self) -> object:
-        """Enter this context in another thread, and return the loop that it is handed, or :data:`NOT_ENTERED`."""
+        """Enter this context in another thread; return the loop that is handed out there, or :data:`NOT_ENTERED`."""
         found = in_new_thread(self._ask_here)
         told = (
             "it cannot be entered there" if found is NOT_ENTERED else f"get() returns {self._scenario.formatted(found)}"
@@ -299,9 +300,9 @@ class Context:
     def admits_threads(self) -> bool:
         """Return whether several threads can be in this context at once.
 
-        They cannot where this context has contextvars of its own: only one thread at a time runs in those.
+        They cannot if this context has a contextvars context of its own, which only one thread at a time can enter.
         """
-        self.run(_nothing)  # a greenlet belongs to the first thread that enters it, which must be this one
+        self.run(_nothing)  # a greenlet belongs to the first thread that enters it, which must be this thread
         if self.visit() is NOT_ENTERED:
             return False
         probe = ContextVar("probe", default=False)
@@ -314,17 +315,17 @@ class Context:
             return self.run(lambda: self._scenario.ask() if get_ident() == thread else NOT_ENTERED)
         except BrokenLawError:
             raise
-        except Exception:  # noqa: BLE001 - such contexts may raise anything
+        except Exception:  # noqa: BLE001 - a context that cannot be entered may raise anything
             return NOT_ENTERED
 
-    def expect(self, loop: AbstractEventLoop | None, why: str, mend: str = "") -> None:
-        """Check that ``loop`` is the loop that is bound here."""
+    def expect(self, loop: AbstractEventLoop | None, why: str, fix: str = "") -> None:
+        """Check that ``loop`` is the loop that is bound to this context."""
         __tracebackhide__ = True
         found = self.get()
         if found is not loop:
             formatted = self._scenario.formatted
             self._scenario.broken(
-                f"in {self.name} get() returned {formatted(found)} and not {formatted(loop)}, {why}", mend
+                f"in {self.name} get() returned {formatted(found)} and not {formatted(loop)}, {why}", fix
             )
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Laws 1, 2, 3 and 5: what is bound to a context, and what a new context starts with."""
+"""Laws 1, 2, 3 and 5: the loop that is bound to a context, and the loop with which a new context starts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ctxpolicy.testing._laws.decorator import law
 __all__ = ["BindingLaws"]
 
 _DIFFERENT = (
-    "Keep what is bound per context. (Does new_context() enter the same context twice? Is there only one? "
-    "Then say one_context = True.)"
+    "Keep one binding per context. (Does new_context() enter the same context twice? If there is only one context, "
+    "set one_context = True.)"
 )
 
 
@@ -23,7 +23,7 @@ class BindingLaws(Description):
 
     @law(1)
     def test_law_1_what_is_set_is_got_until_the_next_set(self, scenario: Scenario) -> None:
-        """get() returns what was set last in the same context, at each call."""
+        """get() returns the loop that was set last in the same context, at each call."""
         for context in scenario.anywhere():
             for loop in scenario.loop(), scenario.loop():
                 context.set(loop)
@@ -32,7 +32,7 @@ class BindingLaws(Description):
 
     @law(1)
     def test_law_1_loops_are_told_apart_by_identity(self, scenario: Scenario) -> None:
-        """A loop that is false and compares equal to all others (a mock, for example) is bound as any other."""
+        """A loop that is false and compares equal to all others (a mock, for example) is bound like any other loop."""
         for loop in scenario.loop(AlwaysEqualLoop), scenario.loop(AlwaysEqualLoop):
             scenario.here.set(loop)
             scenario.here.expect(loop, "which was set there last", "Compare loops with `is`; test for `is None`.")
@@ -67,7 +67,7 @@ class BindingLaws(Description):
 
     @law(2)
     def test_law_2_contexts_that_exist_do_not_change_each_other(self, scenario: Scenario) -> None:
-        """What is set or unset in one context does not change what is bound in another."""
+        """A set or an unset in one context does not change the loop of another context."""
         if self.one_context:
             return self._one_for_all(scenario)
         contexts = {scenario.context(): None, scenario.context(): None, scenario.thread(): None, scenario.here: None}
@@ -82,7 +82,7 @@ class BindingLaws(Description):
 
     @law(2)
     def test_law_2_parent_and_child_do_not_change_each_other(self, scenario: Scenario) -> None:
-        """After a context was made in another one, a set in one of the two does not change the other."""
+        """After a context was made inside another context, a set in one of the two does not change the other."""
         if self.one_context:
             return
         parent = scenario.context()
@@ -109,7 +109,7 @@ class BindingLaws(Description):
 
     @law(3)
     def test_law_3_a_new_context_starts_as_described(self, scenario: Scenario) -> None:
-        """A context that is made in another one starts with that one's loop or with none, as `inherits` says."""
+        """A context inside another context starts with its loop or without a loop, as `inherits` says."""
         outer = scenario.context()
         for parent in outer, scenario.context(outer):
             loop = scenario.loop()
@@ -121,18 +121,18 @@ class BindingLaws(Description):
             if found is loop:
                 scenario.bad_description(
                     f"it says that a new context starts empty, and {child.name} starts with the loop of "
-                    f"{parent.name}. Say inherits = True, or mend the resolver"
+                    f"{parent.name}. Set inherits = True, or fix the resolver"
                 )
             if self.inherits:
                 scenario.bad_description(
                     f"it says that a new context inherits, and {child.name} starts with {found!r} and not with "
-                    f"the loop of {parent.name}. Say inherits = False, or mend the resolver"
+                    f"the loop of {parent.name}. Set inherits = False, or fix the resolver"
                 )
             child.expect(None, "where a new context starts empty")
 
     @law(3)
     def test_law_3_a_context_made_in_an_unbound_one_starts_empty(self, scenario: Scenario) -> None:
-        """A loop that was unset in the parent before is not inherited."""
+        """A context whose parent has no loop because it was unset starts without a loop."""
         parent = scenario.context()
         parent.set(scenario.loop())
         parent.set(None)
@@ -140,7 +140,7 @@ class BindingLaws(Description):
 
     @law(3)
     def test_law_3_a_new_thread_starts_as_described(self, scenario: Scenario) -> None:
-        """A plain thread starts with the loop of its starter's context or with none, as `thread_inherits` says."""
+        """A plain thread starts with the loop of its starter's context or without a loop, as `thread_inherits` says."""
         parent, loop = scenario.context(), scenario.loop()
         parent.set(loop)
         found = scenario.thread(parent).get()
@@ -148,12 +148,12 @@ class BindingLaws(Description):
         if found is not (loop if inherits else None):
             scenario.bad_description(
                 f"thread_inherits is {self.thread_inherits}, and a thread started in {parent.name}, where {loop!r} "
-                f"is bound, starts with {found!r}. Mend the description, or the resolver"
+                f"is bound, starts with {found!r}. Fix the description or the resolver"
             )
 
     @law(5)
     def test_law_5_set_none_removes_what_was_set(self, scenario: Scenario) -> None:
-        """set(None) removes the loop that was set, does nothing where none is, and a loop can be set afterwards."""
+        """set(None) unbinds the loop that was set, and does nothing if none is bound. A loop can be set afterwards."""
         for context in scenario.anywhere():
             loop = scenario.loop()
             for each in (None, loop, None, None, loop, None):

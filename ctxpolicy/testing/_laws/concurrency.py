@@ -1,4 +1,4 @@
-"""Law 7: many threads at once, and threads that start in a copy of the contextvars context of their starter."""
+"""Law 7: many threads at once, and threads that start in a copy of their starter's contextvars context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CrowdLaws(Description):
 
     @law(7)
     def test_law_7_many_threads_at_once_keep_their_loops_apart(self, scenario: Scenario) -> None:
-        """Threads with contexts of their own, which the interpreter switches often, each get what they have set."""
+        """Threads with contexts of their own get the loops that they set, however often the interpreter switches."""
         scenario.note(
             f"{_THREADS} threads at once, each with a context of its own: set, get, set(None), get, {_ROUNDS} times"
         )
@@ -58,9 +58,9 @@ class CrowdLaws(Description):
 
     @law(7)
     def test_law_7_all_laws_hold_with_thread_inherit_context(self, scenario: Scenario) -> None:
-        """The other laws hold where a new thread starts in a copy of its starter's contextvars context (3.14 on).
+        """The other laws hold if a new thread starts in a copy of its starter's contextvars context (from 3.14 on).
 
-        Where that is the default (free-threaded builds), the test runs the laws without it.
+        If that is the default (free-threaded builds), the test runs the laws without it.
         """
         if not hasattr(sys.flags, "thread_inherit_context"):
             raise unittest.SkipTest("this Python has no -X thread_inherit_context")

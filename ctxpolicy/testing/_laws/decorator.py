@@ -1,4 +1,4 @@
-"""Make a test, which takes no arguments, from a method that takes a scenario."""
+"""Makes a test without arguments from a method that takes a scenario."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ D = TypeVar("D", bound=Description)
 def law(number: int) -> Callable[[Callable[[D, Scenario], None]], Callable[[D], None]]:
     """Make the decorated method a test of law ``number``.
 
-    The test runs in a contextvars context of its own, which keeps what it binds from the next test. It takes no
-    arguments, and therefore runs in pytest and in unittest alike.
+    The test runs in a contextvars context of its own. Therefore its bindings do not reach the next test. The test takes
+    no arguments, and therefore runs both in pytest and in unittest.
     """
 
     def decorate(scene: Callable[[D, Scenario], None]) -> Callable[[D], None]:

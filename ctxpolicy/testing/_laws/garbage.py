@@ -1,4 +1,4 @@
-"""Law 6: what a resolver keeps alive, and for how long."""
+"""Law 6: the objects that a resolver keeps alive, and for how long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["GarbageLaws"]
 
 _LET_GO: Final = "Keep a loop in its context itself, or in a dictionary that refers to the context weakly."
 _CYCLE: Final = (
-    "A weak dictionary keeps a key alive that its value refers to, and a loop refers to its tasks by its pending "
+    "A weak dictionary keeps a key alive if the value refers to the key, and a loop refers to its tasks by its pending "
     "calls: keep the loop in the context itself."
 )
 _CONTEXT: Final = "Refer to contexts weakly, or remove the reference when the loop is unset and when the context ends."
@@ -28,7 +28,7 @@ _VARIABLES: Final = "A contextvars context never forgets a variable: make one va
 
 
 class GarbageLaws(Description):
-    """The tests of what is garbage-collected."""
+    """The tests of garbage collection."""
 
     @law(6)
     def test_law_6_a_loop_that_was_unset_or_replaced_is_let_go(self, scenario: Scenario) -> None:
@@ -54,7 +54,7 @@ class GarbageLaws(Description):
 
     @law(6)
     def test_law_6_a_loop_that_refers_to_its_context_goes_with_it(self, scenario: Scenario) -> None:
-        """The same with a reference cycle: a loop refers to its tasks, and to the contextvars contexts of its calls."""
+        """A loop that refers to its context (to a task, or to a contextvars context) is garbage-collected with it."""
         context = scenario.context()
         loop = _bound(scenario, context, refers=True)
         if self.one_context:
@@ -64,9 +64,10 @@ class GarbageLaws(Description):
 
     @law(6)
     def test_law_6_a_context_is_let_go_when_it_ends(self, scenario: Scenario) -> None:
-        """A context (its task, its thread, what else belongs to it) is garbage-collected after its end."""
+        """A context (its task, its thread, and its other parts) is garbage-collected after its end."""
         for make in [] if self.one_context else [scenario.context, scenario.thread]:
-            # What stays alive after a context in which the resolver was never used does not belong to the context.
+            # A control: parts that stay alive after a context in which the resolver was never used are not the
+            # resolver's fault.
             unused = _come_and_gone(make())
             ended = {use: _come_and_gone(make(), *loops) for use, loops in _uses(scenario).items()}
             gc.collect()
@@ -117,7 +118,7 @@ def _uses(scenario: Scenario) -> dict[str, tuple[StandInLoop | None, ...]]:
 
 
 def _come_and_gone(context: Context, *loops: StandInLoop | None) -> list[weakref.ref[Any] | None]:
-    """Bind ``loops`` in the context in turn, and end the context; return its parts, in a fixed order."""
+    """Bind ``loops`` in the context in turn, and end the context; return references to its parts, in a fixed order."""
     for loop in loops:
         context.set(loop)
     run = context.enter

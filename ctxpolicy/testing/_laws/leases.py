@@ -1,4 +1,4 @@
-"""Laws 3, 5 and 6 for leases, the loops that a policy makes for contexts, and for what asyncio.run() binds."""
+"""Laws 3, 5 and 6 for leases (the loops that a policy makes for contexts), and for the loops of asyncio.run()."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LeaseLaws(Description):
 
     @law(5)
     def test_law_5_after_asyncio_run_a_context_has_what_it_leased(self, scenario: Scenario) -> None:
-        """asyncio.run() ends with set_event_loop(None): then a lease is bound again, or nothing is bound."""
+        """asyncio.run() ends with set_event_loop(None). After that a lease is bound again, or no loop is bound."""
         for context in [scenario.here] if self.one_context else list(scenario.anywhere()):
             if not context.asyncio_run():
                 continue
@@ -45,7 +45,7 @@ class LeaseLaws(Description):
 
     @law(3)
     def test_law_3_a_child_that_inherits_inherits_the_lease_too(self, scenario: Scenario) -> None:
-        """A leased loop stays open as long as a child that inherits it; other children get a loop of their own."""
+        """A leased loop stays open while a child that inherits it exists. Other children get loops of their own."""
         if self.one_context or not keeps_leases(scenario.resolver):
             return
         parent = scenario.context()
@@ -65,7 +65,7 @@ class LeaseLaws(Description):
 
     @law(6)
     def test_law_6_a_leased_loop_is_closed_when_its_context_is_gone(self, scenario: Scenario) -> None:
-        """A lease ends with the last context that has it: only then is its loop closed."""
+        """A lease ends with the last context that has the lease. Its loop is closed then, and not before."""
         if self.one_context or not keeps_leases(scenario.resolver):
             return
         context = scenario.context()
@@ -73,17 +73,17 @@ class LeaseLaws(Description):
         gc.collect()
         _check_open(scenario, loop)
         context.end()
-        for _ in range(6):  # PyPy takes a cycle with finalizers in several rounds
+        for _ in range(6):  # PyPy needs several collections for a cycle with finalizers
             gc.collect()
             if loop.is_closed():
                 return
         what = f"{scenario.formatted(loop)} is open, though {context.name}, which it was leased for, is gone"
         loop.close()
-        scenario.broken(what, "Keep the lease in the context itself, or with what dies with it.")
+        scenario.broken(what, "Keep the lease in the context itself, or in an object that ends with the context.")
 
 
 def keeps_leases(resolver: ContextResolver) -> bool:
-    """Return whether leases end with their contexts; otherwise they end at the next set_event_loop()."""
+    """Return whether leases end with their contexts; if not, they end at the next set_event_loop()."""
     return resolver.bindings.keeps_leases
 
 

@@ -1,4 +1,4 @@
-"""What the contract says about single methods."""
+"""The rules of the contract about single methods."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ctxpolicy.testing._laws.decorator import law
 
 __all__ = ["MethodLaws"]
 
-_IN_FORCE: Final = "installed() and uninstalled() report that a policy is or is no longer in force: bind nothing there."
-_OWNED: Final = "Close no loop: a loop that was set belongs to the code that has made it."
+_IN_FORCE: Final = "installed() and uninstalled() only report that a policy is in force or not: bind nothing there."
+_OWNED: Final = "Close no loop: a loop that was set belongs to the code that made it."
 _CLEARED: Final = "After store(None), load() must return None."
 _REPORTED: Final = "Leave the property bindings as it is."
 _NO_LOOP: Final = "Bind only instances of AbstractEventLoop, and call other() with everything else."
@@ -27,7 +27,7 @@ class MethodLaws(Description):
 
     @law(0)
     def test_description_can_be_used(self, scenario: Scenario) -> None:
-        """make_resolver() makes a new resolver at each call, and functions can be run in the contexts."""
+        """make_resolver() makes a new resolver at each call, and the contexts run functions."""
         if self.make_resolver() is scenario.resolver:
             scenario.bad_description("make_resolver() returned the same resolver twice")
         if scenario.resolver.contract != ContextResolver.contract:
@@ -37,7 +37,7 @@ class MethodLaws(Description):
 
     @law(0)
     def test_methods_get_is_none_where_nothing_is_bound(self, scenario: Scenario) -> None:
-        """get() returns None where no loop is bound, at each call; it neither raises nor makes a loop."""
+        """get() returns None if no loop is bound, at each call. It neither raises nor makes a loop."""
         for context in scenario.anywhere():
             for _ in range(2):
                 context.expect(None, "though nothing was ever bound", "get() must neither raise nor make a loop.")
@@ -58,12 +58,12 @@ class MethodLaws(Description):
 
     @law(0)
     def test_methods_that_tell_of_the_context_answer_everywhere(self, scenario: Scenario) -> None:
-        """describe() returns some words, and applies() returns True or False."""
+        """describe() returns text that is not empty, and applies() returns True or False."""
         for context in scenario.anywhere():
             name: object = context.run(lambda: scenario.answer("describe", scenario.resolver.describe))
             if not (isinstance(name, str) and name):
                 scenario.broken(
-                    f"describe() returned {name!r} in {context.name}", "Return some words that name the context."
+                    f"describe() returned {name!r} in {context.name}", "Return text that names the context."
                 )
             applies: object = context.run(lambda: scenario.answer("applies", scenario.resolver.applies))
             if not isinstance(applies, bool):
@@ -71,7 +71,7 @@ class MethodLaws(Description):
 
     @law(0)
     def test_methods_installed_and_uninstalled_leave_what_is_bound(self, scenario: Scenario) -> None:
-        """Two policies with the resolver come into force, one inside the other, and go: the bindings stay."""
+        """Two policies with the resolver are installed and uninstalled, one inside the other. No binding changes."""
         for loop in None, scenario.loop():
             for hook in [scenario.resolver.installed] * 2 + [scenario.resolver.uninstalled] * 2:
                 scenario.here.set(loop)
@@ -93,7 +93,7 @@ class MethodLaws(Description):
 
     @law(0)
     def test_methods_setter_hands_on_what_is_no_loop(self, scenario: Scenario) -> None:
-        """What setter(other) returns binds only event loops (and None), and calls `other` with everything else."""
+        """The function of setter(other) binds only event loops (and None), and calls `other` with other objects."""
         handed: list[Any] = []
         put = scenario.answer("setter", lambda: scenario.resolver.setter(handed.append))
         bound = scenario.loop()
@@ -120,7 +120,7 @@ class MethodLaws(Description):
 
     @law(0)
     def test_methods_binding_changed_sees_every_change(self, scenario: Scenario) -> None:
-        """binding_changed() of a subclass is called after a set, a lease, the start and end of a scope, and clear()."""
+        """binding_changed() of a subclass is called after a set, a lease, the start or end of a scope, and clear()."""
         changes = _record_changes(scenario.resolver)
         with install(scenario.policy):
             for context in scenario.anywhere():

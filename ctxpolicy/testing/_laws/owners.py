@@ -1,4 +1,4 @@
-"""Law 4: where a bound loop is handed out, and where it is not."""
+"""Law 4: the threads and processes in which a bound loop is handed out."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ctxpolicy.testing._laws.decorator import law
 __all__ = ["OwnerLaws"]
 
 _OWNER: Final = "Keep threading.get_ident() with the loop, and compare it in get(), as SlotResolver does."
-_OR_SAY_SO: Final = f"{_OWNER} (Or is it meant to be handed out there? Then say any_thread = True.)"
+_OR_SAY_SO: Final = f"{_OWNER} (If the loop is meant to be handed out there, set any_thread = True.)"
 _FORK: Final = (
-    "Keep os.getpid() with the loop, as SlotResolver does, or forget in after_fork() what is bound in every context."
+    "Keep os.getpid() with the loop, as SlotResolver does, or forget the loops of all contexts in after_fork()."
 )
 _ENOUGH: Final = 50_000
 _IDENTITY: Final = "Keep the objects themselves (in the context, or weakly), never their id(): ids are reused."
 
 
 class OwnerLaws(Description):
-    """The tests of where a loop may be used."""
+    """The tests of the threads and processes in which a loop may be used."""
 
     @law(4)
     def test_law_4_another_thread_is_not_handed_the_loop(self, scenario: Scenario) -> None:
-        """A context that another thread enters has no loop there, unless `any_thread` is true."""
+        """A thread that enters the context of another thread is handed no loop there, unless `any_thread` is true."""
         any_thread = self.any_thread or self.one_context
         loop, context = scenario.loop(), scenario.here if self.one_context else scenario.context()
         context.set(loop)
@@ -48,7 +48,7 @@ class OwnerLaws(Description):
 
     @law(4)
     def test_law_4_a_copied_contextvars_context_hands_no_loop_to_another_thread(self, scenario: Scenario) -> None:
-        """Another thread in a copy of the contextvars context, as asyncio.to_thread() makes it, is handed no loop."""
+        """A thread in a copy of the contextvars context, as asyncio.to_thread() makes it, is handed no loop."""
         if self.any_thread or self.one_context:
             return
         for context in scenario.here, scenario.context(), scenario.thread():
@@ -62,7 +62,7 @@ class OwnerLaws(Description):
 
     @law(4)
     def test_law_4_a_reused_id_is_no_loop(self, scenario: Scenario) -> None:
-        """Loops and contexts that have the address of an earlier one are not taken for it."""
+        """A loop or a context at the address of an earlier one is not mistaken for the earlier one."""
         used = self._come_and_go(scenario)
         gc.collect()
         for context in scenario.here, scenario.thread():
@@ -96,13 +96,14 @@ class OwnerLaws(Description):
 
     @law(4)
     def scene_of_a_fork(self, scenario: Scenario) -> None:
-        """What the test does in the new process."""
+        """Run the part of the test that runs in the new process."""
         bound = {context: scenario.loop() for context in self._contexts_to_fork_in(scenario)}
         for context, loop in bound.items():
             context.set(loop)
         other = scenario.loop()
         for context in bound:
-            # The others may not be entered from inside one of them: two tasks of a thread do not run at once.
+            # Only from the test's own context: inside one of the other contexts, the rest cannot be entered, because
+            # two tasks of a thread do not run at once.
             others = [each for each in bound if context is scenario.here and _of_this_thread(each)]
             told = context.run(lambda: look_around_in_child(scenario, others, other))  # noqa: B023 - called at once
             scenario.note(f"a child is forked in {context.name}")
@@ -117,8 +118,8 @@ class OwnerLaws(Description):
 
 def _loop_at(addresses: set[int]) -> StandInLoop:
     """Return a loop at one of the addresses, or at another address on a Python that does not reuse addresses."""
-    others: list[StandInLoop] = []  # kept alive, which makes the next one have another address
-    # Without __init__(), whose objects might take the addresses.
+    others: list[StandInLoop] = []  # kept alive, so that the next loop has another address
+    # Without __init__(), which makes objects that might take the addresses.
     loop = StandInLoop.__new__(StandInLoop)
     while id(loop) not in addresses and len(others) < _ENOUGH:
         others.append(loop)
@@ -128,5 +129,5 @@ def _loop_at(addresses: set[int]) -> StandInLoop:
 
 
 def _of_this_thread(context: Context) -> bool:
-    """Return whether functions run in the present thread there: a forked child has no other thread."""
+    """Return whether ``context`` runs functions in the present thread, which is the only thread in a forked child."""
     return context.run(get_ident) == get_ident()

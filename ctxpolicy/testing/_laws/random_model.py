@@ -1,4 +1,4 @@
-"""All laws at once: random steps are compared with a plain model. Only this module needs hypothesis."""
+"""All laws at once: a resolver is compared with a plain model in random steps. Only this module needs hypothesis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _which = st.integers(min_value=0, max_value=9)
 
 
 class _Slot(NamedTuple):
-    """What the model has for a context: the loop that was set, and the leased loop."""
+    """The loops of one context in the model: the loop that was set, and the leased loop."""
 
     hand: AbstractEventLoop | None = None
     lease: AbstractEventLoop | None = None
@@ -33,7 +33,7 @@ class _Slot(NamedTuple):
 
 
 def compare_with_model(description: Description) -> None:
-    """Do random steps, and check after each that each context has the loop that the model has for it."""
+    """Do random steps. Check after each step that each context has the loop that the model has for it."""
     run_state_machine_as_test(
         machine_of(description),
         settings=settings(
@@ -46,18 +46,18 @@ def compare_with_model(description: Description) -> None:
 
 
 def machine_of(description: Description) -> type[Machine]:
-    """Return the state machine that does steps with the resolver and the contexts of ``description``."""
+    """Return the state machine that does the steps in the contexts of ``description``."""
     return type("Machine", (Machine,), {"description_given": description})
 
 
 class Machine(RuleBasedStateMachine):
-    """The model is ``slots``: one for each context, copied where a new context inherits."""
+    """A state machine. Its model is ``slots``, with one slot for each context. A context that inherits gets a copy."""
 
     description_given: Description
 
     def __init__(self) -> None:
         super().__init__()
-        self.described = copy(self.description_given)  # the scenario of the test itself has the original
+        self.described = copy(self.description_given)  # a copy, because the scenario of the test uses the original
         self.scenario = Scenario(self.described, ALL_LAWS)
         self.slots: dict[Context, _Slot] = {}
         self._make(None, _Slot())

@@ -1,4 +1,4 @@
-"""Scopes: a loop is bound for the length of a block, and then the previous loop is bound again."""
+"""Scopes: a loop is bound while a block runs; afterwards the previous loop is bound again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ScopeLaws(Description):
 
     @law(0)
     def test_methods_a_scope_has_its_loop_and_restores_what_was_bound(self, scenario: Scenario) -> None:
-        """A scope and a scope inside it, entered where no loop, a set loop, or a leased loop is bound."""
+        """A scope, and a scope inside it, restore what was bound before: no loop, a set loop, or a leased loop."""
         with install(scenario.policy):
             for context in scenario.anywhere():
                 _check_scopes(scenario, context)

@@ -1,4 +1,4 @@
-"""Law 8: several threads are in one context at once, as workers are that share a request or a session."""
+"""Law 8: several threads are in one context at once, for example workers that share a request or a session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ctxpolicy.testing._laws.decorator import law
 
 __all__ = ["SharedContextLaws"]
 
-_PER_THREAD: Final = "Keep a binding for each thread, as SlotResolver does for what load() and store() exchange."
+_PER_THREAD: Final = "Keep a binding for each thread, as SlotResolver does in the value that it passes to store()."
 _ATOMIC: Final = "Look and lease under one lock, as SlotResolver does."
 _EXCLUSIVE: Final = "bindings.is_thread_exclusive() must be false where other threads are handed the bound loop."
 _THREADS: Final = 4
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class SharedContextLaws(Description):
-    """The tests of contexts that several threads can be in at once. Nothing is tested in other contexts."""
+    """The tests of contexts that several threads can be in at once. Other contexts are not tested."""
 
     @law(8)
     def test_law_8_what_another_thread_sets_leaves_the_loop_of_this_one_bound(self, scenario: Scenario) -> None:
-        """Another thread in the context sets a loop, and unsets it as asyncio.run() does: each has its own loop."""
+        """Another thread in the context sets and unsets a loop, as asyncio.run() does. Each thread has its own loop."""
         context = self._shared_context(scenario)
         if context is None or self._threads_share_a_loop():
             return
@@ -48,7 +48,7 @@ class SharedContextLaws(Description):
 
     @law(8)
     def test_law_8_a_lease_of_another_thread_closes_no_loop(self, scenario: Scenario) -> None:
-        """Threads that lease a loop in one context have one each, or share one: none closes another thread's loop."""
+        """Threads that lease a loop in one context get one each or share one. None closes another thread's loop."""
         context = self._shared_context(scenario)
         if context is None:
             return
@@ -68,7 +68,7 @@ class SharedContextLaws(Description):
 
     @law(8)
     def test_law_8_threads_that_lease_at_once_get_open_loops(self, scenario: Scenario) -> None:
-        """Threads that need a loop in one context at the same moment get one each, or all get the same one."""
+        """Threads that need a loop in one context at the same moment get one each, or all get the same loop."""
         context = self._shared_context(scenario)
         if context is None:
             return
@@ -90,7 +90,7 @@ class SharedContextLaws(Description):
 
     @law(8)
     def test_law_8_isolated_calls_at_once_leave_what_was_bound(self, scenario: Scenario) -> None:
-        """Two calls of isolate() that end in the order in which they began leave the context's binding as it was."""
+        """Two calls of isolate() that end in the order in which they began do not change the context's binding."""
         context = self._shared_context(scenario)
         if context is None:
             return
@@ -118,7 +118,7 @@ class SharedContextLaws(Description):
 
 
 class _IsolatedCall:
-    """What isolate() does in the thread of a call, where the context of the caller is present."""
+    """Does the same steps as isolate() does in the thread of a call, inside the context of the caller."""
 
     def __init__(self, scenario: Scenario, context: Context, run: Run) -> None:
         self._scenario = scenario
