@@ -1,11 +1,11 @@
 """Event loop policies for asyncio with a pluggable notion of context.
 
-Nothing is imported until a name is first used (PEP 562): ``import ctxpolicy`` imports neither asyncio nor any module of
-this package. This keeps a pytest run that does not use ctxpolicy fast. It also lets ``python -m ctxpolicy run`` move
-the program's folder on ``sys.path`` before any module of the standard library is imported.
+A module is imported when one of its names is first used (PEP 562): ``import ctxpolicy`` imports neither asyncio nor any
+module of this package. This keeps a pytest run that does not use ctxpolicy fast. It also lets ``python -m ctxpolicy
+run`` move the program's folder on ``sys.path`` before any module of the standard library is imported.
 """
 
-TYPE_CHECKING = False  # not typing.TYPE_CHECKING: importing typing takes longer than the rest of this module
+TYPE_CHECKING = False  # not typing.TYPE_CHECKING, because importing typing takes longer than the rest of this module
 
 if TYPE_CHECKING:
     from ctxpolicy._bridge.block_on import block_on
@@ -97,8 +97,8 @@ __all__ = [
     "using",
 ]
 
-# The list of public names, each under the module that defines it. Type checkers cannot read it, and therefore need the
-# imports above and the literal `__all__`. A test compares the list with both, and with the reference in the docs.
+# The public names, each under the module that defines it. Type checkers cannot read this table, and therefore need the
+# imports above and the literal `__all__`. A test compares the table with both, and with the reference in the docs.
 _MODULES = {
     "_bridge.block_on": ["block_on"],
     "_bridge.executor": ["ContextThreadPoolExecutor"],

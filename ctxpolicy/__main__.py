@@ -1,4 +1,4 @@
-"""``python -m ctxpolicy``."""
+"""The command ``python -m ctxpolicy``."""
 
 from ctxpolicy._cli.sys_path import program_folder_last
 
@@ -6,4 +6,4 @@ with program_folder_last():
     from ctxpolicy._cli.main import start
 
 if __name__ == "__main__":
-    start()  # must be the last statement: a program that is run takes over this namespace
+    start()  # the last statement, because a program under `run` replaces this namespace

@@ -9,10 +9,11 @@ from types import CodeType, FrameType
 __all__ = ["Place", "caller", "caller_place", "creation_place", "describe_caller", "format_place", "start_place"]
 
 _RUNNERS = vars(runners)
-# The depth of asyncio's runner: above creation_place(), record_creation(), and new_event_loop() of policy and asyncio.
+# The depth of asyncio's runner in the stack of creation_place(). Between the two are record_creation(), and the
+# new_event_loop() of the policy and of asyncio.
 _RUNNER_DEPTH = 4
 _OURS = ("asyncio.", "ctxpolicy.")
-# A place in the code. Not a string: a place is recorded for every loop and lease, and printed for few of them.
+# A place in the code. Not a string, because a place is recorded for every loop and lease, but printed for few of them.
 Place = tuple[CodeType, int]
 
 
@@ -20,12 +21,12 @@ def caller(beyond: CodeType | None = None) -> tuple[FrameType | None, int]:
     """Find the code that called into asyncio or ctxpolicy.
 
     Args:
-        beyond: the code of a function (a plugin's ``getter``). If it is on the stack, its frame and the frames that it
-            called are skipped.
+        beyond: the code of a function (the ``getter`` of a plugin). If it is on the stack, its frame and the frames
+            that it called are skipped.
 
     Returns:
-        the frame of the calling code (``None`` if there is none), and the ``stacklevel`` with which ``warnings.warn()``
-        in the caller of this function attributes a warning to that frame.
+        the frame of the calling code (``None`` if there is none), and a ``stacklevel``. With it, ``warnings.warn()`` in
+        the caller of this function attributes a warning to that frame.
     """
     frame: FrameType | None = sys._getframe(1)
     level = 1
@@ -46,8 +47,8 @@ def creation_place() -> Place | None:
     """Return the place of the code that is creating a loop, above the functions that call this one.
 
     Returns:
-        the place; ``None`` if asyncio's runner creates the loop. The caller of the runner is on the stack as long as
-        the loop runs (see :func:`start_place`), and looking for it at each start takes 4 % of an ``asyncio.run()``.
+        the place; ``None`` if asyncio's runner creates the loop. The caller of the runner stays on the stack while the
+        loop runs, where :func:`start_place` finds it. Searching for it at each start takes 4 % of an ``asyncio.run()``.
     """
     try:
         if sys._getframe(_RUNNER_DEPTH).f_globals is _RUNNERS:
@@ -58,7 +59,7 @@ def creation_place() -> Place | None:
 
 
 def start_place(loop: object) -> Place | None:
-    """Return the place of the code that runs ``loop`` in any thread, ``None`` if the loop is not running."""
+    """Return the place of the code that runs ``loop``, in any thread; ``None`` if the loop is not running."""
     for top in sys._current_frames().values():
         frame: FrameType | None = top
         while frame is not None and not _is_run_of(loop, frame):

@@ -1,6 +1,7 @@
 """The only module that imports contextvars-extras.
 
-The upstream project was renamed to contextvars-registry and is hardly maintained. To replace it, replace this module.
+The upstream project was renamed to contextvars-registry, and is hardly maintained. To replace the dependency, replace
+this module.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # The package is not completely typed. These are the types of the names that we import.
+    # The package is not completely typed. These are the types of the names that this module imports.
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from contextvars import ContextVar, Token
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
         def __call__(self, **values: Any) -> AbstractContextManager[Any]: ...
 
-    # Both accept a function with arguments, but in 0.7.0 the result of the second one drops the positional arguments.
+    # Both functions accept a function with arguments. But in 0.7.0 the result of the second function drops its
+    # positional arguments. Therefore the types do not allow arguments.
     def bind_to_empty_context(fn: Callable[[], R]) -> Callable[[], R]: ...
     def bind_to_snapshot_context(fn: Callable[[], R]) -> Callable[[], R]: ...
 

@@ -1,4 +1,4 @@
-"""Renews objects in a forked child, in order: the host, the resolvers, then the policies that bind their methods."""
+"""Renews objects in a forked child: first the host, then the resolvers, then the policies, which bind their methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Process:
     """The present process.
 
     Attributes:
-        id: the process id, without the system call of ``os.getpid()``.
+        id: the id of the process. Reading it takes no system call, unlike ``os.getpid()``.
     """
 
     __slots__ = ("id",)
@@ -41,10 +41,10 @@ _serial: Final = itertools.count()
 
 
 def renew_after_fork(thing: _Renewable, rank: int) -> None:
-    """Have ``thing.after_fork()`` called in every forked child, as long as ``thing`` is alive.
+    """Register ``thing``: its ``after_fork()`` is called in every forked child, while ``thing`` is alive.
 
     Args:
-        thing: the object, which is held weakly.
+        thing: the object. Only a weak reference to it is kept.
         rank: ``HOST``, ``RESOLVER`` or ``POLICY``. The calls are made in this order, and within a rank in the order of
             registration.
     """
@@ -62,12 +62,12 @@ def _in_child() -> None:
     for thing in itertools.chain.from_iterable(map(registered, (HOST, RESOLVER, POLICY))):
         try:
             thing.after_fork()
-        except Exception as error:  # noqa: BLE001 - the other objects must be renewed too; raised below
+        except Exception as error:  # noqa: BLE001 - raised below, after the other objects are renewed
             failure = failure or error
     if failure is not None:
         raise failure
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - absent on Windows only, which has no fork
-    # pyright does not understand hasattr() of a module.
+    # pyright does not understand hasattr() on a module.
     os.register_at_fork(after_in_child=_in_child)  # pyright: ignore[reportAttributeAccessIssue]

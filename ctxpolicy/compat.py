@@ -34,7 +34,7 @@ __all__ = ["Restoration", "restore_policies"]
 
 @final
 class Restoration:
-    """asyncio's policy API, restored by :func:`restore_policies`; a context manager that removes it again."""
+    """asyncio's policy API as :func:`restore_policies` has restored it. As a context manager, it removes the API."""
 
     def __init__(self) -> None:
         self._names: list[_Names] = []
@@ -47,8 +47,8 @@ class Restoration:
         A second call does nothing.
 
         Raises:
-            InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed after the API was restored. Nothing is
-                changed then.
+            InstallationError: a :class:`~ctxpolicy.ContextPolicy` was installed after the API was restored. Nothing
+                changes then.
         """
         with _lock:
             if self._active:
@@ -78,7 +78,7 @@ class Restoration:
         self._active = True
 
     def _remaining_policies(self) -> list[ContextPolicy]:
-        """Return the installed policies, the last one last, if all of them were installed before the restoration."""
+        """Return the installed policies, in order of installation; raise if one was installed after the restoration."""
         remaining = installed()
         for policy in remaining:
             if not any(policy is other for other in self._installed):
@@ -89,7 +89,7 @@ class Restoration:
 
 
 class _Names:
-    """Names that are assigned in a module, and their previous values."""
+    """Names that are assigned in a module, with their previous values."""
 
     def __init__(self, module: ModuleType, names: dict[str, Any]) -> None:
         present = vars(module)
@@ -106,13 +106,13 @@ class _Names:
 
 
 class _Restored:
-    """Has the policy in force forget the parent's loops in a forked child, as asyncio up to 3.15 does."""
+    """Makes the policy in force forget the parent's loops in a forked child, as asyncio does up to 3.15."""
 
     def after_fork(self) -> None:
         policy = host.in_force()
-        ours = isinstance(policy, ContextPolicy)  # which has a hook of its own
+        ours = isinstance(policy, ContextPolicy)  # a ContextPolicy has its own hook
         if not ours and vars(asyncio).get("set_event_loop_policy") is set_event_loop_policy:
-            keep_alive(forget_after_fork(policy))  # a dropped loop closes itself, and the parent has this loop open
+            keep_alive(forget_after_fork(policy))  # a loop that is freed closes itself, and the parent uses this loop
 
 
 _lock: Final = threading.RLock()
@@ -127,7 +127,7 @@ def restore_policies() -> Restoration:
     that are already set in threads stay set.
 
     Returns:
-        the restoration: remove the API with its ``undo()``, or use it in a ``with`` statement.
+        the restoration. Call its ``undo()`` to remove the API, or use it in a ``with`` statement.
     """
     restoration = Restoration()
     with _lock:
@@ -141,7 +141,7 @@ def get_event_loop_policy() -> AbstractEventLoopPolicy:
     policy: Any = host.in_force()
     if policy is None:  # the thread-local of asyncio was replaced, or the restoration was undone
         policy = host.asyncio_policy()
-    return policy  # type: ignore[no-any-return]  # any object that a library has set
+    return policy  # type: ignore[no-any-return]  # a library may have set any object
 
 
 def set_event_loop_policy(policy: AbstractEventLoopPolicy | None) -> None:

@@ -1,10 +1,12 @@
-"""The pytest plugin: each test starts without a current loop, and what it leaves behind does not reach the next test.
+"""The pytest plugin. Each test starts without a current loop, and its leftovers do not reach the next test.
 
-The plugin does nothing until it is asked. The option ``ctxpolicy`` (in the ini file or on the command line) asks for
-all tests; the marker ``ctxpolicy`` and the ``ctxpolicy_...`` fixtures ask for one test. pytest loads this module at the
-start of every run in an environment that has ctxpolicy installed; ``-p ctxpolicy.pytest_plugin`` loads it where entry
-points are not searched. Therefore the module imports neither asyncio nor the rest of ctxpolicy, which would add a fifth
-to pytest's own start: a run that does not use the plugin does not pay for it.
+The plugin does nothing unless it is requested. The option ``ctxpolicy`` (in the ini file or on the command line)
+requests it for all tests; the marker ``ctxpolicy`` and the ``ctxpolicy_...`` fixtures request it for one test.
+
+pytest loads this module at the start of every run in an environment that has ctxpolicy installed. If pytest does not
+search entry points, ``-p ctxpolicy.pytest_plugin`` loads it. Importing asyncio and the rest of ctxpolicy takes a fifth
+of the time of pytest's own start. Therefore this module imports neither, and a run that does not use the plugin has no
+cost.
 """
 
 from __future__ import annotations
@@ -72,16 +74,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Register the rest of the plugin for the first test that asks for isolation, and parametrize this test."""
+    """Register the rest of the plugin for the first test that requests isolation, and parametrize this test."""
     if _KEY not in metafunc.config.stash and asks_for_isolation(metafunc.definition):
-        _plugin(metafunc.config).pytest_generate_tests(metafunc)  # pytest does not call it for this test
+        # pytest does not call this hook of the newly registered plugin for this test.
+        _plugin(metafunc.config).pytest_generate_tests(metafunc)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Register the rest of the plugin for a test that only asks now.
+    """Register the rest of the plugin for a test that requests isolation after ``pytest_generate_tests``.
 
-    ``pytest_generate_tests`` is not called for tests of unittest, and a marker can be added after it.
+    That hook is not called for tests of unittest. Also, a marker can be added later.
     """
     if asks_for_isolation(item):
         _plugin(item.config)
@@ -101,13 +104,13 @@ def ctxpolicy_resolver(ctxpolicy_policy: ContextPolicy) -> ContextResolver:
 
 @pytest.fixture
 def ctxpolicy_loop_factory(request: pytest.FixtureRequest, ctxpolicy_policy: ContextPolicy) -> LoopFactory:
-    """The loop factory in force in this test; a parametrized test gets each factory in turn."""
+    """The loop factory in force in this test. A parametrized test gets each factory in turn."""
     return ctxpolicy_policy.factory_in_use()
 
 
 @pytest.fixture
 def ctxpolicy_loop(ctxpolicy_policy: ContextPolicy) -> Iterator[AbstractEventLoop]:
-    """A loop for this test alone, leased to the test's context, and shut down after the test."""
+    """A loop for this test only. It is leased to the context of the test, and shut down after the test."""
     from ctxpolicy._lifetime.fresh_loop import fresh_loop
 
     with fresh_loop() as loop:

@@ -121,6 +121,6 @@ def _finding_as_json(finding: Finding, target: Version) -> dict[str, object]:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write text that the stream may be unable to encode, such as an undecodable file name."""
+    """Write ``text``, even if the stream cannot encode it, as with an undecodable file name."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,7 +1,7 @@
-"""Install the program's policy in the processes that ``multiprocessing`` starts by spawn and forkserver.
+"""Installs the program's policy in the processes that ``multiprocessing`` starts by spawn and forkserver.
 
-A forked process inherits the policy. A process that is started anew imports the program's main module first, and only
-then installs the policy.
+A forked process inherits the policy. A process that is started anew first imports the program's main module, and then
+installs the policy.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def install_in_started_processes(install: Callable[..., Any], *args: Any) -> Non
     """Call ``install(*args)`` in each process that ``multiprocessing`` starts anew from here, directly or indirectly.
 
     Args:
-        install: A function that can be pickled. It is not called where the program's main module has set a policy.
-        args: Its arguments, which can be pickled too.
+        install: A function that can be pickled. It is not called if the program's main module has set a policy.
+        args: Its arguments, which must also be pickleable.
     """
     import multiprocessing.process
 
@@ -34,7 +34,7 @@ def install_in_started_processes(install: Callable[..., Any], *args: Any) -> Non
 
 @final
 class _PolicyForChild:
-    """Pickled with a process object; unpickling it in the started process installs the policy there."""
+    """An object that is pickled with a process object. Its unpickling in the started process installs the policy."""
 
     def __init__(self, install: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._install = install

@@ -24,9 +24,9 @@ class ListEntry(NamedTuple):
         distribution: The distribution that contains it, or the implementation of Python.
         version: The version of that distribution; empty if unknown.
         available: Whether it can be used here.
-        error: Why it cannot be used, and what to do about it; ``None`` if it can be used.
+        error: The reason why it cannot be used, and how to fix it; ``None`` if it can be used.
         options: Its options, required ones first.
-        summary: What its contexts or its loops are; empty if unknown.
+        summary: A description of its contexts or its loops; empty if unknown.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ListEntry(NamedTuple):
 
 
 def listed_resolvers() -> Iterator[ListEntry]:
-    """Return an entry for each registered resolver. A resolver without required options is made, to find its errors."""
+    """Yield an entry for each registered resolver. Make those without required options, to find their errors."""
     for registration in registered_resolvers().values():
         error, options = _probe(registration)
         yield ListEntry(
@@ -83,7 +83,7 @@ def _options(registration: Registration) -> tuple[str, ...]:
 
 
 def listed_loop_factories() -> Iterator[ListEntry]:
-    """Return an entry for each named loop factory."""
+    """Yield an entry for each named loop factory."""
     for factory in NAMED_FACTORIES.values():
         try:
             loop_factory(factory.name)

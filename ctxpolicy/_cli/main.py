@@ -36,11 +36,11 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments without the program's name; ``None`` stands for those of this process.
 
     Returns:
-        The exit status, which is 2 for bad input. An exception raised by a program under ``run`` propagates.
+        The exit status, which is 2 for bad input. An exception of a program under ``run`` propagates.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        if name == "run":  # a closed output is up to the program
+        if name == "run":  # the program itself handles a closed output
             return _call(name, arguments)
         with _exit_if_output_is_closed():
             return _run_command(name, arguments)
@@ -82,12 +82,12 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _exit_if_output_is_closed() -> Iterator[None]:
-    """Exit without a message if the reader of the output has gone, as in ``ctxpolicy list | head -1``."""
+    """Exit without a message if the reader of the output has ended, as in ``ctxpolicy list | head -1``."""
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # None if it was closed before python started
+            if sys.stdout is not None:  # it is None if it was closed before python started
                 sys.stdout.flush()
     except BrokenPipeError:
         assert sys.stdout is not None
@@ -108,9 +108,9 @@ def _call(name: str, arguments: list[str]) -> int:
 
 
 def _split_joined_option(parser: ArgumentParser, arguments: list[str]) -> list[str]:
-    """Split ``-mMODULE`` and ``-cCODE`` in two.
+    """Split ``-mMODULE`` and ``-cCODE`` into two arguments.
 
-    If they stayed joined, argparse would take arguments of the program that follow for options of ctxpolicy.
+    Otherwise argparse would treat the arguments after them, which belong to the program, as options of ctxpolicy.
     """
     at = next((at for at, each in enumerate(arguments) if each[:2] in ("-m", "-c") and each[2:]), None)
     if at is None or "--" in arguments[:at]:

@@ -17,7 +17,7 @@ from ctxpolicy.resolvers._entry_points import import_object
 
 __all__ = ["ENVIRONMENT_VARIABLE", "PolicyOptions", "add_policy_options"]
 
-# The environment variable with the default of --resolver. Only the command line reads it.
+# The environment variable that holds the default of --resolver. Only the command line reads it.
 ENVIRONMENT_VARIABLE = "CTXPOLICY"
 
 
@@ -65,7 +65,7 @@ class PolicyOptions(NamedTuple):
 
     @classmethod
     def from_arguments(cls, namespace: Namespace, environment: Mapping[str, str]) -> PolicyOptions:
-        """Create options from the parsed arguments, and from the environment if these name no resolver."""
+        """Create options from the parsed arguments; if these name no resolver, read it from the environment."""
         variable = environment.get(ENVIRONMENT_VARIABLE) if namespace.resolver is None else None
         return cls(
             variable or namespace.resolver or "contextvar",
@@ -107,7 +107,7 @@ class PolicyOptions(NamedTuple):
 
     @contextmanager
     def _naming_the_variable(self) -> Iterator[None]:
-        """Add the name of the environment variable to an error about a resolver that the variable gave."""
+        """Add the name of the environment variable to an error, if the resolver comes from that variable."""
         try:
             yield
         except CtxPolicyError as error:

@@ -1,12 +1,12 @@
-"""Run a program in this process as ``python`` itself would: as ``__main__``, with its own frames only in tracebacks.
+"""Runs a program in this process as ``python`` itself would: as ``__main__``, with only its own frames in tracebacks.
 
 Each kind of program is found as CPython's ``Modules/main.c`` and ``runpy`` find it, and gets the same ``sys.argv[0]``,
 ``sys.path[0]`` and attributes of ``__main__``. The public functions of runpy are not used, because they remove
 ``__main__`` at the end, when threads and exit handlers of the program still need it.
 
-Two differences remain. The frames of ctxpolicy are on the stack below those of the program, where code that inspects
-the stack sees them, and where they count for the recursion limit. And the modules that ctxpolicy has imported are in
-``sys.modules``.
+Two differences remain. First, the frames of ctxpolicy are on the stack below the frames of the program: code that
+inspects the stack sees them, and they count towards the recursion limit. Second, the modules that ctxpolicy has
+imported are in ``sys.modules``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["CannotRunError", "Code", "Module", "Program", "run", "script_program
 # The Python versions whose __main__ starts with these attributes.
 _HAS_ANNOTATIONS: Final = sys.version_info < (3, 14)
 _HAS_CACHED: Final = sys.version_info < (3, 15)
-# The Python versions whose -c shows the source in tracebacks, and removes common indentation.
+# The Python versions whose -c shows the source in tracebacks, and those whose -c removes common indentation.
 _SHOWS_SOURCE: Final = sys.version_info >= (3, 13)
 _DEDENTS_SOURCE: Final = sys.version_info >= (3, 14)
 # An encoding declaration in one of the first two lines (PEP 263).
@@ -53,7 +53,7 @@ class Program(ABC):
 
     Attributes:
         argv0: The program's ``sys.argv[0]``.
-        despite_safe_path: Whether the program's folder is on ``sys.path`` with ``-P`` and ``-I`` too.
+        despite_safe_path: Whether the program's folder is on ``sys.path`` even with ``-P`` and ``-I``.
     """
 
     argv0: str
@@ -141,7 +141,7 @@ def script_program(path: str) -> Program:
     """
     if path == "-":
         return _StandardInput()
-    # Not abspath() or pathlib: python keeps "./" and "../" in __file__.
+    # Not abspath() or pathlib, because python keeps "./" and "../" in __file__.
     file = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
     finder = pkgutil.get_importer(file)
     return _SourceFile(path, file) if finder is None else _FolderOrZip(path, file, cast("PathEntryFinder", finder))
@@ -191,12 +191,12 @@ class Module(Program):
 def run(program: Program) -> None:
     """Run an entered program as ``__main__`` until it ends.
 
-    An exception of the program propagates. The traceback that python prints for it shows the program's frames only.
+    An exception of the program propagates. The traceback that python prints for it shows only the program's frames.
 
     Raises:
         CannotRunError: If there is no such program.
     """
-    # Not a new module: python -i continues in the existing __main__, and other code may refer to it.
+    # Not a new module, because python -i continues in the existing __main__, and other code may refer to it.
     namespace = vars(sys.modules["__main__"])
     namespace.clear()
     namespace.update(_initial_namespace())
@@ -244,7 +244,7 @@ def _compiled(source: bytes | str, file: str) -> CodeType:
 def _require_declared_encoding(source: bytes, file: str) -> None:
     """Raise the SyntaxError that python raises for a script with undeclared non-UTF-8 text.
 
-    ``compile()`` does not raise it for such text in comments.
+    ``compile()`` alone does not raise it if the text is in a comment.
     """
     try:
         source.decode()
@@ -273,7 +273,7 @@ def _find(name: str) -> ModuleSpec:
         spec = getattr(sys.modules[name], "__spec__", None) if loaded else importlib.util.find_spec(name)
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
-            raise  # a parent package exists, and imports a module that does not
+            raise  # a parent package exists, but imports a module that does not exist
         spec = None
     if spec is None:
         raise CannotRunError(f"No module named {name}")
@@ -283,7 +283,7 @@ def _find(name: str) -> ModuleSpec:
 
 
 def _warn_of_second_import(name: str) -> None:
-    # The warning is runpy's.
+    # The text is runpy's.
     warnings.warn(
         f"{name!r} found in sys.modules after import of package {name.rpartition('.')[0]!r}, but prior to execution of "
         f"{name!r}; this may result in unpredictable behaviour",
@@ -293,9 +293,9 @@ def _warn_of_second_import(name: str) -> None:
 
 
 def _hide_our_frames_from_excepthook() -> None:
-    """Replace ``sys.excepthook`` for its next call, so that the traceback of the current exception lacks our frames.
+    """Replace ``sys.excepthook`` for its next call, to remove ctxpolicy's frames from the traceback that it gets.
 
-    The frames cannot be removed earlier, because python adds the outermost ones while the exception passes through
+    The frames cannot be removed earlier, because python adds the outermost frames while the exception passes through
     them.
     """
     previous = getattr(sys, "excepthook", sys.__excepthook__)
@@ -324,12 +324,12 @@ def _program_traceback(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_machinery(module: object) -> bool:
-    """Return whether frames of a module come before the program's: those of this module and of import machinery."""
+    """Return whether a module is part of the machinery that runs a program: this module, or the import machinery."""
     return module == __name__ or (isinstance(module, str) and module.partition(".")[0] in ("importlib", "zipimport"))
 
 
 def _report_failed_hook(failure: BaseException, error: BaseException) -> None:
-    """Print what python prints if a ``sys.excepthook`` raises an exception."""
+    """Print the same text as python prints if a ``sys.excepthook`` raises an exception."""
     trace = failure.__traceback__.tb_next if failure.__traceback__ is not None else None
     sys.stderr.write("Error in sys.excepthook:\n")
     sys.__excepthook__(type(failure), failure.with_traceback(trace), trace)

@@ -1,4 +1,4 @@
-"""Parse a resolver and its options from the command line: ``keyed:key=package.module:attribute,shared=true``."""
+"""Parses a resolver with options from the command line, such as ``keyed:key=package.module:attribute,shared=true``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def resolver_factory(spec: str) -> Callable[[], ContextResolver]:
     """Import the objects that ``spec`` names, and return a function that makes the resolver.
 
     Args:
-        spec: A registered name, or the ``package.module:attribute`` of a factory, and after a colon the options. The
-            value of an option is ``true``, ``false``, ``none``, a number, the ``package.module:attribute`` of an
+        spec: A registered name, or the ``package.module:attribute`` of a factory; after a further colon, the options.
+            The value of an option is ``true``, ``false``, ``none``, a number, the ``package.module:attribute`` of an
             object, or else text. A value in quotes is always text.
 
     Raises:

@@ -14,8 +14,8 @@ def set_program_folder(folder: str, *, despite_safe_path: bool = False) -> None:
 
     Args:
         folder: The folder of the program. It replaces the folder that python has put there for ctxpolicy itself. With
-            ``-P`` or ``-I``, python has put none there, and ``sys.path`` stays as it is.
-        despite_safe_path: Add the folder with ``-P`` and ``-I`` too.
+            ``-P`` or ``-I``, python has put no folder there, and ``sys.path`` stays unchanged.
+        despite_safe_path: Whether to add the folder even with ``-P`` or ``-I``.
     """
     if _has_program_folder():
         sys.path[0] = folder
@@ -46,12 +46,12 @@ class _ProgramFolderLast:
 def program_folder_last(*, despite_safe_path: bool = False) -> _ProgramFolderLast:
     """Move the program's folder from the start to the end of ``sys.path`` during a ``with`` block.
 
-    Therefore the imports of ctxpolicy, and the imports that these cause, find the standard library and the installed
-    packages first, even if an ``email.py`` or a ``signal.py`` lies beside the program. Modules that exist only beside
-    the program are still found.
+    Therefore the imports of ctxpolicy, direct and indirect, find the standard library and the installed packages first,
+    even if the folder of the program contains an ``email.py`` or a ``signal.py``. Modules that exist only in that
+    folder are still found.
 
     Args:
-        despite_safe_path: The value that :func:`set_program_folder` was given.
+        despite_safe_path: The value that was passed to :func:`set_program_folder`.
     """
     return _ProgramFolderLast(has_folder=_has_program_folder() or despite_safe_path)
 

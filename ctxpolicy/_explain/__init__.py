@@ -1,1 +1,1 @@
-"""What asyncio would do in the present thread and context, and why."""
+"""Explains what asyncio would do in the present thread and context, and why."""

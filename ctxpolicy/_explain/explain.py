@@ -1,4 +1,4 @@
-"""Explain what asyncio would do in the present thread and context, and why."""
+"""The function ``explain()``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ __all__ = ["explain"]
 def explain() -> Explanation:
     """Explain what ``asyncio.get_event_loop()`` would do in the present thread and context, and why.
 
-    The call makes no loop, binds none, gives no warning, and leaves no trace.
+    The call makes no loop, binds no loop, gives no warning, and changes nothing.
+
+    Returns:
+        the explanation; ``print()`` shows it as text.
     """
-    # Imported here, because few programs call explain().
+    # Imported only in the call, because few programs call explain().
     import platform
 
     from ctxpolicy._explain.predict import policy_view, running_answer

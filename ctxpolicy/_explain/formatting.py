@@ -1,4 +1,4 @@
-"""The text for classes, callables, loops and errors in an explanation, also if their own code raises."""
+"""Formats classes, callables, loops and errors for an explanation, even if their own code raises."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["callable_name", "class_name", "formatted", "formatted_error", "forma
 
 
 def formatted(text: Callable[[], str]) -> str:
-    """Return what ``text()`` returns; if it raises, as the code of a plugin can, return text that shows the error."""
+    """Return the result of ``text()``. If it raises, as the code of a plugin may, return text that shows the error."""
     try:
         return text()
-    except Exception as error:  # noqa: BLE001 - an explanation shows every error, and stops at none
+    except Exception as error:  # noqa: BLE001 - an explanation shows every error, and no error stops it
         return f"(cannot be formatted: {error!r})"
 
 
 def formatted_repr(thing: object) -> str:
-    """Return ``repr(thing)``."""
+    """Return ``repr(thing)``, or text that shows its error."""
     return formatted(lambda: repr(thing))
 
 
@@ -28,7 +28,7 @@ def formatted_error(error: Exception) -> str:
 
 
 def class_name(kind: type) -> str:
-    """Return the name of a class, with its module if the class is not ctxpolicy's."""
+    """Return the name of a class; with its module, unless the class belongs to ctxpolicy."""
     ours = kind.__module__.partition(".")[0] == "ctxpolicy"
     return kind.__qualname__ if ours else f"{kind.__module__}.{kind.__qualname__}"
 

@@ -1,4 +1,4 @@
-"""Predict what ``get_event_loop()`` would do under a policy, without doing it."""
+"""Predicts what ``get_event_loop()`` would do under a policy, without calling it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _NOT_IMPLICIT: Final = (
     if CREATES_IMPLICITLY
     else "asyncio of this Python makes no loop implicitly"
 )
-# A resolver's getter returns this object if the present context has no loop.
+# The getter of a resolver returns this object if the present context has no loop.
 _NO_LOOP: Final = cast("AbstractEventLoop", object())
 
 
 def running_answer(loop: AbstractEventLoop) -> Answer:
-    """Return the answer in a thread in which ``loop`` runs."""
+    """Return the answer for a thread in which ``loop`` runs."""
     reason = f"this loop is running in thread {thread_name()}: asyncio answers with it and asks no policy"
     return Answer("running", (reason,), formatted_repr(loop))
 
 
 def policy_view(policy: Any) -> View:
-    """Describe ``policy`` as it is in the present thread and context, with what its ``get_event_loop()`` would do.
+    """Describe ``policy`` in the present thread and context, and predict the result of its ``get_event_loop()``.
 
     Args:
-        policy: any policy; ``None``: asyncio's default policy, which has not been made yet.
+        policy: any policy; ``None``: asyncio's default policy, which does not exist yet.
     """
     if isinstance(policy, PassThroughPolicy) and override.overriding_resolver() is None:
         previous, like_asyncio = policy_view(policy.previous), handles_missing_like_asyncio(policy.previous)
@@ -111,7 +111,7 @@ def _context_policy_view(policy: ContextPolicy) -> View:
 
 
 def _context_policy_answer(policy: ContextPolicy) -> tuple[Answer, AbstractEventLoop | None]:
-    """Ask the resolver as the policy does; return the answer, and the loop that the resolver hands out."""
+    """Ask the resolver as the policy does. Return the answer, and the loop that the resolver hands out, or ``None``."""
     if type(policy).get_event_loop is not ContextPolicy.get_event_loop:
         return _unknown_answer(policy), None
     context = formatted(policy.resolver.describe)
@@ -133,7 +133,7 @@ def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
         return Answer("error", reasons, error=formatted_error(policy.no_loop_error()))
     if action == "lease":
         if _applies_nowhere(policy.resolver):
-            policy.resolver.bindings.lease(policy.new_event_loop)  # raises before it would make a loop
+            policy.resolver.bindings.lease(policy.new_event_loop)  # raises, and makes no loop
         return Answer("made", (*reasons, "a new loop is leased to this context, and closed at its end"))
     legacy = policy.legacy_loop()
     if legacy is None:
@@ -142,7 +142,7 @@ def _missing_answer(policy: ContextPolicy, context: str) -> Answer:
 
 
 def _path(resolver: ContextResolver) -> str:
-    """Name ``resolver`` and the resolvers that it passes calls on to in the present context."""
+    """Return the names of ``resolver`` and of the resolvers to which it passes calls on in the present context."""
     if not isinstance(resolver, DelegatingResolver):
         return class_name(type(resolver))
     if _applies_nowhere(resolver):
@@ -151,7 +151,7 @@ def _path(resolver: ContextResolver) -> str:
 
 
 def _applies_nowhere(resolver: ContextResolver) -> bool:
-    """Return whether calls end at a chain none of whose resolvers applies here, so that no loop can be bound."""
+    """Return whether calls reach a chain of which no resolver applies here. No loop can be bound then."""
     if isinstance(resolver, ChainResolver):
         return not resolver.applies() or _applies_nowhere(resolver.present())
     return isinstance(resolver, DelegatingResolver) and _applies_nowhere(resolver.present())
@@ -161,10 +161,10 @@ def _applies_nowhere(resolver: ContextResolver) -> bool:
 
 
 def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> BoundLoop | None:
-    """Return the present context's binding, or ``loop`` alone if the resolver knows no bindings."""
+    """Return the binding of the present context; only ``loop``, without its owner, if the resolver knows no owners."""
     try:
         binding = resolver.binding()
-    except Exception:  # noqa: BLE001 - get() has raised too, and the answer shows that error
+    except Exception:  # noqa: BLE001 - most likely get() has raised too, and the answer shows that error
         binding = None
     if binding is None or binding.loop is None:
         return None if loop is None else _bound(loop, handed_out=True)

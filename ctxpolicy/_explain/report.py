@@ -1,4 +1,4 @@
-"""An explanation as data: frozen dataclasses, with their text form."""
+"""An explanation as data: frozen dataclasses, which also format themselves as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Answer", "BoundLoop", "Explanation", "View"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What ``get_event_loop()`` would return or raise.
+    """The predicted result or exception of ``get_event_loop()``.
 
     Attributes:
         kind: ``"running"`` and ``"bound"``: it returns ``loop``. ``"made"``: it makes a loop and returns it.
@@ -44,12 +44,12 @@ class BoundLoop:
     Attributes:
         loop: the loop as text.
         handed_out: whether the resolver hands the loop out here; most resolvers hand it out only in its owner thread.
-        made_at: ``file:line in function`` of the call that made the loop; recorded for loops that a ``ContextPolicy``
-            made.
+        made_at: ``file:line in function`` of the call that made the loop. It is recorded for the loops that a
+            ``ContextPolicy`` made.
         thread: the thread that bound the loop, ``None`` if the resolver does not know the thread.
         process: the id of the process that bound the loop, ``None`` if the resolver does not know the process.
-        bound_at: ``file:line in function`` of the call that bound the loop; recorded for leases, and in asyncio's debug
-            mode (``PYTHONASYNCIODEBUG=1``).
+        bound_at: ``file:line in function`` of the call that bound the loop. It is recorded for leases, and for other
+            loops in asyncio's debug mode (``PYTHONASYNCIODEBUG=1``).
         leased: whether ctxpolicy made the loop for this context and closes it.
     """
 
@@ -75,7 +75,7 @@ class BoundLoop:
 
 @dataclass(frozen=True)
 class View:
-    """The fields of an :class:`Explanation` that depend on the policy; see there."""
+    """The fields of an :class:`Explanation` that depend on the policy. That class documents them."""
 
     policy: str
     context: str
@@ -88,23 +88,24 @@ class View:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What asyncio would do in the present thread and context, and why; the result of :func:`explain`.
+    """The result of :func:`explain`: what asyncio would do in the present thread and context, and why.
 
-    ``str()`` gives a text for people, :meth:`as_dict` the data for programs. An explanation keeps no loop alive.
+    ``str()`` returns text for people, and :meth:`as_dict` returns data for programs. An explanation keeps no loop
+    alive.
 
     Attributes:
         python: the implementation and the version of Python.
-        host: how a policy is hooked into this Python's asyncio.
+        host: the name of the host, which puts a policy in force in the asyncio of this Python.
         process, thread: the process and the thread in which :func:`explain` was called.
         policy: the policy in force.
-        resolver: the policy's resolver, and the resolvers to which it delegates here; ``None`` for a policy that is no
+        resolver: the policy's resolver, and the resolvers to which it delegates here; ``None`` if the policy is not a
             ``ContextPolicy``.
-        missing: what the policy does in a context without a loop; ``None`` for a policy that is no ``ContextPolicy``.
+        missing: the option ``missing`` of the policy; ``None`` if the policy is not a ``ContextPolicy``.
         context: the present context, as the resolver describes it.
-        binding: the loop that is bound to the present context, ``None`` if no loop is.
-        loop_factory: what makes new loops here.
-        policy_answer: what the policy's own ``get_event_loop()`` would do.
-        answer: what ``asyncio.get_event_loop()`` would do.
+        binding: the loop that is bound to the present context, or ``None``.
+        loop_factory: the name of the factory of new loops here.
+        policy_answer: the predicted result of the policy's own ``get_event_loop()``.
+        answer: the predicted result of ``asyncio.get_event_loop()``.
     """
 
     python: str

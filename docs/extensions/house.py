@@ -155,5 +155,5 @@ def _box(part: str, place: Place) -> ET.Element:
 
 
 def anchor(part: str) -> str:
-    """Return the anchor of the part's section in the map of the house."""
+    """Return the anchor of the part's section in the map of the code."""
     return f"map-{part.strip('_').replace('_', '-')}"
