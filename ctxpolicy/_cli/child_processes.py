@@ -21,7 +21,7 @@ def install_in_started_processes(install: Callable[..., Any], *args: Any) -> Non
 
     Args:
         install: A function that can be pickled. It is not called if the program's main module has set a policy.
-        args: Its arguments, which must also be pickleable.
+        args: The arguments of ``install``, which can also be pickled.
     """
     import multiprocessing.process
 

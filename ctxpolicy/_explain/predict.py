@@ -63,7 +63,7 @@ def policy_view(policy: Any) -> View:
     return _other_policy_view(policy)
 
 
-# --- asyncio's default policy, and policies of others ---
+# --- asyncio's default policy, and other policies ---
 
 
 def _other_policy_view(policy: Any) -> View:
@@ -157,7 +157,7 @@ def _applies_nowhere(resolver: ContextResolver) -> bool:
     return isinstance(resolver, DelegatingResolver) and _applies_nowhere(resolver.present())
 
 
-# --- what is bound ---
+# --- the binding ---
 
 
 def _binding(resolver: ContextResolver, loop: AbstractEventLoop | None) -> BoundLoop | None:

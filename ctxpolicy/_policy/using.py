@@ -132,7 +132,8 @@ class using:  # noqa: N801 - lower case, because it is used like a function: `wi
     """Put a resolver in force in this contextvars context only: ``with using("task"): ...``.
 
     Tasks, ``to_thread`` calls and handles that are created in the block run in copies of the context, and keep the
-    resolver after the block. Plain threads keep it only with ``-X thread_inherit_context=1`` (Python 3.14 and later).
+    resolver after the block. A plain thread gets the resolver only with ``-X thread_inherit_context=1`` (Python 3.14
+    and later).
 
     If no :class:`ContextPolicy` is in force, a temporary one is installed. It passes every call from outside the blocks
     on to the previous policy. It stays installed while any block is open or any copy of its context is alive (on PyPy,

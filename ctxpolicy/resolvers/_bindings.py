@@ -36,8 +36,8 @@ class Bindings(ABC):
     def bind(self, loop: AbstractEventLoop | None) -> None:
         """Bind ``loop`` for ``set_event_loop(loop)``; ``None`` unbinds the loop that was set.
 
-        Beside a call of ``set()``, this records that a loop was set. If leases do not end with their contexts, it also
-        ends the lease of the previous loop.
+        This calls ``set()``, and records that a loop was set. If leases do not end with their contexts, it also ends
+        the lease of the previous loop.
         """
 
     @abstractmethod

@@ -109,10 +109,11 @@ class ContextResolver(ABC):
         return f"the context that {type(self).__name__} finds in thread {thread_name()}"
 
     def binding(self) -> Binding | None:
-        """Return the binding of the present context: the loop with its owner, for messages and ``explain()``.
+        """Return the binding of the present context: the loop with its owner.
 
         Unlike :meth:`get`, this method also returns a binding whose loop may not be used here because another thread
-        has made it.
+        has made the binding. Called for messages, by ``explain()``, and by ``block_on()`` to find a loop that runs in
+        another thread.
 
         Returns:
             the binding; ``None`` if no loop is bound, or if the resolver does not know the owner.
@@ -178,7 +179,7 @@ class ContextResolver(ABC):
             except ResolverError:
                 raise
             except Exception as error:
-                raise self._broken(f"get() raised {error!r}", "return None if no loop is bound") from error
+                raise self._broken(f"get() raised {error!r}", "return None where no loop is bound") from error
             if loop is None:
                 return miss()
             if isinstance(loop, AbstractEventLoop):

@@ -97,12 +97,12 @@ class KeyedResolver(SlotResolver):
         try:
             key = self._key()
         except Exception as error:
-            fix = "None where there is no key, as a ContextVar's get does by ContextVar(name, default=None)"
+            fix = "None if there is no key, as the get method of ContextVar(name, default=None) does"
             raise self._broken_key(f"raised {error!r}", fix) from error
         try:
             hash(key)
         except TypeError as error:
-            fix = "a name of the tenant or session (its id), or None where there is none"
+            fix = "a hashable name of the tenant or session (its id), or None if there is no key"
             raise self._broken_key(f"returned {key!r}, which cannot be hashed", fix) from error
         return key
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 __all__ = ["AlwaysEqualLoop", "StandInLoop"]
 
 if TYPE_CHECKING:
-    # For type checkers every method of AbstractEventLoop is abstract; at run time none is.
+    # For type checkers, every method of AbstractEventLoop is abstract. At run time, no method is abstract.
     from asyncio import BaseEventLoop as _Loop
 else:
     _Loop = AbstractEventLoop

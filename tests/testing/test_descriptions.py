@@ -229,7 +229,7 @@ def test_a_resolver_whose_new_contexts_start_with_some_other_loop():
     default = StandInLoop("the default loop")
     kind = type("Mine", (ThreadResolver,), {"get": lambda self: ThreadResolver.get(self) or default})
     message = broken(kind, "test_law_3_a_new_context_starts_as_described")
-    assert "in context C get() returned the default loop and not None, where a new context starts empty" in message
+    assert "in context C get() returned the default loop and not None, though a new context must start empty" in message
 
 
 def test_a_policy_that_is_told_another_loop_than_the_resolver():
@@ -289,7 +289,7 @@ def test_a_child_that_has_its_parents_lease_where_it_should_start_empty():
             return binding.loop if binding is not None and binding.lease is not None else None
 
     message = broken(Mine, "test_law_3_a_child_that_inherits_inherits_the_lease_too", OfContextVars, inherits=False)
-    assert "context B has the lease of context A, where a new context starts empty" in message
+    assert "context B has the lease of context A, but a new context must start empty" in message
 
 
 def test_a_lease_that_outlives_its_context():

@@ -17,7 +17,7 @@ def look_around_in_child(scenario: Scenario, others: Sequence[Context], loop: Ab
 
     Args:
         scenario: the scenario of the resolver.
-        others: the contexts to check beside the present one. A context that cannot be entered in the child is skipped.
+        others: the other contexts to check. A context that cannot be entered in the child is skipped.
         loop: the loop to bind in the child.
 
     Returns:

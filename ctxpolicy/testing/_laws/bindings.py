@@ -128,7 +128,7 @@ class BindingLaws(Description):
                     f"it says that a new context inherits, and {child.name} starts with {found!r} and not with "
                     f"the loop of {parent.name}. Set inherits = False, or fix the resolver"
                 )
-            child.expect(None, "where a new context starts empty")
+            child.expect(None, "though a new context must start empty")
 
     @law(3)
     def test_law_3_a_context_made_in_an_unbound_one_starts_empty(self, scenario: Scenario) -> None:
@@ -136,7 +136,7 @@ class BindingLaws(Description):
         parent = scenario.context()
         parent.set(scenario.loop())
         parent.set(None)
-        scenario.context(parent).expect(None, f"where nothing is bound in {parent.name}, in which it was made")
+        scenario.context(parent).expect(None, f"though no loop is bound in {parent.name}, in which it was made")
 
     @law(3)
     def test_law_3_a_new_thread_starts_as_described(self, scenario: Scenario) -> None:

@@ -12,7 +12,7 @@ from ctxpolicy.testing._laws.decorator import law
 
 __all__ = ["LeaseLaws", "keeps_leases"]
 
-_KEEP = "Derive from SlotResolver, and store the value that store() is given as it is."
+_KEEP = "Derive from SlotResolver, and store the value that store() is given, unchanged."
 
 
 class LeaseLaws(Description):
@@ -53,7 +53,7 @@ class LeaseLaws(Description):
         child = scenario.context(parent)
         if not self.inherits:
             if child.lease() is loop:
-                scenario.broken(f"{child.name} has the lease of {parent.name}, where a new context starts empty")
+                scenario.broken(f"{child.name} has the lease of {parent.name}, but a new context must start empty")
             return
         child.expect(loop, f"the lease of {parent.name}, which it inherits", _KEEP)
         parent.end()

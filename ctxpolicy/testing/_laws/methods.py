@@ -18,7 +18,7 @@ __all__ = ["MethodLaws"]
 _IN_FORCE: Final = "installed() and uninstalled() only report that a policy is in force or not: bind nothing there."
 _OWNED: Final = "Close no loop: a loop that was set belongs to the code that made it."
 _CLEARED: Final = "After store(None), load() must return None."
-_REPORTED: Final = "Leave the property bindings as it is."
+_REPORTED: Final = "Do not override the property `bindings`."
 _NO_LOOP: Final = "Bind only instances of AbstractEventLoop, and call other() with everything else."
 
 
@@ -139,7 +139,7 @@ _Change = tuple[AbstractEventLoop | None, AbstractEventLoop | None]
 
 
 def _record_changes(resolver: ContextResolver) -> list[_Change]:
-    """Have ``resolver`` override ``binding_changed()``; return the list of what that method is called with."""
+    """Make ``resolver`` override ``binding_changed()``; return a list of the arguments of its calls."""
     changes: list[_Change] = []
 
     def binding_changed(_: Any, previous: AbstractEventLoop | None, current: AbstractEventLoop | None) -> None:

@@ -77,7 +77,7 @@ class OwnerLaws(Description):
             # A collection frees the address of a context that is part of a reference cycle. Full collections are slow.
             gc.collect(2 if number % 10 == 0 else 0)
             context = scenario.context()
-            context.expect(None, "where nothing was bound", _IDENTITY)
+            context.expect(None, "though no loop was bound there", _IDENTITY)
             context.set(loop)
             if self.one_context:
                 context.set(None)

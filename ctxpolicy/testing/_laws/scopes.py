@@ -13,7 +13,7 @@ from ctxpolicy.testing._laws.leases import keeps_leases
 __all__ = ["ScopeLaws"]
 
 _BOUND: Final = "enter_scope() must bind the loop of the scope, and leave_scope() the previous one."
-_STANDS: Final = "Store the value that store() is given as it is."
+_STANDS: Final = "Store the value that store() is given, unchanged."
 
 
 class ScopeLaws(Description):
