@@ -134,7 +134,7 @@ def test_what_a_context_manager_yields_must_run_functions(complaint):
     test = (
         "test_description_can_be_used"
         if "return" in complaint or "raise" in complaint
-        else "test_law_1_what_is_set_is_got_until_the_next_set"
+        else "test_law_1_get_returns_the_loop_that_was_set_last"
     )
     assert complaint in wrong(mine, test)
 
@@ -221,7 +221,7 @@ def test_a_resolver_that_raises_in_other_threads():
 @pytest.mark.parametrize(("method", "answer"), [("describe", ""), ("applies", None)])
 def test_a_resolver_whose_answers_are_of_another_kind(method, answer):
     kind = type("Mine", (ThreadResolver,), {method: lambda self: answer})
-    message = broken(kind, "test_methods_that_tell_of_the_context_answer_everywhere")
+    message = broken(kind, "test_methods_describe_and_applies_work_in_every_context")
     assert f"{method}() returned {answer!r} in the test's own context" in message
 
 
@@ -277,7 +277,7 @@ def test_a_lease_that_is_not_bound():
             return leases[-1].open(factory)
 
     kind = type("Mine", (InVariable,), {"bindings": property(Leasing)})
-    message = broken(kind, "test_law_5_a_lease_shows_again_after_what_was_set_by_hand", OfContextVars)
+    message = broken(kind, "test_law_5_a_lease_is_bound_again_after_another_loop_was_set", OfContextVars)
     assert "in the test's own context get() returned None and not made loop 1, which the policy gave" in message
     leases.pop().release()
 

@@ -22,7 +22,7 @@ class BindingLaws(Description):
     """The tests of loops that are set."""
 
     @law(1)
-    def test_law_1_what_is_set_is_got_until_the_next_set(self, scenario: Scenario) -> None:
+    def test_law_1_get_returns_the_loop_that_was_set_last(self, scenario: Scenario) -> None:
         """get() returns the loop that was set last in the same context, at each call."""
         for context in scenario.anywhere():
             for loop in scenario.loop(), scenario.loop():

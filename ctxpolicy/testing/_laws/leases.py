@@ -19,7 +19,7 @@ class LeaseLaws(Description):
     """The tests of leases (``missing="create"``)."""
 
     @law(5)
-    def test_law_5_a_lease_shows_again_after_what_was_set_by_hand(self, scenario: Scenario) -> None:
+    def test_law_5_a_lease_is_bound_again_after_another_loop_was_set(self, scenario: Scenario) -> None:
         """A context keeps its leased loop until the context ends, also while another loop is set over it."""
         for context in scenario.here, scenario.context(), scenario.thread():
             loop = context.lease()
@@ -32,7 +32,7 @@ class LeaseLaws(Description):
                 context.expect(loop, "the lease, which has not ended", _KEEP)
 
     @law(5)
-    def test_law_5_after_asyncio_run_a_context_has_what_it_leased(self, scenario: Scenario) -> None:
+    def test_law_5_after_asyncio_run_the_lease_is_bound_again(self, scenario: Scenario) -> None:
         """asyncio.run() ends with set_event_loop(None). After that a lease is bound again, or no loop is bound."""
         for context in [scenario.here] if self.one_context else list(scenario.anywhere()):
             if not context.asyncio_run():

@@ -57,7 +57,7 @@ class MethodLaws(Description):
                 loop.close()
 
     @law(0)
-    def test_methods_that_tell_of_the_context_answer_everywhere(self, scenario: Scenario) -> None:
+    def test_methods_describe_and_applies_work_in_every_context(self, scenario: Scenario) -> None:
         """describe() returns text that is not empty, and applies() returns True or False."""
         for context in scenario.anywhere():
             name: object = context.run(lambda: scenario.answer("describe", scenario.resolver.describe))
@@ -70,7 +70,7 @@ class MethodLaws(Description):
                 scenario.broken(f"applies() returned {applies!r} in {context.name}", "Return True or False.")
 
     @law(0)
-    def test_methods_installed_and_uninstalled_leave_what_is_bound(self, scenario: Scenario) -> None:
+    def test_methods_installed_and_uninstalled_change_no_binding(self, scenario: Scenario) -> None:
         """Two policies with the resolver are installed and uninstalled, one inside the other. No binding changes."""
         for loop in None, scenario.loop():
             for hook in [scenario.resolver.installed] * 2 + [scenario.resolver.uninstalled] * 2:
@@ -92,7 +92,7 @@ class MethodLaws(Description):
                             scenario.broken(f"{loop!r} was closed", _OWNED)
 
     @law(0)
-    def test_methods_setter_hands_on_what_is_no_loop(self, scenario: Scenario) -> None:
+    def test_methods_setter_passes_other_objects_on(self, scenario: Scenario) -> None:
         """The function of setter(other) binds only event loops (and None), and calls `other` with other objects."""
         handed: list[Any] = []
         put = scenario.answer("setter", lambda: scenario.resolver.setter(handed.append))

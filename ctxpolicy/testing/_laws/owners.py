@@ -61,7 +61,7 @@ class OwnerLaws(Description):
                 scenario.broken(f"asyncio.to_thread(), called in {context.name}, would hand on {found!r}", _OR_SAY_SO)
 
     @law(4)
-    def test_law_4_a_reused_id_is_no_loop(self, scenario: Scenario) -> None:
+    def test_law_4_an_object_with_a_reused_id_is_not_mistaken_for_the_earlier_one(self, scenario: Scenario) -> None:
         """A loop or a context at the address of an earlier one is not mistaken for the earlier one."""
         used = self._come_and_go(scenario)
         gc.collect()
@@ -92,10 +92,10 @@ class OwnerLaws(Description):
         if not hasattr(os, "fork"):
             raise unittest.SkipTest("this platform has no fork")
         # In a new process: a process with threads, as a test run may be, must not be forked.
-        run_elsewhere(self, ["scene_of_a_fork"])
+        run_elsewhere(self, ["run_in_forked_children"])
 
     @law(4)
-    def scene_of_a_fork(self, scenario: Scenario) -> None:
+    def run_in_forked_children(self, scenario: Scenario) -> None:
         """Run the part of the test that runs in the new process."""
         bound = {context: scenario.loop() for context in self._contexts_to_fork_in(scenario)}
         for context, loop in bound.items():

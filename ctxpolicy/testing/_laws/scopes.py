@@ -20,7 +20,7 @@ class ScopeLaws(Description):
     """The tests of scopes (`with fresh_loop()`)."""
 
     @law(0)
-    def test_methods_a_scope_has_its_loop_and_restores_what_was_bound(self, scenario: Scenario) -> None:
+    def test_methods_a_scope_binds_its_loop_and_restores_the_previous_one(self, scenario: Scenario) -> None:
         """A scope, and a scope inside it, restore what was bound before: no loop, a set loop, or a leased loop."""
         with install(scenario.policy):
             for context in scenario.anywhere():
