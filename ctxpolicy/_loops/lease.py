@@ -144,7 +144,7 @@ class Lease:
         Callbacks that are ready in such a loop are run first. No loop may be running in this thread.
         """
         pooled = self._pooled
-        if pooled is not None and pooled.snapshot is not None and self.stands():
+        if pooled is not None and self.loop is not None and self.process == process.id:
             if has_ready_callbacks(self.loop):
                 self._run_ready_callbacks()
             if self._keep(pooled):
