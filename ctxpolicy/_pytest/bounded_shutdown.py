@@ -58,7 +58,7 @@ def end_tasks(tasks: list[asyncio.Task[Any]], patience: float, deadline: float) 
 
 
 def threads_of(executor: Executor | None) -> Collection[Any]:
-    """Return the threads of a thread pool; nothing for other executors and for ``None``."""
+    """Return the threads of a thread pool; an empty collection for other executors and for ``None``."""
     threads: Collection[Any] = getattr(executor, "_threads", ())
     return threads
 
