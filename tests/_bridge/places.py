@@ -21,7 +21,7 @@ class Worker:
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self.thread = threading.Thread(target=self._work, daemon=True)
-        # In an empty contextvars context: with -X thread_inherit_context=1 the thread would start in a copy of this one.
+        # An empty context, because with -X thread_inherit_context=1 a thread starts in a copy of its creator's context.
         contextvars.Context().run(self.thread.start)
 
     @property
