@@ -83,7 +83,7 @@ ROWS = [
         reach=Reach(1.02, within_spread=True),
     ),
     Row(
-        "lease", 'a loop of its own for each job, `missing="create"`, made and closed',
+        "lease", 'a loop of its own for each job, `missing="create"`, leased and given back',
         "`new_event_loop()` and `close()` by hand", _leases(_has_a_loop, _by_hand), reach=Reach(1.15), pypy=False,
     ),
     Row(
