@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 
-# The class that does what asyncio of this Python does without any policy of ours.
+# The class that behaves as asyncio of this Python does without any policy of ours.
 _AsyncioDefault: Final = PolicyBase if HAS_POLICIES else NoPolicyDefault
 
 
-# --- what kind of policy it is ---
+# --- the kind of a policy ---
 
 
 def is_asyncio_default(policy: object) -> bool:
@@ -47,9 +47,9 @@ def handles_missing_like_asyncio(policy: object) -> bool:
 
 
 def decides_like_asyncio(policy: Any) -> bool:
-    """Return whether ``get_event_loop`` of ``policy`` does what asyncio's default policy does.
+    """Return whether ``get_event_loop`` of ``policy`` behaves like that of asyncio's default policy.
 
-    uvloop's does from version 0.22 on: it contains a copy of the code of asyncio 3.14.
+    uvloop's policy does from version 0.22 on: it contains a copy of the code of asyncio 3.14.
 
     Args:
         policy: a policy; ``None``: asyncio's default policy, which does not exist yet.
@@ -59,7 +59,7 @@ def decides_like_asyncio(policy: Any) -> bool:
 
 def would_create(policy: Any) -> bool:
     """Return whether ``policy``, which decides like asyncio, would create a loop if this thread has none."""
-    # Where asyncio has no policies, an inherited get_event_loop() is that of Python 3.13.
+    # If asyncio has no policies, an inherited get_event_loop() is that of Python 3.13.
     creates = (
         CREATES_IMPLICITLY if policy is None or handles_missing_like_asyncio(policy) else _inherits_from_asyncio(policy)
     )
@@ -75,7 +75,7 @@ def _getter(policy: Any) -> Any:
     return getattr(policy.get_event_loop, "__func__", policy.get_event_loop)
 
 
-# --- what the policy keeps for this thread ---
+# --- the state of a policy ---
 
 
 def current_loop_of(policy: Any) -> AbstractEventLoop | None:

@@ -1,4 +1,4 @@
-"""Find loop factories by name, and check what a loop factory returns."""
+"""Find loop factories by name, and check the loops that a loop factory returns."""
 
 from __future__ import annotations
 

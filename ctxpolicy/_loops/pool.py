@@ -55,7 +55,7 @@ class _LeasedLoop(asyncio.SelectorEventLoop):
     """An asyncio loop whose own finalizer ends the lease.
 
     The garbage collector may find a loop and its lease in one cycle, and finalizes them in no fixed order. asyncio's
-    finalizer of a loop would warn that nobody has closed the loop, although the lease is about to close it.
+    finalizer of a loop would warn that the loop is unclosed, although the lease is about to close it.
     """
 
     # The process that created the loop, the code that needed the present lease, and the context it is leased for.

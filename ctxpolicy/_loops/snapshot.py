@@ -61,7 +61,7 @@ class Snapshot:
 
         Args:
             holder: the object that refers to the loop.
-            value: a new object, which nothing else refers to.
+            value: a new object that nothing else refers to.
         """
         vars(holder.loop)[self._last] = self._attributes[self._last] = value
 

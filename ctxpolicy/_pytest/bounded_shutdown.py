@@ -30,7 +30,7 @@ def shut_down(loop: AbstractEventLoop, deadline: float) -> bool:
     """
     ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
-        silence_destroyed(task)  # else the message appears in the log of a later test
+        silence_destroyed(task)  # otherwise the message appears in the log of a later test
     executor = default_executor(loop)
     loop.close()  # tells the executor's threads to end, and waits for none of them
     for thread in threads_of(executor):

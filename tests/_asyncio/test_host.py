@@ -1,4 +1,4 @@
-"""The host: how a policy is put in force on this Python, and what happens if asyncio offers no way to do it."""
+"""The host puts a policy in force on this Python, and reports an asyncio that offers no way to do this."""
 
 from __future__ import annotations
 

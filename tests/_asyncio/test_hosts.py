@@ -193,7 +193,7 @@ def test_a_loop_that_asyncio_alone_has_bound_stays_alive_and_open_in_a_forked_ch
     assert run_program(textwrap.dedent(program), flags=()) == "0"
 
 
-# --- what the host of 3.16 cannot do ----------------------------------------------------------------------------------
+# --- a limit of the host of 3.16 --------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(hasattr(asyncio.events, "_event_loop_policy"), reason="this asyncio has policies")

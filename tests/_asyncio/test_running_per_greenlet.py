@@ -190,7 +190,7 @@ def test_a_hook_installed_over_ours_stays_and_ours_is_removed_after_it() -> None
     assert greenlet.gettrace() is None
 
 
-def test_the_hook_is_removed_after_the_last_greenlet_is_back_in_its_loop() -> None:
+def test_after_the_uninstallation_a_greenlet_can_return_to_its_loop_and_then_the_hook_is_removed() -> None:
     with ctxpolicy.install(GreenletResolver(running=True)):
         fiber = Fiber()
         fiber.switch()

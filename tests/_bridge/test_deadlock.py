@@ -90,7 +90,7 @@ def test_a_loop_that_is_blocked_on_work_that_waits_for_this_work_is_refused(loop
 
 
 def test_a_loop_that_is_blocked_on_the_larger_work_is_refused(loops):
-    """The work is a job that one loop awaits while another loop is blocked in the executor's ``shutdown()``."""
+    """This work is a job that one loop awaits while another loop is blocked in the executor's ``shutdown()``."""
     all_jobs = Work(blocked(loops[0]))
     job = Work(Waiter(loops[1], None, blocked=False), part_of=all_jobs)
     with working_on(job):

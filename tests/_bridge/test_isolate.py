@@ -104,7 +104,7 @@ def test_an_exit_exception_comes_back_too(kind):
     assert asyncio.run(main(leave)) == asyncio.run(main(leave_later)) == "leaving"
 
 
-@pytest.mark.logs_asyncio_errors(reason="nobody can retrieve the SystemExit of the task")
+@pytest.mark.logs_asyncio_errors(reason="no code can retrieve the SystemExit of the task")
 def test_system_exit_of_another_task_there_ends_the_call():
     async def leave() -> None:
         sys.exit("another task")

@@ -284,7 +284,7 @@ def test_the_runners_handler_is_restored_after_a_nested_run():
 
 @pytest.mark.parametrize("way", ["signal", "add_signal_handler"])
 def test_only_the_programs_own_handler_is_called_in_a_nested_run(outer_factory, way):
-    """block_on() cannot know what the program means by Ctrl-C, for example to stop after the current request."""
+    """block_on() cannot know the program's reaction to Ctrl-C, for example to stop after the current request."""
     pressed = []
 
     async def inner():
