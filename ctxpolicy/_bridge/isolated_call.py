@@ -172,8 +172,8 @@ class IsolatedCall(Work):
             self._error = error
 
     def _run_task(self, lease: Lease, coro: Coroutine[Any, Any, Any]) -> None:
-        # run_until_complete() raises, and the traceback would refer to a frame that refers to the loop. Then the loop
-        # could not be reused.
+        # run_until_complete() is not used: it raises, and the traceback would refer to a frame that refers to the loop.
+        # Then the loop could not be reused.
         loop = lease.loop
         assert loop is not None
         task = self._task = loop.create_task(coro)

@@ -62,7 +62,7 @@ def _wait_for(call: _Call[T], timeout: float | None) -> T:
 class _Call(Generic[T]):
     """A coroutine that was submitted to a loop in another thread.
 
-    ``start`` runs in the thread of the loop. The other methods run in the waiting thread.
+    ``start`` and ``_note_response`` run in the thread of the loop. The other methods run in the waiting thread.
     """
 
     def __init__(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> None:

@@ -123,7 +123,7 @@ class Worker:
             return False
         job.run()
         stays = self._cache.add(self)
-        # Last, because a caller that makes its next call at once must find this thread idle.
+        # This comes last, because a caller that makes its next call at once must find this thread idle.
         job.finish()
         return stays
 
