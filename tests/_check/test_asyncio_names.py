@@ -57,7 +57,7 @@ def test_a_submodule_has_a_name_exactly_until_the_table_lists_it_as_gone(name):
     assert any(has(module, name) for module in modules) == lives
 
 
-@pytest.mark.skipif(not (3, 14) <= here < (3, 16), reason="where policies warn")
+@pytest.mark.skipif(not (3, 14) <= here < (3, 16), reason="policies warn only in Python 3.14 and 3.15")
 @pytest.mark.parametrize("name", ["AbstractEventLoopPolicy", "DefaultEventLoopPolicy"])
 def test_taking_a_policy_class_warns_as_the_table_says(name):
     assert here >= IN_ASYNCIO[name].warns
@@ -65,7 +65,7 @@ def test_taking_a_policy_class_warns_as_the_table_says(name):
         getattr(asyncio, name)
 
 
-@pytest.mark.skipif(not (3, 14) <= here < (3, 16), reason="where policies warn")
+@pytest.mark.skipif(not (3, 14) <= here < (3, 16), reason="policies warn only in Python 3.14 and 3.15")
 def test_calling_a_policy_function_warns_as_the_table_says():
     assert here >= IN_ASYNCIO["get_event_loop_policy"].warns
     with pytest.warns(DeprecationWarning, match="get_event_loop_policy"):
