@@ -24,7 +24,7 @@ _local = _Local()
 
 
 def _get_event_loop() -> AbstractEventLoop:
-    """Return the loop that was set in this thread, also if another loop is running.
+    """Return the loop that was set in this thread, even if another loop is running.
 
     Raises:
         RuntimeError: no loop was set.
