@@ -201,7 +201,7 @@ def judge(job: Job, outcome: Outcome, reference: Outcome) -> Verdict | None:
 
 
 def compare(names: list[str], resolvers: list[str], workers: int, reference: Reference) -> list[Verdict]:
-    """Run every module with every resolver and without, print the counts, and return what differed."""
+    """Run every module with every resolver and without, print the counts, and return the verdicts on differences."""
     jobs = [Job(module, resolver) for module in names for resolver in (None, *resolvers)]
     with ThreadPoolExecutor(workers) as pool:
         outcomes = dict(zip(jobs, pool.map(reference.perform, jobs), strict=True))
