@@ -54,7 +54,7 @@ def test_only_asyncios_folder_names_private_attributes_of_asyncio():
     assert named == []
 
 
-def test_the_list_of_private_names_is_what_asyncios_folder_uses():
+def test_the_list_of_private_names_matches_their_uses_in_asyncios_folder():
     folder = {name: path for name, path in modules_of(PACKAGE / "_asyncio").items() if name != "private_names"}
     used = {name for path in folder.values() for name in foreign_names(path)}
     assert used - NOT_ASYNCIOS == PRIVATE_NAMES

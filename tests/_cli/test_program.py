@@ -408,7 +408,7 @@ def test_unittest_main_finds_the_programs_tests(runs):
     assert "<class '__main__.T'>" in runs.ours("tests.py").out
 
 
-def test_the_interactive_option_goes_on_in_the_programs_namespace(runs):
+def test_the_interactive_option_continues_in_the_programs_namespace(runs):
     runs.flags = ("-i", "-q")
     runs.write("start.py", "import sys; sys.ps1 = sys.ps2 = ''; answer = 42")
     done = runs.both("start.py", stdin="print(answer, __name__)\n1 / 0\n")

@@ -41,7 +41,7 @@ def test_a_policy_made_after_the_first_block_has_overrides_enabled_from_the_star
     assert ContextPolicy()._core.overrides_enabled
 
 
-def test_an_override_holds_in_its_contextvars_context_and_its_copies():
+def test_an_override_takes_effect_in_its_contextvars_context_and_its_copies():
     resolver = ThreadResolver()
     override = Override(resolver)
     assert overriding_resolver() is None
@@ -67,7 +67,7 @@ def test_overrides_that_are_left_in_any_order_all_end_with_the_last():
     assert overriding_resolver() is None
 
 
-def test_an_override_left_out_of_order_ends_in_its_own_context_and_its_copies_end_theirs():
+def test_an_override_left_in_a_copy_before_an_inner_one_raises_and_stays_in_effect():
     outer = Override(ThreadResolver())
     outer.enter()
     copies = [contextvars.copy_context() for _ in range(2)]

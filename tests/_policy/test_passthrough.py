@@ -68,7 +68,7 @@ def passthrough(previous):
 
 
 @pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
-def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames_the_caller():
+def test_a_subclass_of_asyncios_policy_still_makes_loops_and_a_warning_blames_the_caller():
     class Subclass(PolicyBase):
         def new_event_loop(self):
             return Own()

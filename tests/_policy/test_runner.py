@@ -52,7 +52,7 @@ async def nothing() -> None:
     pass
 
 
-# --- what asyncio.Runner does -----------------------------------------------------------------------------------------
+# --- the behaviour of asyncio.Runner ----------------------------------------------------------------------------------
 
 
 def test_it_runs_coroutines_in_one_loop_and_returns_their_results(make_runner):

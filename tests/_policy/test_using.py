@@ -215,7 +215,7 @@ def test_the_last_copy_may_be_freed_while_another_block_begins(surroundings):
     assert settled() is before
 
 
-def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
+def test_a_task_that_continues_after_the_block_keeps_its_resolver(loops):
     async def child(go_on: asyncio.Event) -> None:
         await go_on.wait()
         asyncio.set_event_loop(loops[1])
@@ -325,7 +325,7 @@ def test_two_threads_are_each_under_a_resolver_of_their_own(loops):
     assert not failures
 
 
-def test_a_block_in_one_thread_ends_while_another_threads_goes_on(loops):
+def test_a_block_in_one_thread_ends_while_a_block_in_another_thread_continues(loops):
     entered, finish, result = threading.Event(), threading.Event(), []
 
     def job() -> None:
@@ -647,7 +647,7 @@ def test_a_policy_made_before_any_block_obeys_the_block_that_it_is_installed_in(
             assert asyncio.get_event_loop() is loops[0]
 
 
-def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
+def test_a_block_continues_when_the_policy_under_it_is_uninstalled(loops):
     installation = install("thread")
     entered, finish, result = threading.Event(), threading.Event(), []
 

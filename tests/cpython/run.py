@@ -100,7 +100,7 @@ class Reference:
             return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
         outcome = perform(job)
         # If a test fails in the reference, its failure with a resolver is no difference. Therefore a failure that
-        # happens only now and then must not be kept.
+        # happens only sometimes must not be kept.
         if outcome.success:
             self._folder.mkdir(parents=True, exist_ok=True)
             new = kept.with_suffix(f".{os.getpid()}")

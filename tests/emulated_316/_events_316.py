@@ -36,7 +36,7 @@ def _get_event_loop() -> AbstractEventLoop:
 
 
 def get_event_loop() -> AbstractEventLoop:
-    """Return the running loop, else the loop that was set in this thread.
+    """Return the running loop or, if no loop is running, the loop that was set in this thread.
 
     Raises:
         RuntimeError: no loop is running, and none was set.

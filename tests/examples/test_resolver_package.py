@@ -49,7 +49,7 @@ def test_the_page_shows_every_file_of_the_package() -> None:
     assert shown == files
 
 
-def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path, installed: Path) -> None:
+def test_the_commands_of_the_page_print_the_output_that_it_shows(tmp_path: Path, installed: Path) -> None:
     here = tmp_path / "package"
     shutil.copytree(PACKAGE, here, ignore=shutil.ignore_patterns("__pycache__", "src"))
     run = subprocess.run(

@@ -31,7 +31,7 @@ def found_elsewhere() -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", EXPECTED)
-def test_a_child_starts_with_what_the_table_says(case: str, way: str, request: pytest.FixtureRequest) -> None:
+def test_a_child_starts_as_the_table_says(case: str, way: str, request: pytest.FixtureRequest) -> None:
     missing = CASES[case].missing or WAYS[way].missing
     if missing:
         pytest.skip(missing)
