@@ -1,4 +1,4 @@
-"""ctxpolicy imports none of its own modules from the program's folder. Options may name objects in that folder."""
+"""ctxpolicy imports no module that it needs from the program's folder. Options may name objects in that folder."""
 
 from __future__ import annotations
 
