@@ -20,7 +20,7 @@ TESTS = {
     "ctxpolicy/_policy": ["tests/_policy", "tests/resolvers", "tests/_lifetime", "tests/_explain"],
     "ctxpolicy/_bridge": ["tests/_bridge", "tests/_lifetime"],
 }
-# Cosmic Ray replaces each operator by every other one. Of those mutants, one shows as much as all.
+# Cosmic Ray replaces each operator by every other one. One of these mutants shows as much as all of them.
 BINARY = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul", "Mod_Mul", "BitAnd_BitOr")
 COMPARISONS = (
     "Is_IsNot",
@@ -35,7 +35,7 @@ COMPARISONS = (
     "NotIn_In",
 )
 EXCLUDED = [
-    # `X | Y` stands in annotations only, which nothing evaluates.
+    # `X | Y` occurs only in annotations, which nothing evaluates.
     rf"core/ReplaceBinaryOperator_(?!({'|'.join(BINARY)})$)",
     rf"core/ReplaceComparisonOperator_(?!({'|'.join(COMPARISONS)})$)",
 ]
@@ -48,7 +48,7 @@ def mutate(module: str, copy: Path) -> int:
     name = module.removesuffix(".py").replace("/", ".")
     config, session = copy / f"mutants-{name}.toml", copy / f"mutants-{name}.sqlite"
     config.write_text(configuration(module), encoding="utf-8")
-    if not session.exists():  # else go on where the last run was stopped
+    if not session.exists():  # otherwise continue the run that was stopped
         cosmic_ray("cosmic-ray", "init", config, session, cwd=copy)
         cosmic_ray("cr-filter-operators", session, config, cwd=copy)
         cosmic_ray("cosmic-ray", "baseline", config, cwd=copy)
