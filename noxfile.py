@@ -41,8 +41,8 @@ QUICK_TESTS = (
     "tests/_pytest/test_isolation.py",
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py")),
 )
-# What can be wrong with a wheel and not with the source tree: a file or an entry point that is missing. These tests
-# use most modules, the command line, the plugin and the published contract tests.
+# A wheel may lack a file or an entry point that the source tree has. These tests use most modules, the command line,
+# the plugin and the published contract tests.
 WHEEL_TESTS = (
     "tests/test_public_names.py",
     "tests/resolvers/test_registry.py",
@@ -66,12 +66,12 @@ STARTS_PYTHONS = {
 }  # fmt: skip
 
 OLDEST_PYTEST = "pytest==8.3.*"  # the oldest pytest that the extra `testing` allows
-NO_TEST_PACKAGE = 77  # the exit status of tests/cpython/run.py where the Python comes without its tests
+NO_TEST_PACKAGE = 77  # the exit status of tests/cpython/run.py if the Python comes without its tests
 TYPED = ("ctxpolicy", "tests/typing")
 PLATFORMS = ("linux", "win32", "darwin")
 
 nox.needs_version = ">=2025.5.1"
-# uv makes an environment in seconds, where virtualenv and pip take half a minute.
+# uv makes an environment in seconds; virtualenv and pip take half a minute.
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.sessions = ["lint", "types", "quick"]
@@ -106,7 +106,7 @@ def coverage_core(session: nox.Session) -> dict[str, str]:
 
 
 def concurrency(session: nox.Session) -> list[str]:
-    """Return the option that says what coverage must follow: with `sys.monitoring`, it sees all greenlets anyway."""
+    """Return the option that names what coverage must follow. With `sys.monitoring`, it follows greenlets anyway."""
     return ["--concurrency=thread,multiprocessing"] if session.python in WITHOUT_POLICIES else []
 
 
@@ -123,7 +123,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=ONE_PYTHON)
 def quick(session: nox.Session) -> None:
-    """Run the tests that decide most changes; this takes at most a minute."""
+    """Run the tests that most wrong changes break; this takes at most a minute."""
     session.install("-e", ".[tests]")
     pytest(session, *QUICK_TESTS)
 
@@ -141,7 +141,7 @@ def versions(session: nox.Session) -> None:
 
 @nox.session(python=WITHOUT_POLICIES)
 def emulated_316(session: nox.Session) -> None:
-    """Run the whole suite on an asyncio without policies, which is what Python 3.16 has."""
+    """Run the whole suite on an asyncio without policies, as in Python 3.16."""
     session.install("-e", ".[tests]")
     pytest(session, options=("-p", "tests.emulated_316.plugin"))
 
@@ -159,7 +159,7 @@ def without_posix(session: nox.Session) -> None:
 def plugin_alone(session: nox.Session) -> None:
     """Run the tests of the pytest plugin and of `ctxpolicy.testing` without any other plugin that ctxpolicy works with.
 
-    Beside pytest and hypothesis, only pytest-xdist and pytest-timeout are installed. On the oldest Python, pytest is
+    Besides pytest and hypothesis, only pytest-xdist and pytest-timeout are installed. On the oldest Python, pytest is
     the oldest that is supported.
     """
     oldest = [OLDEST_PYTEST] if session.python == OLDEST else []
@@ -173,7 +173,7 @@ def plugin_alone(session: nox.Session) -> None:
 
 @nox.session(python=ONE_PYTHON)
 def coverage(session: nox.Session) -> None:
-    """Add up what the other sessions measured, and fail unless every statement and every branch was reached."""
+    """Combine the measurements of the other sessions, and fail unless every statement and branch was reached."""
     session.install("coverage[toml]")
     session.run("coverage", "combine", "--keep")
     session.run("coverage", "report")
@@ -190,7 +190,7 @@ def cpython(session: nox.Session) -> None:
 
 
 def reference_folder() -> Path:
-    """Return where the results of asyncio's tests without ctxpolicy are kept from run to run."""
+    """Return the folder in which the results of asyncio's tests without ctxpolicy are kept from run to run."""
     return Path(tempfile.gettempdir()) / f"ctxpolicy-cpython-reference-{getpass.getuser()}"
 
 
@@ -250,8 +250,8 @@ def build_wheels(session: nox.Session, *projects: Path) -> Path:
 def empty_folder(session: nox.Session, name: str) -> Path:
     """Return an empty folder of that name in the session's environment.
 
-    `session.create_tmp()` would also set TMPDIR. The runs of pytest that tests start there would then take the
-    configuration of this checkout for theirs.
+    `session.create_tmp()` would also set TMPDIR. Tests would then run pytest in folders inside this checkout, and these
+    runs would read the configuration of this checkout.
     """
     folder = Path(session.virtualenv.location).resolve() / "folders" / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -300,7 +300,7 @@ def wheel(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Change the code in many small ways, and list the changes that no test notices: `nox -s mutants -- MODULE...`.
 
-    This takes hours for all modules, and is no part of CI: see docs/contributing/mutants.md.
+    This takes hours for all modules, and is not part of CI: see docs/contributing/mutants.md.
     """
     session.install(*group("mutants"), str(ROOT / "tests" / "mutants" / "operators"))
     copy = empty_folder(session, "copy")

@@ -1,4 +1,4 @@
-"""What all tests share: the sweep over every built-in resolver, and the guards around each test."""
+"""Fixtures and hooks for all tests: the fixtures of every built-in resolver, and the guards around each test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.resolver_cases import CASES, ResolverCase
 pytest_plugins = ["pytester"]
 
 
-# The duration of an example says nothing on a busy machine.
+# On a busy machine the duration of an example means nothing.
 settings.register_profile("ctxpolicy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ctxpolicy")
 
@@ -39,10 +39,10 @@ _asyncio_errors = pytest.StashKey[AsyncioErrors]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Restore what Python does on Ctrl-C, and start to record asyncio's error logs.
+    """Restore Python's default handling of Ctrl-C, and start to record asyncio's error logs.
 
     A shell script starts `pytest &` with SIGINT ignored. Python then leaves SIGINT ignored, and every process that a
-    test starts inherits that. Tests that press Ctrl-C would fail or hang.
+    test starts inherits this. Tests that press Ctrl-C would fail or hang.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,7 +65,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Take pytest's own objects out of the garbage collector's sight.
+    """Exclude pytest's own objects from garbage collection.
 
     Many tests run full collections. Without `gc.freeze()` each one walks the heap of pytest and its plugins. Measured
     on CPython 3.12: the suite takes 449 s of CPU with it and 733 s without. Objects that a test makes are collected and
@@ -82,15 +82,15 @@ def pytest_collection_finish() -> None:
 def _run_a_hypothesis_test(_: None) -> None:
     """Let Hypothesis make its random generator before `gc.freeze()`.
 
-    Hypothesis asks the garbage collector who refers to the generator, and warns if nobody does. On CPython 3.14 and
-    later, the dictionary that refers to it would be frozen by then. This happens only under `CI=true`, where Hypothesis
-    selects a profile whose tests are derandomized.
+    Hypothesis asks the garbage collector which objects refer to the generator, and warns if there are none. On CPython
+    3.14 and later, the dictionary that refers to the generator would be frozen at that time. This happens only under
+    `CI=true`, where Hypothesis selects a profile whose tests are derandomized.
     """
 
 
 @pytest.fixture(params=CASES.values(), ids=CASES)
 def resolver_case(request: pytest.FixtureRequest) -> ResolverCase:
-    """Every built-in resolver in turn: its name, what makes one, and what it says of its contexts."""
+    """Return every built-in resolver in turn: its name, its factory, and the properties of its contexts."""
     case: ResolverCase = request.param
     if case.missing:
         pytest.skip(case.missing)
@@ -99,7 +99,7 @@ def resolver_case(request: pytest.FixtureRequest) -> ResolverCase:
 
 @pytest.fixture
 def resolver(resolver_case: ResolverCase) -> ContextResolver:
-    """A fresh instance of every built-in resolver in turn."""
+    """Return a new instance of every built-in resolver in turn."""
     return resolver_case.make()
 
 
@@ -124,7 +124,7 @@ _failed = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Note for the guards whether the test failed: its traceback then keeps alive what its frames hold."""
+    """Record for the guards whether the test failed: the traceback then keeps the objects of its frames alive."""
     report = yield
     item.stash[_failed] = item.stash.get(_failed, False) or report.failed
     return report
@@ -149,11 +149,11 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def collections_on_demand(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let CPython's garbage collector run only where a test calls it, except in the stress tests.
+    """Let CPython's garbage collector run only when a test calls it, except in the stress tests.
 
-    The collector finalizes a cycle in the order in which its objects were created. If a collection comes while the
-    cycle is still in use, the order changes, and so does what closes a loop first: its lease, its task or the loop
-    itself. asyncio then warns of an unclosed loop, or a message lacks a task, whenever a collection happens to come.
+    The collector finalizes a cycle in the order in which its objects were created. If a collection runs while the cycle
+    is still in use, the order changes, and another object closes the loop first: its lease, its task or the loop
+    itself. At the time of such a collection, asyncio would warn of an unclosed loop, or a message would lack a task.
     """
     if "stress" in request.node.path.parts or sys.implementation.name == "pypy":
         yield

@@ -1,4 +1,4 @@
-"""The code that called into asyncio or ctxpolicy."""
+"""How the code that called asyncio or ctxpolicy is found and described."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = sys._getframe().f_code.co_filename
 
 
 def named(module: str, source: str, **names: object):
-    """Return the function ``call`` of a new module called ``name``."""
+    """Return the function ``call`` that ``source`` defines in a new module called ``module``."""
     space = {"__name__": module, **names}
     exec(source, space)
     return space["call"]
@@ -29,7 +29,7 @@ def test_the_first_frame_outside_of_asyncio_and_ctxpolicy_is_the_caller():
     assert level == 3
 
 
-def test_a_module_whose_name_only_begins_like_ours_is_a_caller():
+def test_a_module_whose_name_only_starts_with_asyncio_is_a_caller():
     through = named("asyncio_extras", "def call(f): return f()")
     frame, level = through(caller)
     assert frame.f_globals["__name__"] == "asyncio_extras"
@@ -41,7 +41,7 @@ def test_a_module_without_a_name_is_a_caller():
     assert frame.f_globals["__name__"] is None
 
 
-def test_what_is_beyond_a_code_object_on_the_stack_does_not_count():
+def test_the_frame_of_a_given_code_object_and_the_frames_it_called_are_skipped():
     inner = named("plugin", "def call(f): return f()")
     getter = named("plugin", "def call(f): return inner(f)", inner=inner)
     frame, level = getter(lambda: named("ctxpolicy", "def call(f): return f()")(lambda: caller(getter.__code__)))
@@ -53,7 +53,7 @@ def test_a_code_object_that_is_not_on_the_stack_changes_nothing():
     assert caller(test_a_module_without_a_name_is_a_caller.__code__)[0] is sys._getframe()
 
 
-def test_the_level_is_what_warn_needs_to_blame_the_caller():
+def test_warn_with_the_returned_stacklevel_blames_the_caller():
     warn = named(
         "ctxpolicy",
         "def call():\n    frame, level = caller()\n    warnings.warn('blame', stacklevel=level)",
@@ -66,12 +66,12 @@ def test_the_level_is_what_warn_needs_to_blame_the_caller():
     assert caught[0].filename == HERE
 
 
-def test_where_says_file_line_and_function():
+def test_the_caller_is_described_by_file_line_and_function():
     line = sys._getframe().f_lineno + 1
-    assert describe_caller() == f"{HERE}:{line} in test_where_says_file_line_and_function"
+    assert describe_caller() == f"{HERE}:{line} in test_the_caller_is_described_by_file_line_and_function"
 
 
-def test_where_no_frame_is_left_the_place_is_unknown(monkeypatch):
+def test_the_place_is_unknown_if_no_frame_is_left(monkeypatch):
     monkeypatch.setattr("ctxpolicy._callsite._OURS", ("",))
     assert describe_caller() == "an unknown place"
     assert caller()[0] is None

@@ -1,4 +1,4 @@
-"""asyncio's policy API, restored where asyncio has none."""
+"""asyncio's policy API, restored on a Python whose asyncio has no policies."""
 
 import asyncio
 import sys
@@ -27,7 +27,7 @@ def emulated(source, *args):
 
 
 @pytest.mark.skipif(is_active(), reason="this asyncio has no policies")
-def test_where_there_are_policies_it_changes_nothing():
+def test_restoring_changes_nothing_if_asyncio_has_policies():
     before = {name: vars(asyncio).get(name) for name in NAMES}
     with restore_policies():
         assert {name: vars(asyncio).get(name) for name in NAMES} == before
@@ -35,7 +35,7 @@ def test_where_there_are_policies_it_changes_nothing():
 
 
 @without_policies
-def test_a_policy_class_as_in_asyncios_documentation_is_obeyed():
+def test_a_policy_class_from_asyncios_documentation_works():
     program = """
         import asyncio
         from ctxpolicy.compat import restore_policies
@@ -70,7 +70,7 @@ def test_a_policy_class_as_in_asyncios_documentation_is_obeyed():
 
 
 @without_policies
-def test_the_default_policy_is_that_of_3_13_over_what_is_bound_already():
+def test_the_default_policy_works_as_in_3_13_and_sees_the_loop_that_is_bound_already():
     program = """
         import asyncio, warnings
         from ctxpolicy.compat import restore_policies
@@ -92,7 +92,7 @@ def test_the_default_policy_is_that_of_3_13_over_what_is_bound_already():
 
 
 @without_policies
-def test_none_stands_for_a_new_default_policy_that_has_no_loops_as_in_3_13():
+def test_setting_none_creates_a_new_default_policy_without_loops_as_in_3_13():
     program = """
         import asyncio, warnings
         from ctxpolicy.compat import restore_policies
@@ -106,7 +106,7 @@ def test_none_stands_for_a_new_default_policy_that_has_no_loops_as_in_3_13():
             asyncio.run(asyncio.sleep(0))  # calls set_event_loop(None) at its end
             asyncio.set_event_loop_policy(None)
             asyncio.get_event_loop().close()
-        assert asyncio.get_event_loop() is bound  # which is unchanged
+        assert asyncio.get_event_loop() is bound  # the binding has not changed
         bound.close()
         print("ok")
     """
@@ -114,7 +114,7 @@ def test_none_stands_for_a_new_default_policy_that_has_no_loops_as_in_3_13():
 
 
 @without_policies
-def test_the_default_policy_is_in_force_too_where_ours_was_and_is_uninstalled():
+def test_the_default_policy_is_in_force_after_an_installed_policy_is_uninstalled():
     program = """
         import asyncio, ctxpolicy, warnings
         from asyncio import events
@@ -136,7 +136,7 @@ def test_the_default_policy_is_in_force_too_where_ours_was_and_is_uninstalled():
 
 
 @without_policies
-def test_ours_is_one_of_them_also_when_it_comes_late_and_the_last_one_set_wins():
+def test_a_context_policy_made_before_is_an_asyncio_policy_and_the_last_policy_set_wins():
     program = """
         import asyncio, ctxpolicy
         from ctxpolicy.compat import restore_policies
@@ -158,7 +158,7 @@ def test_ours_is_one_of_them_also_when_it_comes_late_and_the_last_one_set_wins()
 
 
 @without_policies
-def test_undoing_takes_everything_away_again():
+def test_undo_removes_all_restored_names():
     program = """
         import asyncio, ctxpolicy
         from asyncio import events
@@ -181,7 +181,7 @@ def test_undoing_takes_everything_away_again():
 
 
 @without_policies
-def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstalling_says_so():
+def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstall_reports_it():
     program = """
         import asyncio, ctxpolicy
         from ctxpolicy.compat import restore_policies
@@ -200,7 +200,7 @@ def test_a_policy_that_a_library_sets_over_an_installed_one_wins_and_uninstallin
 
 
 @without_policies
-def test_outside_of_using_blocks_the_default_policy_goes_on_making_loops_as_that_of_3_13_does():
+def test_outside_using_blocks_the_default_policy_still_creates_loops_as_in_3_13():
     program = """
         import asyncio, contextvars, ctxpolicy, warnings
         from ctxpolicy.compat import restore_policies
@@ -247,7 +247,7 @@ def test_in_a_forked_child_the_policy_in_force_has_forgotten_the_loops_of_the_pa
 
 
 @without_policies
-def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
+def test_undo_is_refused_until_a_policy_installed_since_is_uninstalled():
     program = """
         import asyncio, ctxpolicy
         from ctxpolicy.compat import restore_policies
@@ -268,7 +268,7 @@ def test_a_policy_installed_meanwhile_must_be_uninstalled_first():
 
 
 @without_policies
-def test_what_is_no_policy_is_refused():
+def test_an_object_that_is_not_a_policy_is_refused():
     program = """
         import asyncio
         from ctxpolicy.compat import restore_policies
@@ -307,7 +307,7 @@ def test_tornados_policy_works():
 
 
 @without_policies
-def test_uvloops_policy_works_where_uvloop_still_has_it():
+def test_uvloops_policy_works():
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     program = """
         import asyncio, warnings
@@ -357,7 +357,7 @@ class TestWithoutAnEmulation:
         monkeypatch.setattr(compat, "host", host)
         return host
 
-    def test_the_names_come_and_go(self, no_policies):
+    def test_the_names_exist_until_undo(self, no_policies):
         with restore_policies() as restoration:
             assert all(hasattr(asyncio, name) and hasattr(events, name) for name in NAMES)
             default = asyncio.get_event_loop_policy()
@@ -377,7 +377,7 @@ class TestWithoutAnEmulation:
         assert no_policies.now is None
         restoration.undo()
 
-    def test_what_was_in_force_stays_and_what_is_installed_since_must_go_first(self, no_policies, monkeypatch):
+    def test_the_policy_in_force_stays_and_one_installed_since_must_go_first(self, no_policies, monkeypatch):
         standing = [ctxpolicy.ContextPolicy()]
         monkeypatch.setattr(compat, "installed", lambda: list(standing))
         no_policies.now = previous = standing[0]
@@ -402,7 +402,7 @@ class TestWithoutAnEmulation:
         restoration.undo()
         assert no_policies.now is None
 
-    def test_names_that_were_there_are_there_again(self, monkeypatch):
+    def test_undo_restores_names_that_existed_before(self, monkeypatch):
         monkeypatch.setitem(vars(events), "AbstractEventLoopPolicy", theirs := object())
         names = events.__all__
         with restore_policies():
@@ -411,7 +411,7 @@ class TestWithoutAnEmulation:
         assert events.AbstractEventLoopPolicy is theirs
         assert events.__all__ is names
 
-    def test_kept_functions_go_on_after_it_was_undone(self, no_policies):
+    def test_functions_imported_before_undo_still_work_after_it(self, no_policies):
         with restore_policies():
             from asyncio import get_event_loop_policy, set_event_loop_policy
         assert get_event_loop_policy() is no_policies.asyncio_policy()
@@ -420,7 +420,7 @@ class TestWithoutAnEmulation:
         set_event_loop_policy(None)
         assert no_policies.now is None
 
-    def test_a_policy_that_is_false_is_a_policy(self, no_policies):
+    def test_a_policy_whose_truth_value_is_false_is_a_policy(self, no_policies):
         class Policy(compat.DefaultEventLoopPolicy):
             def __len__(self):
                 return 0
@@ -429,7 +429,7 @@ class TestWithoutAnEmulation:
             asyncio.set_event_loop_policy(policy := Policy())
             assert asyncio.get_event_loop_policy() is policy
 
-    def test_in_a_forked_child_a_policy_that_was_set_forgets_the_parents_loops_and_ours_sees_to_it_itself(
+    def test_in_a_forked_child_a_set_policy_forgets_the_parents_loops_and_a_context_policy_is_not_touched(
         self, no_policies, monkeypatch
     ):
         monkeypatch.setattr(events, "on_fork", None, raising=False)  # on 3.10 and 3.11 asyncio forgets no loops

@@ -1,4 +1,4 @@
-"""The module that imports contextvars-extras: what ctxpolicy relies on, and that no other module imports it."""
+"""_contextvars, the only module that imports contextvars-extras: the behaviour on which ctxpolicy relies."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def test_no_other_module_imports_the_dependency():
     assert importers == ["_contextvars.py"]
 
 
-def test_everything_that_it_exports_is_there():
+def test_every_exported_name_exists():
     assert all(hasattr(_contextvars, name) for name in _contextvars.__all__)
 
 
-def test_a_variable_gives_the_very_default_where_nothing_was_set():
+def test_a_variable_that_was_not_set_returns_the_default_object_itself():
     default = object()
     variable = ContextVarExt("variable", default=default)
     assert variable.get_raw() is default

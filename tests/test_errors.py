@@ -36,13 +36,13 @@ def test_every_error_is_caught_by_the_root(name):
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_every_error_is_caught_as_what_asyncios_callers_expect(name):
+def test_every_error_is_caught_as_the_type_that_asyncios_callers_expect(name):
     for expected in EXPECTED[name]:
         with pytest.raises(expected, match="message"):
             raise getattr(errors, name)("message")
 
 
-def test_the_tree_in_the_docstring_is_the_tree():
+def test_the_tree_in_the_docstring_matches_the_classes():
     drawn = dict(re.findall(r"\+-- (\w+) +\(([\w, ]+)\)", errors.__doc__ or ""))
     actual = {
         name: ", ".join(base.__name__ for base in found.__bases__ if base is not errors.CtxPolicyError)

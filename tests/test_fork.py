@@ -37,7 +37,7 @@ def nothing_else(monkeypatch):
     monkeypatch.setattr(_fork, "_renewables", tuple(type(rank)() for rank in _fork._renewables))
 
 
-def test_the_host_is_renewed_before_resolvers_and_these_before_policies(nothing_else):
+def test_the_host_is_renewed_first_then_resolvers_then_policies(nothing_else):
     log = []
     things = {
         Renewed_: rank
@@ -59,7 +59,7 @@ def test_within_a_rank_the_order_of_registration_counts(nothing_else):
     assert log == list(range(20))
 
 
-def test_what_is_renewed_is_not_kept_alive(nothing_else):
+def test_registration_keeps_no_object_alive(nothing_else):
     log = []
     _fork.renew_after_fork(Renewed("gone", log), _fork.HOST)
     gc.collect()
@@ -67,7 +67,7 @@ def test_what_is_renewed_is_not_kept_alive(nothing_else):
     assert log == []
 
 
-def test_one_that_fails_keeps_none_of_the_others_from_being_renewed(nothing_else):
+def test_an_object_that_fails_does_not_stop_the_renewal_of_the_others(nothing_else):
     log = []
     alive = [Renewed("first", log, ValueError("first")), Renewed("second", log, ValueError("second")), Renewed(3, log)]
     for thing in alive:
@@ -106,7 +106,7 @@ def test_a_forked_child_has_an_id_and_resolvers_of_its_own():
 
 
 @needs_fork
-def test_the_methods_of_a_policy_in_force_find_nothing_of_the_parents_in_a_forked_child(resolver_case):
+def test_in_a_forked_child_the_policy_in_force_hands_out_no_loop_of_the_parent(resolver_case):
     program = """
         import asyncio, os, sys
         import ctxpolicy
@@ -133,8 +133,8 @@ def test_the_methods_of_a_policy_in_force_find_nothing_of_the_parents_in_a_forke
 
 
 @needs_fork
-@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python makes no loop unasked")
-def test_the_loop_that_was_made_unasked_in_the_parent_is_not_handed_out_in_a_forked_child():
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
+def test_a_loop_that_the_parent_created_implicitly_is_not_handed_out_in_a_forked_child():
     program = """
         import asyncio, os, warnings
         import ctxpolicy
@@ -155,7 +155,7 @@ def test_the_loop_that_was_made_unasked_in_the_parent_is_not_handed_out_in_a_for
 
 @needs_fork
 def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked_child():
-    """It shares kernel objects with the parent's loop. asyncio makes only the policy in force forget it."""
+    """The child's copy shares kernel objects with the parent's loop. asyncio resets only the policy in force."""
     program = """
         import asyncio, gc, os
         import ctxpolicy
@@ -199,7 +199,7 @@ def test_policies_installed_over_each_other_are_uninstalled_in_a_forked_child_to
 
 
 @needs_fork
-def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just_doing_so():
+def test_a_forked_child_can_install_although_another_thread_of_the_parent_held_the_lock():
     program = """
         import os, signal, threading
         import ctxpolicy
@@ -216,7 +216,7 @@ def test_a_forked_child_can_install_though_another_thread_of_the_parent_was_just
         held.wait()
         child = os.fork()
         if child == 0:
-            signal.alarm(60)  # ends the process if it would wait forever
+            signal.alarm(60)  # ends the process if it waits forever
             ctxpolicy.install("thread").uninstall()
             print("done", flush=True)
             os._exit(0)

@@ -24,9 +24,9 @@ LAYERS = [
     ["_cli", "testing", "pytest_plugin"],
     ["__init__", "__main__"],
 ]
-LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
-# Private names that _asyncio/ uses of objects that are ours or the standard library's, but not asyncio's.
+# Private names in _asyncio/ that belong to objects of ctxpolicy or of the standard library, but not of asyncio.
 NOT_ASYNCIOS = {"_find", "_read", "_replace", "_write", "_ctxpolicy_running", "_ctxpolicy_thread"}
 
 
@@ -38,7 +38,7 @@ def test_a_folder_imports_only_from_lower_layers():
     assert wrong_imports(imports_of(PACKAGE), LAYER_OF) == []
 
 
-def test_no_module_imports_itself_through_others_not_even_in_a_function():
+def test_no_import_cycle_exists_not_even_through_an_import_in_a_function():
     assert circles(imports_of(PACKAGE)) == []
 
 
@@ -54,13 +54,13 @@ def test_only_asyncios_folder_names_private_attributes_of_asyncio():
     assert named == []
 
 
-def test_the_list_of_private_names_is_what_asyncios_folder_uses():
+def test_the_list_of_private_names_matches_their_uses_in_asyncios_folder():
     folder = {name: path for name, path in modules_of(PACKAGE / "_asyncio").items() if name != "private_names"}
     used = {name for path in folder.values() for name in foreign_names(path)}
     assert used - NOT_ASYNCIOS == PRIVATE_NAMES
 
 
-def test_the_root_shows_few_modules_and_folders():
+def test_the_root_has_few_modules_and_folders():
     names = set(modules_of(PACKAGE))
     assert len([name for name in names if "/" not in name]) <= 12
     assert len({name.partition("/")[0] for name in names if "/" in name}) <= 14
@@ -73,7 +73,7 @@ def test_no_module_is_longer_than_400_lines():
 
 # --- the checks can fail ----------------------------------------------------------------------------------------------
 
-TWO_ROOMS = {"low": 0, "left": 1, "right": 1, "high": 2}
+EXAMPLE_LAYERS = {"low": 0, "left": 1, "right": 1, "high": 2}
 
 
 def write_package(root: Path, modules: dict[str, str]) -> Path:
@@ -105,16 +105,16 @@ def test_an_import_from_the_same_or_a_higher_layer_is_found(tmp_path, statement,
         tmp_path, {"left/a": statement, "left/__init__": "", "right/b": "", "right/__init__": "", "high": "", "low": ""}
     )
     line = statement.count("\n") + 1
-    assert wrong_imports(imports_of(package), TWO_ROOMS) == [f"left/a:{line} imports {imported}"]
+    assert wrong_imports(imports_of(package), EXAMPLE_LAYERS) == [f"left/a:{line} imports {imported}"]
 
 
-def test_an_import_from_a_lower_layer_or_the_same_folder_is_right(tmp_path):
+def test_an_import_from_a_lower_layer_or_the_same_folder_is_allowed(tmp_path):
     package = write_package(
         tmp_path, {"left/a": "from house.left.b import x\nfrom house import low\nimport os", "left/b": "", "low": ""}
     )
     imports = imports_of(package)
     assert [each.imported for each in imports] == ["left/b", "low"]
-    assert wrong_imports(imports, TWO_ROOMS) == []
+    assert wrong_imports(imports, EXAMPLE_LAYERS) == []
 
 
 def test_an_import_that_does_not_run_at_import_is_marked(tmp_path):
@@ -123,7 +123,7 @@ def test_an_import_that_does_not_run_at_import_is_marked(tmp_path):
     assert [each.deferred for each in imports] == [False, True, True]
 
 
-def test_a_circle_is_found_also_over_a_third_module_and_in_a_function(tmp_path):
+def test_a_cycle_is_found_even_over_a_third_module_and_in_a_function(tmp_path):
     modules = {
         "left/a": "import house.left.b",
         "left/b": "from house.left import c",
@@ -144,7 +144,7 @@ def test_a_private_name_is_found(tmp_path, statement):
 
 
 @pytest.mark.parametrize("statement", ["self._ready = 1", "_ready = 1", "def _ready(): pass", "x.__dict__", "x.ready"])
-def test_a_modules_own_private_name_is_none_of_asyncios(tmp_path, statement):
+def test_a_private_name_of_the_module_itself_is_not_reported(tmp_path, statement):
     path = tmp_path / "module.py"
     path.write_text(statement, encoding="utf-8")
     assert foreign_names(path) == {}

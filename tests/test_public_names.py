@@ -1,4 +1,4 @@
-"""The public face: what it names exists, is documented, and costs no optional import."""
+"""The public names: each exists and is documented, and importing them imports no optional package."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def modules() -> list[str]:
 
 def test_the_package_defines_nothing_itself():
     own = {name for name, thing in vars(ctxpolicy).items() if getattr(thing, "__module__", None) == "ctxpolicy"}
-    assert own == {"__getattr__", "__dir__"}  # which re-export what few programs need, when they need it
+    assert own == {"__getattr__", "__dir__"}  # they import a public name when it is first used
 
 
-def test_the_public_names_are_sorted_and_each_is_there_once():
+def test_the_public_names_are_sorted_and_unique():
     assert ctxpolicy.__all__ == sorted(set(ctxpolicy.__all__))
 
 
@@ -52,11 +52,11 @@ def in_the_reference() -> list[str]:
     return [name for name in documented if name not in ("compat", "errors")]  # modules
 
 
-def test_the_list_of_public_names_is_what_type_checkers_see():
+def test_type_checkers_see_the_same_public_names():
     assert imported_for_type_checkers() == ctxpolicy._MODULE_OF
 
 
-def test_the_list_of_public_names_is_all_that_a_star_import_gives():
+def test_a_star_import_gives_the_public_names_and_no_others():
     assert sorted(ctxpolicy._MODULE_OF) == ctxpolicy.__all__
     assert (
         run_program(
@@ -74,17 +74,17 @@ def test_the_reference_documents_every_public_name_once():
     assert sorted(in_the_reference()) == sorted(set(ctxpolicy.__all__) - {"__version__"})
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'ctxpolicy' has no attribute 'nothing'"):
         ctxpolicy.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_all_public_names_are_listed_whether_they_have_been_asked_for_or_not():
+def test_dir_lists_all_public_names_before_and_after_their_first_use():
     assert set(ctxpolicy.__all__) <= set(dir(ctxpolicy))
     assert run_program("import ctxpolicy; print(set(ctxpolicy.__all__) - set(dir(ctxpolicy)))") == "set()"
 
 
-def test_lifetimes_are_imported_when_they_are_asked_for():
+def test_lifetimes_are_imported_on_first_use():
     assert run_program(
         "import sys, ctxpolicy\n"
         "folders = 'ctxpolicy._lifetime.', 'ctxpolicy._bridge.'\n"
@@ -107,22 +107,22 @@ def test_every_public_name_is_documented(name):
             assert inspect.getdoc(member), f"{name}.{attribute}"
 
 
-def test_public_classes_say_that_they_are_ours():
+def test_public_names_are_defined_in_modules_of_ctxpolicy():
     for name in ctxpolicy.__all__:
         thing = getattr(ctxpolicy, name)
         assert name == "__version__" or thing.__module__.startswith("ctxpolicy.")
 
 
 @pytest.mark.parametrize("name", modules())
-def test_what_a_module_names_exists(name):
+def test_every_name_in_a_modules_all_exists(name):
     module = importlib.import_module(name)
-    assert module.__doc__, "a module says what it is"
+    assert module.__doc__, "every module has a docstring"
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public), public
 
 
 def test_importing_ctxpolicy_imports_no_other_module():
-    # -S: without the site module, which imports modules itself where coverage is measured.
+    # -S: without the site module, which imports modules itself if coverage is measured.
     assert (
         run_program(
             f"import sys; sys.path.insert(0, {str(Path(ctxpolicy.__file__).parents[1])!r})\n"
@@ -133,7 +133,7 @@ def test_importing_ctxpolicy_imports_no_other_module():
     )
 
 
-def test_using_the_common_names_imports_nothing_optional_and_nothing_dear():
+def test_the_common_names_import_no_optional_package_and_no_slow_module():
     imported = run_program(
         "import sys; before = set(sys.modules)\n"
         "from ctxpolicy import install, run, ContextPolicy\n"
@@ -145,7 +145,7 @@ def test_using_the_common_names_imports_nothing_optional_and_nothing_dear():
     assert "importlib.metadata" not in imported
 
 
-# --- lazy names are like others ---------------------------------------------------------------------------------------
+# --- lazy names behave like other names -------------------------------------------------------------------------------
 
 
 def test_help_shows_every_public_name():
@@ -170,7 +170,7 @@ def test_every_exception_can_be_pickled(name):
     assert copy.args == error.args
 
 
-def test_what_was_pickled_can_be_read_by_a_program_that_has_not_imported_ctxpolicy():
+def test_a_pickle_can_be_read_by_a_program_that_has_not_imported_ctxpolicy():
     things = [ctxpolicy.install, ctxpolicy.ContextPolicy, ctxpolicy.explain(), ctxpolicy.OptionError("wrong")]
     program = "import pickle, sys; print(*(type(each).__name__ for each in pickle.loads(bytes.fromhex(sys.argv[1]))))"
     assert run_program(program, pickle.dumps(things).hex()) == "function type Explanation OptionError"
@@ -179,7 +179,7 @@ def test_what_was_pickled_can_be_read_by_a_program_that_has_not_imported_ctxpoli
 @pytest.mark.parametrize("name", ["signal", "selectors", "asyncio", "typing"])
 @pytest.mark.parametrize("folder", ["", "folder/"])
 def test_a_module_beside_a_program_does_not_replace_a_standard_one_for_the_command_line(tmp_path, name, folder):
-    """Also where the program's folder is the present one: ``python -m`` puts that first on ``sys.path``."""
+    """Even if the program is in the working directory, which ``python -m`` puts first on ``sys.path``."""
     (tmp_path / "folder").mkdir()
     (tmp_path / f"{folder}{name}.py").write_text("raise SystemExit('imported in place of the standard library')")
     (tmp_path / f"{folder}program.py").write_text("print('it ran')")
@@ -198,7 +198,7 @@ def test_importing_ctxpolicy_changes_nothing_in_asyncio():
     )
 
 
-def test_without_the_optional_packages_all_else_works_and_each_says_what_to_install():
+def test_without_the_optional_packages_the_rest_works_and_errors_say_what_to_install():
     blocked = "uvloop", "greenlet", "trio", "tornado", "pytest", "hypothesis"
     assert run_program(
         f"import sys; sys.modules.update(dict.fromkeys({blocked}))\n"

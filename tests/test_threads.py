@@ -1,4 +1,4 @@
-"""The present thread: whether it is the main thread, and how messages call it."""
+"""The current thread: whether it is the main thread, and its name in messages."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_a_thread_that_has_ended_is_called_by_its_ident():
         assert thread_name(thread.ident) == f"with ident {thread.ident}"
 
 
-def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy():
-    """current_thread() would create one, also in a finalizer at the end of a thread (Python 3.10 to 3.13)."""
+def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy_object():
+    """current_thread() would create one, even in a finalizer at the end of a thread (Python 3.10 to 3.13)."""
     known, told, done = threading.enumerate(), [], _thread.allocate_lock()
     done.acquire()
 
@@ -47,7 +47,7 @@ def test_a_thread_that_the_threading_module_does_not_know_gets_no_dummy():
     assert set(threading.enumerate()) <= set(known)
 
 
-def test_the_main_thread_is_told_from_others_without_making_a_dummy():
+def test_the_main_thread_is_recognized_without_making_a_dummy_object():
     known, told, done = threading.enumerate(), [is_main_thread()], _thread.allocate_lock()
     done.acquire()
 
@@ -72,5 +72,5 @@ def test_thread_and_context_are_named():
 
 
 @pytest.mark.parametrize("resolver", [Lost(), None])
-def test_the_thread_alone_where_there_is_no_telling_the_context(resolver):
+def test_only_the_thread_is_named_if_the_context_cannot_be(resolver):
     assert in_thread(lambda: thread_and_context(resolver), name="tenant-7") == "in thread 'tenant-7'"

@@ -1,1 +1,1 @@
-"""What depends on the version of Python, and everything that touches asyncio's private names."""
+"""The code that depends on the version of Python, or that touches asyncio's private names."""

@@ -1,4 +1,4 @@
-"""What the asyncio of this Python has: policies, child watchers, implicit creation, a default kind of loop."""
+"""The capabilities of this Python's asyncio: policies, child watchers, implicit creation, a default kind of loop."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ HAS_CHILD_WATCHERS: Final[bool] = hasattr(_DefaultPolicy, "_init_watcher")
 CHILD_WATCHERS_WARN: Final[bool] = HAS_CHILD_WATCHERS and sys.version_info >= (3, 12)
 
 
-# As the dictionary behind os.environ spells it: in bytes on Unix.
+# The key in the dictionary behind os.environ, whose keys are bytes on Unix.
 _DEBUG_VARIABLE: Final = os.environ.encodekey("PYTHONASYNCIODEBUG")
 
 
@@ -114,8 +114,8 @@ def platform_loop() -> AbstractEventLoop:
 def debug_mode() -> bool:
     """Return whether asyncio's debug mode is on, by ``PYTHONASYNCIODEBUG`` or ``-X dev``.
 
-    Every lease asks this. ``os.environ.get()`` takes 0.7 us where the variable is not set, which two exceptions in
-    Python tell it. A look-up in the dictionary behind ``os.environ`` takes a tenth of that.
+    Every lease calls this. If the variable is not set, ``os.environ.get()`` takes 0.7 us, because it raises and catches
+    two exceptions in Python code. A look-up in the dictionary behind ``os.environ`` takes a tenth of that.
     """
     variables = getattr(os.environ, "_data", None)
     if variables is not None and _DEBUG_VARIABLE not in variables and not sys.flags.dev_mode:

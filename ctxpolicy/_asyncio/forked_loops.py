@@ -4,8 +4,7 @@ The epoll object and the self-pipe of a selector loop are shared with a forked c
 letting it be garbage-collected there (``BaseEventLoop.__del__`` closes it), unregisters the parent's self-pipe from the
 epoll object. After this the parent misses calls from other threads. Therefore each loop that one of our policies made
 gets an epoll object and a self-pipe of its own in the child, where it may then be closed, dropped, or even run on.
-asyncio itself has this fault. Of the loops that asyncio made itself, the one that runs in the forking thread is treated
-likewise.
+asyncio itself has this fault. The loop that runs in the forking thread is treated likewise, even if asyncio made it.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ class _Tracked(weakref.ref[AbstractEventLoop]):
 # asyncio.run().
 _tracked: Final[dict[_Tracked, None]] = {}
 _drop: Final = _tracked.pop
-# Filled before the fork: before any hook runs in the child, the child drops what the parent's other threads held.
+# Filled before the fork, because the child drops the objects of the parent's other threads before any hook runs in it.
 _held: Final[list[AbstractEventLoop]] = []
 _running: Final[list[AbstractEventLoop | None]] = []
 _inherited: Final[list[object]] = []
 
 
 def track(loop: AbstractEventLoop) -> None:
-    """Have ``loop`` made harmless in every forked child."""
+    """Make ``loop`` harmless in every child that is forked from now on."""
     try:
         _tracked[_Tracked(loop, _drop)] = None
     except TypeError:
@@ -53,7 +52,7 @@ def tracked() -> list[AbstractEventLoop]:
 
 
 def is_kept_alive(thing: object) -> bool:
-    """Return whether :func:`keep_alive` was given ``thing``; it is given each loop that could not be detached."""
+    """Return whether :func:`keep_alive` was called with ``thing``, as it is with each loop that cannot be detached."""
     return any(thing is kept for kept in _inherited)
 
 

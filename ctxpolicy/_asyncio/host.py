@@ -32,8 +32,8 @@ class Host(Protocol):
     """Puts a policy in force for the whole process.
 
     Attributes:
-        name: names the mechanism, for ``explain``.
-        default: what ``force(None)`` puts in force; ``None``: asyncio's own default.
+        name: the name of the mechanism, for ``explain``.
+        default: the policy that ``force(None)`` puts in force; ``None``: asyncio's own default.
     """
 
     name: str
@@ -79,7 +79,7 @@ class _PolicyHost:
 
 
 class _NoHost:
-    """An asyncio that offers neither. A program that only imports ctxpolicy keeps working."""
+    """asyncio has neither policies nor ``events._local``. A program that only imports ctxpolicy keeps working."""
 
     name = "none"
     default: Policy | None = None

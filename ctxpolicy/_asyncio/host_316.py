@@ -1,9 +1,9 @@
 """The host of Python 3.16, which has no policies: the policy stands behind ``asyncio.events._local``.
 
-There ``asyncio.get_event_loop()`` returns ``asyncio.events._local._loop`` where no loop runs, ``set_event_loop()``
-writes this attribute, and ``run``, ``Runner`` and all others get their loops from ``new_event_loop()``. Therefore an
-object with a ``_loop`` property takes the place of ``_local``, and a function that asks the policy takes the place of
-``new_event_loop``.
+On Python 3.16, ``asyncio.get_event_loop()`` returns ``asyncio.events._local._loop`` if no loop runs,
+``set_event_loop()`` writes this attribute, and ``run``, ``Runner`` and all other callers get their loops from
+``new_event_loop()``. Therefore an object with a ``_loop`` property takes the place of ``_local``, and a function that
+asks the policy takes the place of ``new_event_loop``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Host316"]
 
 
 class _Attributes(NamedTuple):
-    """The attributes of asyncio that a policy takes the place of."""
+    """The attributes of asyncio that a policy replaces."""
 
     local: Any
     new_event_loop: Callable[[], AbstractEventLoop]
@@ -55,7 +55,7 @@ class Host316:
             loop: AbstractEventLoop = make()
             return loop
 
-        # One function for all policies: a module that imports it by name keeps it for good.
+        # One function for all policies, because a module that imports the function by name keeps it for good.
         self._new_event_loop: Final = new_event_loop
 
     def in_force(self) -> Any:
@@ -77,7 +77,7 @@ class Host316:
     def after_fork(self) -> None:
         """Take the place of ``_local`` again: asyncio assigns a new thread-local to it in a forked child."""
         if self._ours is not None:
-            self._of_parent.append(self._native.local)  # a dropped loop closes itself; the parent has these loops open
+            self._of_parent.append(self._native.local)  # a dropped loop closes itself, but the parent uses these loops
             self._native = self._native._replace(local=_present_attributes().local)
             _assign(self._ours)
 

@@ -1,4 +1,4 @@
-"""The inside of asyncio's loops and tasks, behind private names."""
+"""The internals of asyncio's loops and tasks, behind private names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def detach(loop: AbstractEventLoop, runs_here: bool = False) -> bool:
             forever otherwise.
 
     Returns:
-        whether this was possible. It is not for loops of other kinds.
+        whether this was possible; ``False`` for loops of other kinds.
     """
     if not isinstance(loop, selector_events.BaseSelectorEventLoop):
         return False
@@ -90,8 +90,8 @@ if sys.version_info >= (3, 14):
 else:
 
     def _tasks_of(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
-        # As all_tasks() does it, but without the iterator of the WeakSet. Without any task, that iterator takes 2 us of
-        # the 22 us that creating and closing a loop takes.
+        # This does the same as all_tasks(), but without the iterator of the WeakSet. Even without any task, the
+        # iterator takes 2 us of the 22 us that creating and closing a loop takes.
         kept: Any = getattr(tasks, "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks")
         living: list[Any] = [*getattr(tasks, "_eager_tasks", ()), *(reference() for reference in list(kept.data))]
         return {task for task in living if task is not None and task.get_loop() is loop and not task.done()}
@@ -114,14 +114,13 @@ class PendingItem(NamedTuple):
 
 
 def pending_work(loop: AbstractEventLoop, unknown: bool = False) -> list[PendingItem]:
-    """Return what would be lost if ``loop`` were closed now.
+    """Return the pending work of ``loop``, which would be lost if ``loop`` were closed now.
 
-    That is: tasks, asynchronous generators, the default executor, and what the loop would call: timers, ready
-    callbacks, readers and writers.
+    Pending work is: tasks, asynchronous generators, the default executor, timers, ready callbacks, readers and writers.
 
     Args:
         loop: the loop.
-        unknown: whether to add an item for work that a loop of another kind than asyncio's cannot be asked about.
+        unknown: whether to add an item for the work that a loop may hide if it is not one of asyncio's own classes.
     """
     known = _tasks_of(loop)
     found = [PendingItem("{!r}", task) for task in known]
@@ -142,7 +141,7 @@ def pending_work(loop: AbstractEventLoop, unknown: bool = False) -> list[Pending
 
 
 def _calls_of(loop: Any, known: set[asyncio.Task[Any]]) -> Iterator[object]:
-    """Return what ``loop`` will call: for each handle the waiting tasks that are not ``known``, else the handle itself.
+    """Return, for each handle of ``loop``, the waiting tasks that are not ``known``, or else the handle itself.
 
     When a loop and its tasks are garbage together, they still refer to each other. The weak references by which asyncio
     knows its tasks up to Python 3.13 are of no use then, because the collector clears them first.

@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 
-# The class that does what asyncio of this Python does without any policy of ours.
+# The class that behaves as asyncio of this Python does without any policy of ours.
 _AsyncioDefault: Final = PolicyBase if HAS_POLICIES else NoPolicyDefault
 
 
-# --- what kind of policy it is ---
+# --- the kind of a policy ---
 
 
 def is_asyncio_default(policy: object) -> bool:
@@ -47,9 +47,9 @@ def handles_missing_like_asyncio(policy: object) -> bool:
 
 
 def decides_like_asyncio(policy: Any) -> bool:
-    """Return whether ``get_event_loop`` of ``policy`` does what asyncio's default policy does.
+    """Return whether ``get_event_loop`` of ``policy`` behaves like that of asyncio's default policy.
 
-    uvloop's does from version 0.22 on: it contains a copy of the code of asyncio 3.14.
+    uvloop's policy does from version 0.22 on: it contains a copy of the code of asyncio 3.14.
 
     Args:
         policy: a policy; ``None``: asyncio's default policy, which does not exist yet.
@@ -59,7 +59,7 @@ def decides_like_asyncio(policy: Any) -> bool:
 
 def would_create(policy: Any) -> bool:
     """Return whether ``policy``, which decides like asyncio, would create a loop if this thread has none."""
-    # Where asyncio has no policies, an inherited get_event_loop() is that of Python 3.13.
+    # If asyncio has no policies, an inherited get_event_loop() is that of Python 3.13.
     creates = (
         CREATES_IMPLICITLY if policy is None or handles_missing_like_asyncio(policy) else _inherits_from_asyncio(policy)
     )
@@ -75,7 +75,7 @@ def _getter(policy: Any) -> Any:
     return getattr(policy.get_event_loop, "__func__", policy.get_event_loop)
 
 
-# --- what it keeps for this thread ---
+# --- the state of a policy ---
 
 
 def current_loop_of(policy: Any) -> AbstractEventLoop | None:
@@ -97,7 +97,7 @@ def current_loop_getter(policy: Any, miss: Callable[[], AbstractEventLoop]) -> C
 
     Args:
         policy: asyncio's default policy, or an instance of a subclass.
-        miss: called where this thread has no loop; its result is returned.
+        miss: called if this thread has no loop; its result is returned.
     """
 
     def get_event_loop() -> AbstractEventLoop:
@@ -120,26 +120,26 @@ def was_loop_set(policy: Any) -> bool:
 
 
 def child_watcher_of(policy: Any) -> Any:
-    """Return the child watcher of ``policy``, ``None`` where it has none."""
+    """Return the child watcher of ``policy``, ``None`` if it has none."""
     return getattr(policy, "_watcher", None)
 
 
 def share_thread_local(policy: Any, other: Any) -> None:
-    """Have ``policy`` keep its loops where ``other`` keeps them."""
+    """Make ``policy`` keep its loops in the same thread-local object as ``other``."""
     policy._local = other._local
 
 
 def forget_after_fork(policy: Any) -> object:
-    """Have ``policy`` forget the loops of the parent process; called in a forked child.
+    """Make ``policy`` forget the loops of the parent process; called in a forked child.
 
     asyncio does this from Python 3.12 on, but only to the policy in force.
 
     Returns:
-        the object in which the policy kept them, for :func:`~ctxpolicy._asyncio.forked_loops.keep_alive`.
+        the object in which the policy kept the loops, for :func:`~ctxpolicy._asyncio.forked_loops.keep_alive`.
     """
     kept: object = getattr(policy, "_local", None)
     if isinstance(kept, NativeThreadLocal):
-        return None  # asyncio has replaced the thread-local behind it
+        return None  # asyncio has replaced its own thread-local, which this object reads
     if kept is not None and hasattr(events, "on_fork"):
         policy._local = PolicyBase._Local()  # type: ignore[attr-defined]
     return kept

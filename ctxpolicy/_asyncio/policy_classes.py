@@ -1,6 +1,6 @@
 """The policy classes that asyncio had up to Python 3.15, and stand-ins for its thread-local.
 
-Where asyncio has no policy classes, our policies derive from these, and :mod:`ctxpolicy.compat` adds these to asyncio.
+If asyncio has no policy classes, our policies derive from these, and :mod:`ctxpolicy.compat` adds these to asyncio.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ class CurrentLoop:
 class NativeThreadLocal:
     """Passes every attribute access on to asyncio's own thread-local.
 
-    It finds asyncio's own also while a policy stands in for it, and in a forked child, where asyncio makes a new one.
+    It finds asyncio's own thread-local even while a policy has replaced it, and in a forked child, for which asyncio
+    makes a new one.
 
     Args:
         find: returns asyncio's own thread-local.

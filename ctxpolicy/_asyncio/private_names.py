@@ -1,6 +1,7 @@
 """The private names of asyncio, and of the modules it is built on, that ctxpolicy uses.
 
-Only ``_asyncio/`` may name them; ``tests/test_layers.py`` checks it. A new version of Python may change any of them.
+Only modules in ``_asyncio/`` may use these names; ``tests/test_layers.py`` checks this. A new version of Python may
+change any of them.
 """
 
 from __future__ import annotations

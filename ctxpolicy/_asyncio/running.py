@@ -28,7 +28,7 @@ def current_task() -> asyncio.Task[Any] | None:
 
 
 def running_loop() -> AbstractEventLoop | None:
-    """Return the running loop of this thread, ``None`` where no loop runs."""
+    """Return the running loop of this thread, ``None`` if no loop runs."""
     return events._get_running_loop()
 
 
@@ -37,7 +37,7 @@ Running = tuple[AbstractEventLoop, "asyncio.Task[Any] | None"]
 
 
 def unset_running_loop() -> Running | None:
-    """Make this thread have no running loop and no current task, although a loop may run.
+    """Unset the running loop and the current task of this thread, even while a loop runs in it.
 
     Returns:
         the argument for :func:`restore_running_loop`.
@@ -46,7 +46,7 @@ def unset_running_loop() -> Running | None:
     if loop is None:
         return None
     task = tasks.current_task(loop)
-    # In this order: from 3.14 on the current task belongs to the thread, and can be left only while its loop runs.
+    # The task is left first: from 3.14 on it belongs to the thread, and can be left only while its loop is set.
     if task is not None:
         tasks._leave_task(loop, task)
     events._set_running_loop(None)
@@ -57,7 +57,7 @@ def restore_running_loop(state: Running | None) -> None:
     """Undo :func:`unset_running_loop`.
 
     Args:
-        state: what that call returned.
+        state: the return value of that call.
     """
     if state is not None:
         loop, task = state

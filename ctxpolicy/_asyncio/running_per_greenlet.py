@@ -39,7 +39,7 @@ class _Users:
 
 
 class _Thread:
-    """What is known about one thread.
+    """The state of one thread.
 
     Attributes:
         hooked: whether our hook is installed in the thread.
@@ -59,7 +59,8 @@ class _Thread:
     def present() -> _Thread:
         """Return the object of the present thread, which is stored with the thread's main greenlet.
 
-        Not in a ``threading.local``: gevent makes these per greenlet, but the hook and the running loop are per thread.
+        A ``threading.local`` would not do: gevent makes it per greenlet, but the hook and the running loop are per
+        thread.
         """
         main = greenlet.getcurrent()
         while main.parent is not None:
@@ -99,14 +100,14 @@ def track() -> None:
     if not _users.number or hook is _on_switch:
         return
     thread = _Thread.present()
-    # There may be no hook although ours was installed: greenlet removes a hook that raises, and anyone may set None.
+    # There may be no hook although ours was installed: greenlet removes a hook that raises, and any code may set None.
     if not thread.hooked or hook is None:
         thread.previous = greenlet.settrace(_on_switch)
         thread.hooked = True
 
 
 def _unhook_if_unused(thread: _Thread) -> None:
-    # If another hook was installed over ours, ours stays below it and only calls the previous hook.
+    # If another hook was installed over ours, our hook stays installed below it and only calls the previous hook.
     if not _users.number and not thread.away and greenlet.gettrace() is _on_switch:
         greenlet.settrace(thread.previous)
         thread.hooked, thread.previous = False, None

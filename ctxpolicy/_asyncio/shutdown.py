@@ -14,9 +14,9 @@ __all__ = ["shut_down"]
 def shut_down(loop: AbstractEventLoop) -> None:
     """Shut ``loop`` down as ``asyncio.Runner`` does at its end, and close it.
 
-    The tasks of the loop are cancelled (an exception of one is reported), its asynchronous generators and its default
-    executor are shut down, and its ready callbacks run, so that a transport that is closing closes its socket. If
-    another loop runs in this thread, that loop is blocked meanwhile.
+    The tasks of the loop are cancelled (an exception that a task raises is reported), its asynchronous generators and
+    its default executor are shut down, and its ready callbacks run, so that a transport that is closing closes its
+    socket. If another loop runs in this thread, that loop is blocked meanwhile.
     """
     if loop.is_closed():
         return

@@ -1,1 +1,1 @@
-"""Where sync code, threads and event loops meet: block_on(), isolate() and the thread pool."""
+"""The bridges between sync code, threads and event loops: block_on(), isolate() and the thread pool."""

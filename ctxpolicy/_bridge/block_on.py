@@ -110,7 +110,7 @@ def _context_loop() -> AbstractEventLoop | None:
     loop = policy.resolver.get()
     if loop is not None:
         return loop
-    binding = policy.resolver.binding()  # also what is bound in another thread
+    binding = policy.resolver.binding()  # may be a binding of another thread
     if binding is not None and binding.loop is not None and binding.loop.is_running():
         return binding.loop
     return policy.resolver.bindings.lease(policy.leased_factory())

@@ -33,7 +33,7 @@ def as_coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
 
 
 def call_or_close(coro: Coroutine[Any, Any, object], function: Callable[[], T]) -> T:
-    """Return what ``function()`` returns. If it raises, ``coro`` will not run, and is closed.
+    """Return the result of ``function()``. If it raises, ``coro`` will not run, and is closed.
 
     An unstarted coroutine that is not closed warns that it was never awaited, which would hide the error.
     """

@@ -4,8 +4,8 @@ A piece of work is an isolated call, a job of an executor, or a coroutine that r
 does the work, and another may wait for its end. If the waiting thread runs a loop and does not await, that loop is
 blocked until the work ends. A deadlock arises when the work, directly or through other work that it waits for, submits
 something to the blocked loop and waits for the result. The chain may lead over several loops: everything that was
-submitted to a blocked loop waits for the work that the loop is blocked on, and so do all threads that wait for what was
-submitted.
+submitted to a blocked loop waits for the work that the loop is blocked on, and every thread that waits for a result
+from the blocked loop waits for that work too.
 
 Only waits without a timeout count, because a wait with a timeout ends. A loop that awaits the work still runs, and is
 therefore not blocked. Its waiter still counts when the chain is followed further.
@@ -46,7 +46,7 @@ class Work:
     """A piece of work that one thread does and other threads may wait for.
 
     Args:
-        waiter: the waiter that waits for as long as the work lasts, if there is one.
+        waiter: the thread that waits until the work ends, if there is one.
         part_of: the larger work that ends only after this work has ended (for a job: all jobs of its executor).
     """
 
@@ -173,8 +173,8 @@ def _waits_for(work: Work, other: Work) -> bool:
 def _dependents(work: Work | None) -> Iterator[Work]:
     """Yield ``work`` and all work that can end only after ``work`` has ended.
 
-    That is the larger work that ``work`` is part of, the work of the threads that wait for ``work``, the work that
-    waits for a loop which is blocked on ``work``, and the same again for each of these.
+    Such work is: the larger work that ``work`` is part of, the work of the threads that wait for ``work``, the work
+    that waits for a loop which is blocked on ``work``, and all work that in turn depends on one of these.
     """
     seen: list[Work] = []
     pending = [work]

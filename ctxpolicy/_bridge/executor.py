@@ -51,7 +51,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
         job = Work(part_of=self._all_jobs)
         bound = self._bind_to_context(_record_work(job, functools.partial(fn, *args, **kwargs)))
         # submit() may start a thread, and with -X thread_inherit_context=1 a thread starts in a copy of the contextvars
-        # context of its start_place. The empty context keeps what the submitter has set out of the thread.
+        # context of the thread that starts it. In an empty context the thread inherits nothing from the submitter.
         future: Future[T] = contextvars.Context().run(super().submit, bound)
         future.__class__ = _JobFuture  # ThreadPoolExecutor takes no class for its futures
         vars(future)["_job"] = job

@@ -13,10 +13,10 @@ __all__ = ["end_child"]
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """Do what the interpreter does at the end of the main thread, and end this process.
+    """End this process as the interpreter does at the end of the main thread.
 
-    If the thread only returned, the child would live on as long as it has other threads, and the exit status that
-    ``sys.exit()`` asks for would be lost.
+    If the thread only returned, the child would live on as long as it has other threads, and the exit status of
+    ``sys.exit()`` would be lost.
 
     Args:
         error: the exception that ended the child's work, if any.

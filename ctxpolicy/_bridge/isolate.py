@@ -32,30 +32,31 @@ async def isolate(
 
     ``func`` runs in a copy of the present contextvars context. Sync code in ``func`` gets the loop from
     ``asyncio.get_event_loop()``, except under a resolver whose context is shared by threads. ``func`` may block or
-    starve its loop without any effect on the caller's loop. What ``func`` leaves behind (tasks, timers, readers, ...)
-    is cancelled and closed before this returns, as at the end of ``asyncio.run()``. The next call finds nothing of it.
+    starve its loop without any effect on the caller's loop. Everything that ``func`` leaves behind (tasks, timers,
+    readers, ...) is cancelled and closed before ``isolate()`` returns, as at the end of ``asyncio.run()``. The next
+    call does not see it.
 
     The number of calls that run at once has no limit: each call takes an idle thread or starts a new one. Use an
     ``asyncio.Semaphore`` to limit the number. A thread ends after ten seconds without a call. A loop of asyncio's own
     kind is reused when it is in the state of a new loop and nothing else refers to it.
 
-    If the caller is cancelled, ``func`` is cancelled once, and its end is waited for and is the outcome, as if ``func``
-    were awaited here. A sync function cannot be cancelled, and its end is waited for too. A coroutine that is closed
-    while it waits cannot wait any longer: ``func`` is cancelled, and an exception that ``func`` raises goes to the
-    exception handler of the caller's loop.
+    If the caller is cancelled, ``func`` is cancelled once, and ``isolate()`` waits for the end of ``func``. The outcome
+    is that of ``func``, as if the caller awaited ``func`` directly. A sync function cannot be cancelled, but its end is
+    waited for too. If the coroutine ``isolate()`` is closed while it waits, it cannot wait any longer: ``func`` is
+    cancelled, and an exception that ``func`` raises goes to the exception handler of the caller's loop.
 
     Args:
         func: an async function, or a sync function.
         args: its arguments.
         loop_factory: a callable that creates the loop, or a name; ``None``: the loop factory of the policy in force.
-        timeout: seconds, after which ``func`` is cancelled; ``None``: no limit. A sync function, and a function that
-            blocks its loop, then goes on in its thread, and this does not wait for the end.
+        timeout: seconds after which ``func`` is cancelled; ``None``: no limit. A sync function, or a function that
+            blocks its loop, then continues in its thread, and ``isolate()`` does not wait for its end.
 
     Raises:
         TimeoutError: ``timeout`` has expired (``asyncio.TimeoutError`` on Python 3.10).
         LoopFactoryError: no loop could be created.
         RuntimeError: ``func`` stopped its loop before it was done, or no thread could be started.
-        BaseException: what ``func`` raises, with its traceback.
+        BaseException: ``func`` raised this exception. Its traceback is kept.
     """
     if not callable(func):
         raise OptionError(
@@ -82,8 +83,8 @@ async def isolate(
 def close_isolate_pool(wait: float | None = None) -> None:
     """End the threads of :func:`isolate`: idle ones now, busy ones after their calls. Later calls start new threads.
 
-    The loops that are kept for reuse are closed too. May be called in any thread. This is done at interpreter exit. A
-    call that never ends does not delay the exit.
+    The loops that are kept for reuse are closed too. This function may be called in any thread. Interpreter exit does
+    the same, and is not delayed by a call that never ends.
 
     Args:
         wait: seconds to wait for the end of each idle thread; ``None``: no limit.

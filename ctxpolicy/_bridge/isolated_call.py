@@ -12,7 +12,7 @@ from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.running import unset_running_loop
+from ctxpolicy._asyncio.running import running_loop, unset_running_loop
 from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.forked_worker import end_child
 from ctxpolicy._callsite import Place
@@ -37,13 +37,13 @@ class IsolatedCall(Work):
     Args:
         func: the function to call.
         args: its arguments.
-        factory: creates the loop that ``func`` runs on.
+        factory: the factory of the loop that ``func`` runs on.
     """
 
     # The initial values are attributes of the class, which saves setting them for each call.
     _error: BaseException | None = None
     _task: asyncio.Task[Any] | None = None
-    _cancelled = False  # func is to end, because the caller was cancelled or the time is up
+    _cancelled = False  # func must end, because the caller was cancelled or the timeout has expired
     _caller_cancelled = False
     _delivered = False  # the task of func has received the cancellation
     _timed_out = False
@@ -64,7 +64,7 @@ class IsolatedCall(Work):
     # The caller's side.
 
     def end_after(self, seconds: float) -> asyncio.TimerHandle:
-        """Have the call end after ``seconds``."""
+        """Schedule the end of the call after ``seconds``."""
         return self._caller.call_later(seconds, self._time_out)
 
     async def end(self) -> None:
@@ -74,7 +74,7 @@ class IsolatedCall(Work):
         # In a child that was forked meanwhile, the thread of the call does not exist, and the wait would never end.
         while not (self._finished or self._given_up) and self._process == process.id:
             self.woken = self._caller.create_future()
-            with contextlib.suppress(asyncio.CancelledError):  # func is cancelled once only
+            with contextlib.suppress(asyncio.CancelledError):  # func is cancelled only once
                 await self.woken
 
     def leave(self) -> None:
@@ -83,7 +83,7 @@ class IsolatedCall(Work):
         self._cancel()
 
     def outcome(self, timeout: float | None) -> Any:
-        """Return what ``func`` returned, or raise what ``func`` raised."""
+        """Return the result of ``func``, or raise the exception that ``func`` raised."""
         error, self._error = self._error, None
         try:
             late = self._given_up or (self._timed_out and isinstance(error, asyncio.CancelledError))
@@ -98,7 +98,7 @@ class IsolatedCall(Work):
             del error  # The traceback of the error refers to this frame.
 
     def _cancel(self) -> None:
-        self._cancelled = True  # A thread that has not begun sees this, and does not call func.
+        self._cancelled = True  # A thread that has not begun the call reads this, and does not call func.
         if (task := self._task) is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed: the task has ended meanwhile.
                 task.get_loop().call_soon_threadsafe(self._cancel_task, task)
@@ -127,7 +127,7 @@ class IsolatedCall(Work):
     # The side of the thread that runs the call.
 
     def run(self) -> None:
-        """Call ``func`` with a loop of its own, and keep the outcome. Nothing is raised."""
+        """Call ``func`` with a loop of its own, and keep the outcome. This method raises nothing."""
         try:
             lease = Lease("a call of isolate()", _place_of(self._func))
             lease.open(self._factory)
@@ -160,7 +160,7 @@ class IsolatedCall(Work):
             unbind = _bind(lease)
             try:
                 result: Any = self._func(*self._args)
-                if type(result) is CoroutineType:  # isawaitable() and iscoroutine() are slower, being in Python
+                if type(result) is CoroutineType:  # isawaitable() and iscoroutine() are Python code, and slower
                     self._run_task(lease, result)
                 elif inspect.isawaitable(result):
                     self._run_task(lease, result if asyncio.iscoroutine(result) else _awaiting(result))
@@ -172,8 +172,8 @@ class IsolatedCall(Work):
             self._error = error
 
     def _run_task(self, lease: Lease, coro: Coroutine[Any, Any, Any]) -> None:
-        # This is not run_until_complete(), which raises. The traceback would refer to a frame that refers to the loop,
-        # and the loop could not be reused.
+        # run_until_complete() is not used: it raises, and the traceback would refer to a frame that refers to the loop.
+        # Then the loop could not be reused.
         loop = lease.loop
         assert loop is not None
         task = self._task = loop.create_task(coro)
@@ -200,7 +200,7 @@ class IsolatedCall(Work):
 
 
 def _place_of(func: Callable[..., Any]) -> Place | None:
-    """Return where ``func`` is defined. The stack of the thread shows only the code that started the thread."""
+    """Return the place where ``func`` is defined. The stack of the thread shows only the code that started it."""
     code = getattr(func, "__code__", None)
     return (code, code.co_firstlineno) if isinstance(code, CodeType) else None
 
@@ -234,6 +234,7 @@ def _do_nothing() -> None:
 
 
 def _reset_thread() -> None:
-    """Remove from this thread what a loop that is not asyncio's own may leave in it."""
-    unset_running_loop()
+    """Remove from this thread the running loop and the hooks that a loop of another kind than asyncio's may leave."""
+    if running_loop() is not None:
+        unset_running_loop()
     sys.set_asyncgen_hooks(None, None)

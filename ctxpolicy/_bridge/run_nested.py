@@ -32,7 +32,7 @@ def run_nested(factory: LoopFactory, coro: Coroutine[Any, Any, T], timeout: floa
     """Run ``coro`` on a loop of its own while the running loop of this thread is blocked, and return the result.
 
     Args:
-        factory: makes the loop.
+        factory: the factory of the loop.
         coro: the coroutine. It is closed if no loop can be made.
         timeout: seconds after which ``coro`` is cancelled; ``None``: no limit.
 

@@ -29,8 +29,8 @@ def run_on_other_thread(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], t
     """Submit ``coro`` to ``loop``, which runs in another thread, and return the result.
 
     ``coro`` runs in a copy of this thread's contextvars context. If the wait ends early (because of the timeout, or of
-    ``KeyboardInterrupt``), ``coro`` is cancelled, and this thread waits for its end. What the loop's task factory
-    raises is raised here.
+    ``KeyboardInterrupt``), ``coro`` is cancelled, and this thread waits for its end. An exception that the loop's task
+    factory raises is raised here.
 
     Args:
         loop: the loop.
@@ -60,7 +60,10 @@ def _wait_for(call: _Call[T], timeout: float | None) -> T:
 
 @final
 class _Call(Generic[T]):
-    """A coroutine that was submitted to a loop in another thread. ``start`` runs in that thread, the rest in this."""
+    """A coroutine that was submitted to a loop in another thread.
+
+    ``start`` and ``_note_response`` run in the thread of the loop. The other methods run in the waiting thread.
+    """
 
     def __init__(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> None:
         self.loop = loop
@@ -91,7 +94,7 @@ class _Call(Generic[T]):
                 raise
 
     def wait(self, timeout: float | None) -> bool:
-        """Have the loop start the task, and wait for the end of the task.
+        """Start the task in the loop, and wait for the end of the task.
 
         Args:
             timeout: seconds; ``None``: no limit.
@@ -111,7 +114,7 @@ class _Call(Generic[T]):
             self._probe()
 
     def result(self) -> T:
-        """Return the result of the task, or raise what the task, or the attempt to start it, raised."""
+        """Return the result of the task, or raise the exception of the task or of the attempt to start it."""
         error, self._error = self._error, None
         try:
             if error is not None:
@@ -122,7 +125,7 @@ class _Call(Generic[T]):
             del error  # the traceback of the error refers to this frame
 
     def cancel(self) -> None:
-        """Cancel the task, and wait for its end for as long as the loop responds."""
+        """Cancel the task, and wait for its end while the loop responds."""
         self._cancelled = True
         self._last_response = time.monotonic()
         responds = self._call_in_loop(lambda: self._task and self._task.cancel())
@@ -130,7 +133,7 @@ class _Call(Generic[T]):
             in_time = time.monotonic() - self._last_response <= _GRACE
             responds = in_time and self._call_in_loop(self._note_response)
         if self._task is None:
-            self._coro.close()  # never started: if the loop still calls start(), that finds the call cancelled
+            self._coro.close()  # never started; a later call of start() sees that the call is cancelled
 
     def _probe(self) -> None:
         """Ask the loop for a response. Raise if the loop has ended, and warn if it has not responded for long."""
@@ -151,7 +154,7 @@ class _Call(Generic[T]):
         return BlockingError(f"{_describe(self.loop)} {state} before {self._coro!r} was done")
 
     def _call_in_loop(self, callback: Callable[[], object]) -> bool:
-        """Have the loop call ``callback``; return ``False`` if the loop is not running."""
+        """Schedule ``callback`` in the loop; return ``False`` if the loop is not running."""
         if not self.loop.is_running():
             return False
         try:

@@ -2,7 +2,7 @@
 
 The design is that of trio's thread cache (``trio/_core/_thread_cache.py``). The number of threads has no limit: a job
 takes an idle thread or starts a new one. No job ever waits for a thread. Therefore jobs that wait for other jobs never
-deadlock, to any depth and by whatever means they wait. A caller who wants a limit uses a semaphore.
+deadlock, at any depth and however they wait. A caller that wants a limit uses a semaphore.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ctxpolicy._fork import RESOLVER, renew_after_fork
 
 __all__ = ["Job", "ThreadCache", "Worker", "thread_cache"]
 
-_IDLE_SECONDS: Final = 10.0  # after which a thread without a job ends; trio's value
+_IDLE_SECONDS: Final = 10.0  # a thread ends after this time without a job; trio's value
 _JOIN_SECONDS_AT_EXIT: Final = 1.0  # how long interpreter exit waits for each idle thread
 
 
 class Job(Protocol):
-    """What a thread of the cache runs."""
+    """A job that a thread of the cache runs."""
 
     def run(self) -> None:
         """Do the work. Raises nothing."""
@@ -43,12 +43,12 @@ class ThreadCache:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Start without threads, because a forked child has none of its parent's."""
+        """Start without threads, because the parent's threads do not exist in a forked child."""
         self.generation = 0
         self._idle: dict[Worker, None] = {}
 
     def submit(self, job: Job) -> None:
-        """Have ``job`` run by an idle thread or by a new one.
+        """Give ``job`` to an idle thread or to a new one.
 
         Raises:
             RuntimeError: no thread is idle, and none can be started.
@@ -60,14 +60,14 @@ class ThreadCache:
         worker.inbox.put(job)
 
     def add(self, worker: Worker) -> bool:
-        """Add ``worker``, which has done its job, and return whether it is to wait for another one."""
+        """Add ``worker``, which has done its job, and return whether it must wait for another job."""
         self._idle[worker] = None
         # close() changes the generation first and empties the cache afterwards. Either this check sees the new
         # generation, or close() finds the worker in the cache.
         return worker.generation == self.generation or not self.remove(worker)
 
     def remove(self, worker: Worker) -> bool:
-        """Remove ``worker`` if it is idle. Return ``False`` if it has been taken: it is about to receive a job."""
+        """Remove ``worker`` if it is idle. Return ``False`` if it has been taken and is about to receive a job."""
         return self._idle.pop(worker, worker) is None
 
     def close(self, wait: float | None = None) -> None:
@@ -111,9 +111,9 @@ class Worker:
             pass
 
     def _serve(self) -> bool:
-        """Wait for a job and run it, and return whether to wait for another one.
+        """Wait for a job, run it, and return whether to wait for another one.
 
-        A method of its own, so that no variable refers to a job while the thread waits for the next one.
+        This is a separate method, so that no variable refers to a job while the thread waits for the next one.
         """
         try:
             job = self.inbox.get(timeout=_IDLE_SECONDS)
@@ -123,7 +123,7 @@ class Worker:
             return False
         job.run()
         stays = self._cache.add(self)
-        # Only now: a caller that makes its next call at once finds this thread idle.
+        # This comes last, because a caller that makes its next call at once must find this thread idle.
         job.finish()
         return stays
 

@@ -1,7 +1,7 @@
-"""The names that asyncio removed or added: where they lived, and which Python versions warn about them or lack them.
+"""The names that asyncio removed or added: their modules, and the Python versions that warn about them or lack them.
 
-The tables were read off the asyncio of each Python from 3.8 to 3.15, and for 3.16, which removes the policy system, off
-CPython's main branch. The tests compare them with the asyncio that they run on.
+The tables were taken from the asyncio of each Python from 3.8 to 3.15. For 3.16, which removes the policy system, they
+were taken from CPython's main branch. The tests compare the tables with the asyncio that they run on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The catalog of rules: what each rule finds, which Python versions warn and fail, and what to write instead."""
+"""The catalog of rules: the findings of each rule, the Python versions that warn and fail, and the replacement."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ def check_paths(paths: Iterable[str | os.PathLike[str]], *, target: str | Versio
 
     Args:
         paths: Files and folders.
-        target: The Python version that the code must run on. The report's ``failing`` lists what fails there.
+        target: The Python version that the code must run on. The report's ``failing`` lists the findings that fail on
+            this version.
 
     Returns:
         The findings, and a problem for each file that could not be checked. A problem does not end the check.

@@ -25,7 +25,7 @@ Node = ast.expr | ast.alias | ast.keyword
 @final
 @dataclass(frozen=True)
 class RuleMatch:
-    """What a rule found at a node, before the guards around the node are taken into account."""
+    """The match of a rule at a node, before the guards around the node are taken into account."""
 
     code: str
     message: str
@@ -65,7 +65,7 @@ class CheckedModule:
         Args:
             node: The node that the finding points at.
             context: The context of the node.
-            match: What the rule found.
+            match: The match of the rule.
             handled: Whether the program handles the failure.
         """
         limit = self.conditions.limit(context)

@@ -97,7 +97,7 @@ class Report:
         target: The Python version that the checked code must run on.
         files: The number of files that were checked.
         findings: The findings, sorted by file and position.
-        problems: What could not be checked.
+        problems: The files and folders that could not be checked.
     """
 
     target: Version

@@ -95,8 +95,8 @@ def _encoding(data: bytes) -> str:
     """Return the encoding that PEP 263 gives a file.
 
     ``tokenize.detect_encoding`` refuses a declaration line that also contains text in another encoding than UTF-8.
-    Python accepts such a line. Therefore ``detect_encoding`` gets only the ASCII characters of the two lines that may
-    declare.
+    Python accepts such a line. Therefore ``detect_encoding`` gets only the ASCII characters of the first two lines,
+    which may contain the declaration.
     """
     bom = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     lines = data[len(bom) :].splitlines(keepends=True)[:2]

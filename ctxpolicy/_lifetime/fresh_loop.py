@@ -25,15 +25,14 @@ class fresh_loop:  # noqa: N801 - it is used as a with statement
     """A scope: ``with fresh_loop() as loop:`` makes a loop and binds it to the current context for the block.
 
     When the block ends, normally or by an exception, the loop is shut down as ``asyncio.Runner`` does: tasks are
-    cancelled and what they raise is reported, asynchronous generators and the default executor are shut down. Then the
-    loop is closed, and the previous binding is restored.
+    cancelled, exceptions that they raise are reported, and asynchronous generators and the default executor are shut
+    down. Then the loop is closed, and the previous binding is restored.
 
     An ``asyncio.run()`` in the block leaves the loop bound. If no :class:`~ctxpolicy.ContextPolicy` is in force, the
     block is also a ``using("contextvar")`` block.
 
     Args:
-        loop_factory: makes the loop: a callable, or a name. ``None``: the loop is made as the policy in force makes
-            loops.
+        loop_factory: the factory of the loop: a callable, or a name. ``None``: the policy in force makes the loop.
 
     Raises:
         ScopeError: at the end of the block, if the block is left in another context or thread than it was entered in,

@@ -23,21 +23,22 @@ _NOT_MADE: Final = object()
 
 @final
 class LoopLocal(Generic[T]):
-    """A resource that each running loop has its own instance of: a client, a connection pool, a lock.
+    """A resource with a separate instance for each running loop: a client, a connection pool, a lock.
 
-    The first ``await local.get()`` in a loop makes the resource, once, however many tasks ask at the same time. When
-    the loop is shut down, its resources are closed in reverse order of creation: after the tasks of the loop were
-    cancelled, and before the loop is closed. Every shutdown that calls ``shutdown_asyncgens()`` does this: that of
-    ``asyncio.run``, ``Runner``, uvloop, anyio, uvicorn, pytest-asyncio and others.
+    The first ``await local.get()`` in a loop makes the resource. If several tasks ask at the same time, the resource is
+    made only once. When the loop is shut down, its resources are closed in reverse order of creation: after the tasks
+    of the loop were cancelled, and before the loop is closed. Every shutdown that calls ``shutdown_asyncgens()`` does
+    this: the shutdown of ``asyncio.run``, ``Runner``, uvloop, anyio, uvicorn, pytest-asyncio and others.
 
     A loop that is closed without being shut down closes no resource. A ``ResourceWarning`` then names its resources. A
     process that ends by a signal does not shut its loop down; uvicorn, for example, ends itself by ``SIGTERM`` after
     serving. In such a program, await :meth:`aclose` when the application shuts down.
 
     Args:
-        factory: makes the resource. A sync or async callable, called in the loop that the resource is for.
-        close: closes the resource. A sync or async callable. What it raises goes to the loop's exception handler, and
-            the other resources are closed nevertheless. ``SystemExit`` and ``KeyboardInterrupt`` are raised after that.
+        factory: a sync or async callable that makes the resource. It is called in the loop that the resource is for.
+        close: a sync or async callable that closes the resource. An exception that it raises goes to the loop's
+            exception handler, and the other resources are still closed. ``SystemExit`` and ``KeyboardInterrupt`` are
+            raised after that.
 
     Raises:
         TypeError: ``factory`` or ``close`` is not callable.
@@ -92,8 +93,8 @@ class LoopLocal(Generic[T]):
     async def aclose(self) -> None:
         """Close the resource of the running loop now, if there is one. After that, ``get()`` makes a new one.
 
-        Use this where the loop may never be shut down: await it in the shutdown of an ASGI application's lifespan. What
-        ``close`` raises is raised here.
+        Use this where the loop may never be shut down: await it in the shutdown of an ASGI application's lifespan. An
+        exception that ``close`` raises is raised here.
         """
         resources = _find(asyncio.get_running_loop())
         # While the shutdown closes the resource, the resource is no longer in `made`, and is not closed twice.
@@ -151,7 +152,7 @@ class _Resources:
             )
 
     def _start(self) -> None:
-        """Run the generator to its ``yield``. It awaits nothing before, and therefore needs no loop."""
+        """Run the generator to its ``yield``. It awaits nothing before that, and therefore needs no loop."""
         try:
             self.generator.asend(None).send(None)
         except StopIteration:
@@ -225,9 +226,9 @@ async def _close(close: Callable[[Any], Any] | None, value: Any) -> None:
 def _must_propagate(error: BaseException) -> bool:
     """Return whether ``error``, raised while a resource was closed, must be raised after all resources are closed.
 
-    ``SystemExit`` and ``KeyboardInterrupt`` must. A cancellation must if this task was cancelled, and not if it comes
-    from a task that ``close`` awaits. Python 3.10 cannot tell the two apart, and loses nothing:
-    ``shutdown_asyncgens()`` closes the generators in a ``gather()``, which is cancelled in either case.
+    ``SystemExit`` and ``KeyboardInterrupt`` must be raised. A cancellation must be raised if this task was cancelled,
+    but not if it comes from a task that ``close`` awaits. Python 3.10 does not tell the two cases apart, and nothing is
+    lost: ``shutdown_asyncgens()`` closes the generators in a ``gather()``, which is cancelled in either case.
     """
     if isinstance(error, asyncio.CancelledError):
         cancelling = getattr(asyncio.current_task(), "cancelling", None)  # from 3.11 on

@@ -1,4 +1,4 @@
-"""Find loop factories by name, and check what a loop factory returns."""
+"""Find loop factories by name, and check the loops that a loop factory returns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NamedFactory(NamedTuple):
     Attributes:
         name: the name, as ``loop_factory=`` takes it.
         summary: one line that describes the loops.
-        load: returns the factory.
+        load: a function that returns the factory.
         package: the distribution that the factory needs; ``None`` for the standard library.
         windows_only: whether the factory exists on Windows only.
     """

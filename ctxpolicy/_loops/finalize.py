@@ -18,7 +18,7 @@ unclosed: Final[list[AbstractEventLoop]] = []
 
 
 def end_leased(loop: AbstractEventLoop, made_in: int, place: Place | None, context: str) -> None:
-    """Close ``loop``, or keep it alive where it must not be closed.
+    """Close ``loop``, or keep it alive if it must not be closed.
 
     Args:
         loop: the loop.

@@ -1,4 +1,4 @@
-"""Collect garbage before unreachable objects use up a limited resource, where reference counting does not free them."""
+"""Collect garbage before unreachable objects use up a limited resource, if reference counting does not free them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["CollectOnGrowth"]
 
 # A loop has at least three descriptors, and a process is often limited to 1,024 of them.
 _MINIMUM: Final = 64
-# A finalizer runs in one round, and what only the finalized object referred to is found in the next round: a task, the
-# lease in the task's contextvars context, the loop.
+# A finalizer runs in one round, and the objects that only the finalized object referred to are found in the next round.
+# The chain is: a task, the lease in the task's contextvars context, the loop.
 _ROUNDS: Final = 4
 
 

@@ -28,7 +28,7 @@ class Binding(NamedTuple):
     """A loop that is bound to a context, with its owner.
 
     A resolver's slot keeps a binding whose ``loop`` is ``None`` after a loop was set and unset by hand. (On Python 3.10
-    to 3.13, asyncio creates no loop where one was ever set.)
+    to 3.13, asyncio creates no loop in a thread in which one was ever set.)
 
     Attributes:
         loop: the loop, or ``None``.
@@ -52,10 +52,10 @@ class Binding(NamedTuple):
 class Lease:
     """A loop that ctxpolicy created for a context. The loop is closed when the lease ends.
 
-    A lease ends when its last reference is gone, at :meth:`release`, or at interpreter exit. Create the lease before
-    its loop, which :meth:`open` creates. Otherwise the garbage collector finalizes the loop first if it finds both at
-    once. A loop of asyncio's own kind that a policy leases is not closed but kept for the next lease if it is still in
-    the state of a new one.
+    A lease ends when its last reference is gone, at :meth:`release`, or at interpreter exit. The lease is created
+    before its loop, which :meth:`open` creates. Otherwise the garbage collector would finalize the loop first if it
+    found both at once. A loop of asyncio's own kind that a policy leases is not closed but kept for the next lease if
+    it is still in the state of a new one.
 
     Args:
         context: the context that the loop is leased for, in the words of its resolver.
@@ -63,10 +63,10 @@ class Lease:
 
     Attributes:
         loop: the loop; ``None`` before :meth:`open` and after the end.
-        slot: the loop and its thread, as the resolver of contextvars contexts binds them. The lease keeps the tuple to
-            the end, because the references to the loop are counted then.
+        slot: the loop and its thread, as the resolver of contextvars contexts binds them. The lease keeps the tuple
+            until it ends, because the references to the loop are counted then.
         context: see above.
-        thread, process: the owner.
+        thread, process: the thread and the process that own the loop.
     """
 
     __slots__ = ("__weakref__", "_place", "_pooled", "context", "loop", "process", "slot", "thread")
@@ -110,7 +110,7 @@ class Lease:
         self._pooled = pooled
 
     def stands(self) -> bool:
-        """Return whether the loop is open, belongs to this process, and is still to be closed by this lease."""
+        """Return whether the loop is open, belongs to this process, and is one that this lease must still close."""
         return self.loop is not None and self.process == process.id and not self.loop.is_closed()
 
     def binding(self, scope: Lease | None = None) -> Binding:
@@ -144,7 +144,7 @@ class Lease:
         Callbacks that are ready in such a loop are run first. No loop may be running in this thread.
         """
         pooled = self._pooled
-        if pooled is not None and pooled.snapshot is not None and self.stands():
+        if pooled is not None and self.loop is not None and self.process == process.id:
             if has_ready_callbacks(self.loop):
                 self._run_ready_callbacks()
             if self._keep(pooled):
@@ -174,7 +174,7 @@ class Lease:
     def __del__(self) -> None:
         pooled = self._pooled
         if pooled is not None:
-            if pooled.loop is None:  # The lease was released, or the collector has finalized the pooled loop before.
+            if pooled.loop is None:  # The lease was released, or the collector has finalized the pooled loop already.
                 return
             # More references than these mean that the collector found the lease in a cycle. It may have found the loop
             # in the same cycle, and would finalize the loop next.

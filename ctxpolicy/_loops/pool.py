@@ -1,7 +1,7 @@
 """Keep used loops that are in the state of new ones, for the next lease.
 
 Creating and closing a loop takes a dozen system calls, an epoll object and a pair of sockets. Most jobs leave their
-loop as they received it, and then no code can tell whether the next job has the same loop. Measured in interleaved
+loop in the state of a new one, and then no code can tell that the next job has the same loop. Measured in interleaved
 runs, a lease takes 0.5 to 0.7 of the time of ``new_event_loop()`` and ``close()`` by hand. If every lease created its
 loop, it would take at best 1.1 of that time.
 """
@@ -33,9 +33,9 @@ _CAPACITY: Final = min(32, (os.cpu_count() or 1) + 4)  # the number of threads o
 
 @final
 class ReusableFactory:
-    """A loop factory for which a used loop from the pool does as well as a new one.
+    """A loop factory whose loops may be replaced by used loops from the pool.
 
-    Called as a plain factory, it creates a loop and records where.
+    A direct call creates a loop and records the place of the call.
 
     Args:
         create: creates loops of asyncio's default kind, ``asyncio.SelectorEventLoop``.
@@ -55,7 +55,7 @@ class _LeasedLoop(asyncio.SelectorEventLoop):
     """An asyncio loop whose own finalizer ends the lease.
 
     The garbage collector may find a loop and its lease in one cycle, and finalizes them in no fixed order. asyncio's
-    finalizer of a loop would warn that nobody has closed the loop, although the lease is about to close it.
+    finalizer of a loop would warn that the loop is unclosed, although the lease is about to close it.
     """
 
     # The process that created the loop, the code that needed the present lease, and the context it is leased for.
@@ -71,11 +71,12 @@ class _LeasedLoop(asyncio.SelectorEventLoop):
             end_leased(self, *self._ctxpolicy_lease)
 
 
-# The sockets of each leased loop. They refer to nothing, so that this keeps no loop alive. But for this table the
-# collector could find them in one cycle with the loop, and warn of unclosed sockets before the loop closes them.
+# The sockets of each leased loop. They refer to nothing, therefore this table keeps no loop alive. Without the table
+# the collector could find the sockets in one cycle with the loop, and warn that they are unclosed before the loop
+# closes them.
 _sockets: Final[weakref.WeakKeyDictionary[AbstractEventLoop, object]] = weakref.WeakKeyDictionary()
 
-for _name in ("__name__", "__qualname__", "__module__"):  # messages show the loop as what it is to its users
+for _name in ("__name__", "__qualname__", "__module__"):  # messages show users the class that they know
     setattr(_LeasedLoop, _name, getattr(asyncio.SelectorEventLoop, _name))
 
 
@@ -151,7 +152,7 @@ class _LoopPool:
         loop = contextvars.Context().run(factory.create)
         _sockets[loop] = self_pipe(loop)
         track(loop)
-        # Until the first lease is recorded. This is the last attribute, which the snapshot relies on.
+        # A placeholder until the first lease is recorded. The snapshot relies on this being the last attribute.
         loop._ctxpolicy_lease = process.id, None, "no context yet"  # type: ignore[attr-defined]  # an attribute of ours
         loop.__class__ = _LeasedLoop
         return PooledLoop(self._generation, loop)
@@ -179,7 +180,7 @@ class _LoopPool:
 def _pop(kept: list[PooledLoop]) -> PooledLoop | None:
     try:
         return kept.pop()
-    except IndexError:  # Not asked before: another thread may take the last one meanwhile.
+    except IndexError:  # A check before pop() would not do, because another thread may take the last one after it.
         return None
 
 

@@ -1,4 +1,4 @@
-"""Find out whether a used loop is in the state of a new one, which is when it may be reused.
+"""Find out whether a used loop is in the state of a new one, and may therefore be reused.
 
 Everything that can still reach a loop (a task, a timer, a future, a transport, an asynchronous generator, a thread, a
 variable) refers to the loop. A loop is therefore unchanged if its attributes are those that it had when it was new, if
@@ -20,7 +20,7 @@ __all__ = ["Holder", "Snapshot", "refcount"]
 
 
 def _reference_counter() -> Any:
-    """Return the function that counts the references to an object, or ``None`` where counts prove nothing.
+    """Return the function that counts the references to an object, or ``None`` if counts prove nothing.
 
     PyPy counts no references. On free-threaded builds, other threads change the counts while this thread reads them.
     """
@@ -31,7 +31,7 @@ refcount: Final[Any] = _reference_counter()
 
 
 class Holder(Protocol):
-    """An object that has the loop. Functions here read the attribute, because a variable would count as a reference."""
+    """An object that refers to the loop. A variable that refers to the loop would count as one more reference."""
 
     @property
     def loop(self) -> AbstractEventLoop | None: ...
@@ -60,8 +60,8 @@ class Snapshot:
         """Set the last attribute of the loop without making the loop count as changed.
 
         Args:
-            holder: has the loop.
-            value: a new object, which nothing else refers to.
+            holder: the object that refers to the loop.
+            value: a new object that nothing else refers to.
         """
         vars(holder.loop)[self._last] = self._attributes[self._last] = value
 
@@ -69,10 +69,10 @@ class Snapshot:
 def _are_identical(attributes: dict[str, Any], others: dict[str, Any]) -> bool:
     """Return whether two loops have the same attributes with the same values.
 
-    The names are not compared, because this would double the time. They can differ only if the values do: whoever
-    renames an attribute removes one, and adds the other behind the last one, whose value occurs once.
+    The names are not compared, because this would double the time. The names can differ only if the values do: code
+    that renames an attribute removes one and adds another behind the last attribute, whose value occurs only once.
     """
-    # Not ==, which may call any code and may raise: the arrays of numpy do.
+    # Not ==, which may call any code and may raise, as it does for arrays of numpy.
     return len(attributes) == len(others) and all(map(operator.is_, attributes.values(), others.values()))
 
 

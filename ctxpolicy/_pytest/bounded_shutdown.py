@@ -30,7 +30,7 @@ def shut_down(loop: AbstractEventLoop, deadline: float) -> bool:
     """
     ended = not pending_work(loop, unknown=True) or _run(loop, _end_all(loop), deadline)
     for task in asyncio.all_tasks(loop):
-        silence_destroyed(task)  # else the message appears in the log of a later test
+        silence_destroyed(task)  # otherwise the message appears in the log of a later test
     executor = default_executor(loop)
     loop.close()  # tells the executor's threads to end, and waits for none of them
     for thread in threads_of(executor):
@@ -58,7 +58,7 @@ def end_tasks(tasks: list[asyncio.Task[Any]], patience: float, deadline: float) 
 
 
 def threads_of(executor: Executor | None) -> Collection[Any]:
-    """Return the threads of a thread pool; nothing for other executors and for ``None``."""
+    """Return the threads of a thread pool; an empty collection for other executors and for ``None``."""
     threads: Collection[Any] = getattr(executor, "_threads", ())
     return threads
 

@@ -1,4 +1,4 @@
-"""The thread that created a loop or a thread pool.
+"""Find the thread that created a loop or a thread pool.
 
 The thread is recorded for every loop of asyncio's own classes, regardless of who creates the loop, and for every loop
 that one of the plugin's loop factories makes.
@@ -38,10 +38,10 @@ def thread_pools() -> list[ThreadPoolExecutor]:
 
 @contextmanager
 def recording_creator_threads() -> Iterator[None]:
-    """Record the threads in the block, by patched constructors.
+    """Record the creator threads during the block, with patched constructors.
 
-    A policy is no place to record them: a policy sees only the loops that it makes itself, and a call of
-    ``SelectorEventLoop()`` asks no policy.
+    A policy cannot record them: it sees only the loops that it makes itself, and a call of ``SelectorEventLoop()`` uses
+    no policy.
     """
     with ExitStack() as stack:
         for kind, record in ((BaseEventLoop, _record_loop), (ThreadPoolExecutor, _record)):
@@ -58,7 +58,7 @@ def recording_factory(factory: LoopFactory | str) -> LoopFactory:
     @functools.wraps(make)
     def recording() -> AbstractEventLoop:
         loop = make()
-        if isinstance(loop, AbstractEventLoop):  # the policy raises for everything else
+        if isinstance(loop, AbstractEventLoop):  # for any other object the policy raises
             _record(loop)
         return loop
 

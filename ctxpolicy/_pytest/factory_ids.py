@@ -12,7 +12,7 @@ __all__ = ["factories_by_id"]
 def factories_by_id(factories: Sequence[Any]) -> dict[str, Any]:
     """Return the factories by test id.
 
-    Every factory has an id of its own, also if several factories have the same name. The ids are the same in every
+    Every factory has an id of its own, even if several factories have the same name. The ids are the same in every
     process of a test run.
     """
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What fixtures of a wider scope than a test have created: it outlives the test and is no leak."""
+"""Resources that fixtures of a wider scope than a test have created: they outlive the test and are no leaks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FixtureResources:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Add what is created in the block, where such a fixture is set up."""
+        """Add the resources that are created in the block, in which such a fixture is set up."""
         __tracebackhide__ = True
         loops, threads, pools = set(tracked()), set(threading.enumerate()), set(thread_pools())
         try:
@@ -40,7 +40,7 @@ class FixtureResources:
     def add_value(self, value: object) -> None:
         """Add the value of such a fixture, if it is an executor.
 
-        The executor can have been created elsewhere, and it starts its threads only when it is used.
+        The executor may have been created elsewhere, and it starts its threads only when it is used.
         """
         if isinstance(value, Executor):
             self._executors.add(value)

@@ -24,7 +24,7 @@ class IsolatedTest:
 
     Attributes:
         policy: the policy in force in the test.
-        fixtures: what fixtures of a wider scope have created.
+        fixtures: the resources that fixtures of a wider scope have created.
 
     Args:
         guard: unsets a running loop that a fixture of a wider scope has left set.
@@ -37,7 +37,7 @@ class IsolatedTest:
         self.policy = policy
         self.fixtures = fixtures
         self._guard = guard
-        self._running = guard.unset()  # left by a fixture that is still set up: each test's own is unset at its end
+        self._running = guard.unset()  # left by a fixture that is still set up; a test's own is unset at its end
         self._outer_policy = host.in_force()
         self._in_fixture = False
         self._installation = None if installed else Installation(policy)
@@ -79,7 +79,7 @@ class IsolatedTest:
             self._running = self._guard.unset() or self._running
 
     def end(self) -> list[str]:
-        """End the isolation; return a line for each thing that the test has left behind."""
+        """End the isolation; return a line for each leak of the test."""
         left = self._leak_check.clean_up()
         if self._installation is not None:
             self._installation.uninstall()
@@ -89,7 +89,7 @@ class IsolatedTest:
 
     @contextmanager
     def _restored_binding(self, add_finalizer: Callable[[Callable[[], object]], None]) -> Iterator[None]:
-        """Restore after the block what was bound before; a lease made in the block ends with the fixture."""
+        """Restore the previous binding after the block; a lease made in the block ends with the fixture."""
         __tracebackhide__ = True
         kept: list[Lease] = []
         add_finalizer(lambda: _release(kept))

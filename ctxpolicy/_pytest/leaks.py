@@ -1,4 +1,4 @@
-"""What a test leaves behind: found, reported, and made harmless to the tests that follow."""
+"""Find and report the leaks of a test, and make them harmless to the tests that follow."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from ctxpolicy._pytest.task_owners import set_running_test, unfinished_tasks
 
 __all__ = ["LeakCheck"]
 
-_OUR_THREADS: Final = "ctxpolicy-"  # the names of isolate()'s threads, which stay, and so do their loops
+_OUR_THREADS: Final = "ctxpolicy-"  # the names of isolate()'s threads, which stay alive with their loops
 _THREAD_TIMEOUT: Final = 0.5  # seconds to wait for all of a test's threads and tasks that may be about to end
-_SHUTDOWN_TIMEOUT: Final = 5.0  # seconds to wait for what is cancelled in all of a test's loops
+_SHUTDOWN_TIMEOUT: Final = 5.0  # seconds to wait for everything that is cancelled in all of a test's loops
 
 
 class LeakCheck:
-    """Finds what one test leaves behind, by comparison with what was there when the test began.
+    """Finds the leaks of one test, by comparison with the loops and threads at the start of the test.
 
     Args:
-        fixtures: what is not the test's.
+        fixtures: the resources of fixtures, which are no leaks of the test.
         policy: the policy in force at the start of the test, which the test has to leave in force.
         guard: unsets a running loop that the test leaves set.
     """
 
     def __init__(self, fixtures: FixtureResources, policy: ContextPolicy, guard: RunningLoopGuard) -> None:
-        # Not `self`: tasks and contextvars contexts keep this object, and must keep nothing else alive by it.
+        # Not `self`: tasks and contextvars contexts refer to this object, and must keep nothing else alive through it.
         self._test = object()
         set_running_test(self._test)
         self._fixtures = fixtures
@@ -52,13 +52,13 @@ class LeakCheck:
         self._threads = set(threading.enumerate())
 
     def clean_up(self) -> list[str]:
-        """Make harmless what the test has left behind; return a line for each leak."""
+        """Make the leaks of the test harmless; return a line for each leak."""
         set_running_test(None)
-        loop_pool.close()  # loops kept for reuse are no leak
+        loop_pool.close()  # loops kept for reuse are no leaks
         # The dictionary keeps the loops alive: a loop that is only bound would end unreported with its binding.
         loops = _loops_by_identity()
         left = [*self._replaced_policy(), *self._running_loop_left()]
-        self._policy.resolver.bindings.clear()  # ends the leases of this context, which are no leak
+        self._policy.resolver.bindings.clear()  # ends the leases of this context, which are no leaks
         _collect_leases()
         of_test = [loop for loop in loops.values() if self._is_of_test(loop)]
         for loop in of_test:
@@ -153,14 +153,14 @@ def _is_ours(thread: threading.Thread | None) -> bool:
 
 
 def _is_out_of_reach(loop: AbstractEventLoop) -> bool:
-    """Return whether nothing can be run in ``loop`` from here."""
+    """Return whether this thread can run nothing in ``loop``."""
     if loop.is_running():
         return ident_of_running_thread(loop) == threading.get_ident()  # another greenlet of this thread runs it
     return loop.is_closed() or _other_thread(loop) is not None  # that thread may run the loop at any moment
 
 
 def _collect_leases() -> None:
-    """Collect garbage where references are not counted, so that unreferenced leases end now."""
+    """Collect garbage if references are not counted, so that unreferenced leases end now."""
     if refcount is None and open_leases():
         gc.collect()
 

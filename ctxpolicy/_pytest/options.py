@@ -1,4 +1,4 @@
-"""The names of the plugin's options, marker and fixtures, and the check whether a test uses them.
+"""The names of the plugin's options, marker and fixtures, and a check for tests that use them.
 
 pytest loads this module in every run. It imports neither asyncio nor the rest of ctxpolicy.
 """

@@ -18,7 +18,7 @@ from ctxpolicy._pytest.settings import Settings, settings_of_session, settings_o
 
 __all__ = ["CtxPolicyLeakWarning", "Plugin"]
 
-# How the names of the fixtures end in which pytest-asyncio (1.x) makes its loops.
+# The suffix of the names of the fixtures in which pytest-asyncio (1.x) makes its loops.
 _RUNNER_FIXTURES: Final = "_scoped_runner"
 # The fixture of pytest-asyncio that returns the policy for its loops.
 _POLICY_FIXTURE: Final = "event_loop_policy"
@@ -52,8 +52,8 @@ class Plugin:
     """The plugin in one pytest session.
 
     Attributes:
-        settings: the session's.
-        item: the test that is isolated at present.
+        settings: the settings for the session.
+        item: the test that is isolated at present; ``None`` between tests.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -83,7 +83,7 @@ class Plugin:
             factories = factories_by_id(settings.factories)
             metafunc.parametrize(FACTORY_FIXTURE, [*factories.values()], indirect=True, ids=[*factories])
 
-    # The last of the wrappers: pytest's own have started by then, and clean up if this one raises.
+    # The last of the wrappers: pytest's own wrappers have started by then, and clean up if this one raises.
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Begin the isolation of the test, before its fixtures are set up."""
@@ -126,7 +126,7 @@ class Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, Any, Any]:
-        """End the isolation of a test whose setup has failed: no finalizer was added for it."""
+        """End the isolation of a test whose setup has failed, because no finalizer was added for it."""
         __tracebackhide__ = True
         try:
             return (yield)
@@ -135,7 +135,7 @@ class Plugin:
 
     def isolated_test(self, item: pytest.Item) -> IsolatedTest:
         """Return the isolation of ``item``; begin it if it has not begun."""
-        if self.item is None:  # the test calls request.getfixturevalue() for one of our fixtures, and asks no other way
+        if self.item is None:  # the test's only request for isolation is a call of request.getfixturevalue()
             self._begin(item, settings_of_test(item, self.settings).with_resolver())
         assert self._session is not None
         assert self._session.test is not None
@@ -171,7 +171,7 @@ class Plugin:
             self.item.addfinalizer(self._end)  # finalizers run in reverse order: this one is added before the fixtures'
 
     def _end(self) -> None:
-        """End the isolation, if it has begun, and report what the test has left behind."""
+        """End the isolation, if it has begun, and report the leaks of the test."""
         __tracebackhide__ = True
         item, self.item = self.item, None
         if item is None or self._session is None:
@@ -239,7 +239,7 @@ def _is_run_by_pytest_asyncio(item: pytest.Item) -> bool:
 
 
 def _pytest_asyncio_is_active(config: pytest.Config) -> bool:
-    # Not looked up by the plugin's name: with `-p pytest_asyncio.plugin` the name is the module's.
+    # The plugin is not looked up by its name: with `-p pytest_asyncio.plugin` the plugin has the name of the module.
     module = sys.modules.get("pytest_asyncio.plugin")
     return module is not None and config.pluginmanager.is_registered(module)
 

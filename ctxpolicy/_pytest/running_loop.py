@@ -1,4 +1,4 @@
-"""A running loop that a fixture leaves set in the thread of the tests, as sync Playwright does: unset for each test."""
+"""Unset for each test a running loop that a fixture leaves set in the thread of the tests (as sync Playwright does)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RunningLoopGuard:
             running_per_greenlet.stop()
 
     def unset(self) -> Running | None:
-        """Unset the running loop of this thread; return what :meth:`restore` needs to set it again."""
+        """Unset the running loop of this thread; return the argument for :meth:`restore`."""
         if running_loop() is not None and "greenlet" in sys.modules and not self._per_greenlet:
             from ctxpolicy._asyncio import running_per_greenlet
 

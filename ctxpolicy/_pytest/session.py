@@ -24,15 +24,15 @@ class IsolatedSession:
     """Isolates the tests of a session, one after the other.
 
     The session's policy is in force from the first test to the end of the session. The reason: a fixture of a wider
-    scope (one of pytest-asyncio's runners too) remembers the policy in force at its setup, and restores it at its
+    scope (such as a runner of pytest-asyncio) remembers the policy in force at its setup, and restores it at its
     teardown. A test with settings of its own has its policy on top of the session's policy, and fixtures of a wider
-    scope are set up under the session's.
+    scope are set up under the session's policy.
 
     Attributes:
-        test: the test that is isolated at present, ``None`` between tests.
+        test: the test that is isolated at present; ``None`` between tests.
 
     Args:
-        settings: the session's.
+        settings: the settings for the session.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -53,7 +53,7 @@ class IsolatedSession:
         return self.test
 
     def end(self) -> list[str]:
-        """End the isolation of the present test, if there is one; return a line for each thing that it left behind."""
+        """End the isolation of the present test, if there is one; return a line for each leak of the test."""
         test, self.test = self.test, None
         return [] if test is None else test.end()
 
@@ -90,7 +90,7 @@ class IsolatedSession:
 
 
 def _uninstall(installation: Installation) -> None:
-    # A fixture can have replaced the policy and never restored it; uninstall() would complain.
+    # A fixture may have replaced the policy without restoring it; uninstall() would raise.
     host.force(installation.policy)
     installation.uninstall()
 

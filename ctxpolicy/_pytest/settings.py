@@ -27,9 +27,9 @@ class Settings:
         resolver: a resolver, or the name of one; ``None``: do not isolate.
         missing: as for ``ContextPolicy``.
         leaks: what to do about leaks: ``"error"``, ``"warn"`` or ``"ignore"``.
-        factories: loop factories; a test that uses ``ctxpolicy_loop`` runs once with each.
+        factories: loop factories; a test that uses ``ctxpolicy_loop`` runs once with each of them.
         for_pytest_asyncio: whether pytest-asyncio makes its loops with the factories too.
-        from_marker: whether a marker names the factories; the test then runs once with each, whatever fixtures it uses.
+        from_marker: whether a marker names the factories; then the test runs once with each, whatever fixtures it uses.
     """
 
     resolver: Any

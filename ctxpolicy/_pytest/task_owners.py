@@ -1,8 +1,8 @@
-"""The test that created a task: what a test leaves in a loop of a fixture belongs to the test, not to the fixture.
+"""Find the test that created a task: a task that a test leaves in a loop of a fixture is a leak of the test.
 
 A task runs in a copy of the contextvars context of the code that created the task, and this context names the test.
-The code of a test runs in a context of the test. What a fixture of a wider scope has started does not run in such a
-context: the task that a server creates for a connection is the server's, even if a test runs at that time.
+The code of a test runs in a context of the test. Code that a fixture of a wider scope has started does not run in such
+a context: the task that a server creates for a connection belongs to the server, even if a test runs at that time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ctxpolicy._asyncio.loop_internals import source_traceback
 __all__ = ["recording_task_owners", "set_running_test", "unfinished_tasks"]
 
 # The coroutine of the one task in which anyio's plugin runs both tests and fixtures. The context of this task does not
-# tell them apart: it is a copy of the context of whichever came first.
+# tell them apart: it is a copy of the context of the first test or fixture.
 _ANYIO_RUNNER: Final = "TestRunner._run_tests_and_fixtures"
 
 _owner: Final[ContextVar[object]] = ContextVar("ctxpolicy_test", default=None)
@@ -50,7 +50,7 @@ def unfinished_tasks(loop: AbstractEventLoop, test: object) -> list[asyncio.Task
 
 @contextmanager
 def recording_task_owners() -> Iterator[None]:
-    """Record in the block which test creates a task, in loops of asyncio's own classes."""
+    """Record, during the block, which test creates each task in loops of asyncio's own classes."""
     previous = vars(BaseEventLoop)["create_task"]
     BaseEventLoop.create_task = _recording_create_task(previous)  # type: ignore[method-assign]
     try:
@@ -67,7 +67,7 @@ def _recording_create_task(previous: Callable[..., Any]) -> Callable[..., Any]:
         if owner is not None and isinstance(task, asyncio.Task):
             _owners[task] = owner
         source = source_traceback(task)
-        # In debug mode the traceback says where the task was created: this function is not the place.
+        # In debug mode the traceback shows where the task was created. This function does not belong in it.
         if source and source[-1].filename == __file__:
             del source[-1]
         return task
@@ -76,7 +76,7 @@ def _recording_create_task(previous: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _owner_in_anyio(loop: BaseEventLoop) -> object:
-    """Return the test that runs, if anyio's plugin runs it in ``loop`` at this moment, or a task that the test made."""
+    """Return the running test, if anyio's plugin runs the test, or a task of the test, in ``loop`` at this moment."""
     current = tasks.current_task(loop)
     if current is None or _Running.test is None:
         return None

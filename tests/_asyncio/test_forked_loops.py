@@ -71,8 +71,8 @@ def test_the_parent_is_woken_from_other_threads_after_each_fork_whatever_the_chi
 
 
 @needs_fork
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="up to 3.13 a child comes out of the task that it was forked in")
-def test_a_child_that_calls_sys_exit_in_a_task_ends_where_it_would_wait_for_ever():
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="up to 3.13 a child can leave the task in which it was forked")
+def test_a_child_that_calls_sys_exit_in_a_task_ends_instead_of_waiting_forever():
     program = """
         import asyncio, os, sys, ctxpolicy
 
@@ -108,7 +108,7 @@ def test_a_detached_loop_has_a_selector_and_a_self_pipe_of_its_own_and_runs_on()
     assert all(end.fileno() == -1 for end in ends)
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-    assert detach(loop), "a closed one is harmless as it is"
+    assert detach(loop), "a closed loop is already harmless"
 
 
 def test_a_loop_with_a_selector_without_a_kernel_object_is_detached_too():
@@ -122,13 +122,13 @@ def test_other_kinds_of_loops_cannot_be_detached():
     assert not detach(object())
 
 
-def test_a_loop_that_cannot_be_weakly_referenced_is_not_watched():
+def test_a_loop_that_cannot_be_weakly_referenced_is_not_tracked():
     before = len(forked_loops.tracked())
     forked_loops.track(42)
     assert len(forked_loops.tracked()) == before
 
 
-def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
+def test_the_loop_that_runs_in_the_forking_thread_is_held_for_the_child():
     async def main():
         forked_loops._before_fork()
         try:
@@ -142,15 +142,15 @@ def test_the_loop_that_runs_where_the_fork_is_is_held_for_the_child():
     forked_loops._release()
 
 
-def test_a_loop_says_where_it_was_made():
+def test_the_creation_site_of_a_loop_is_recorded():
     with ctxpolicy.install():
         loop = asyncio.new_event_loop()
         loop.close()
-    assert creation_site(loop).endswith("in test_a_loop_says_where_it_was_made")
+    assert creation_site(loop).endswith("in test_the_creation_site_of_a_loop_is_recorded")
     assert "test_forked_loops.py:" in creation_site(loop)
 
 
-def test_a_loop_of_unknown_making_says_so():
+def test_a_loop_without_a_recorded_creation_site_comes_from_an_unknown_place():
     done = threading.Event()
     made = []
 

@@ -1,4 +1,4 @@
-"""The host: how a policy is put in force on this Python, and what happens if asyncio offers no way to do it."""
+"""The host puts a policy in force on this Python, and reports an asyncio that offers no way to do this."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with_policies = pytest.mark.skipif(
 )
 
 
-def test_what_is_forced_is_in_force_and_asyncio_asks_it():
+def test_a_forced_policy_is_in_force_and_asyncio_uses_it():
     loop = platform_loop()
     policy = ContextPolicy("thread")
     with in_force(None):
@@ -39,7 +39,7 @@ def test_what_is_forced_is_in_force_and_asyncio_asks_it():
 
 
 @with_policies
-def test_asyncios_own_policy_is_made_once_and_then_in_force():
+def test_asyncios_default_policy_is_created_once_and_is_then_in_force():
     with in_force(None):
         own = host.asyncio_policy()
         assert is_asyncio_default(own)
@@ -47,14 +47,14 @@ def test_asyncios_own_policy_is_made_once_and_then_in_force():
 
 
 @with_policies
-def test_it_is_the_policy_that_asyncio_itself_would_return():
+def test_asyncio_policy_returns_the_policy_that_asyncio_itself_returns():
     with in_force(None):
         own = host.asyncio_policy()
         getter = getattr(asyncio.events, "_get_event_loop_policy", None) or asyncio.get_event_loop_policy
         assert getter() is own
 
 
-def test_a_subclass_or_another_policy_is_not_asyncios_own():
+def test_a_subclass_or_another_policy_is_not_asyncios_default():
     class Mine(PolicyBase):  # type: ignore[misc]
         pass
 
@@ -64,7 +64,7 @@ def test_a_subclass_or_another_policy_is_not_asyncios_own():
     assert not is_asyncio_default(ContextPolicy())
 
 
-def test_a_platform_loop_is_what_asyncio_makes_unasked():
+def test_a_platform_loop_has_the_class_of_asyncios_default_loops():
     with in_force(default_policy()):
         ours, asyncios = platform_loop(), asyncio.new_event_loop()
     assert type(ours) is type(asyncios)
@@ -72,8 +72,8 @@ def test_a_platform_loop_is_what_asyncio_makes_unasked():
     asyncios.close()
 
 
-def test_what_signals_are_written_to_is_the_same_after_another_loop_has_run_under_the_one_that_runs():
-    """A uvloop removes it when it stops."""
+def test_the_wakeup_fd_for_signals_is_restored_after_another_loop_has_run_inside_the_running_loop():
+    """A uvloop removes the wakeup file descriptor when it stops."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     number = writer.fileno()
@@ -105,7 +105,7 @@ def test_the_running_loop_and_task_are_those_of_this_thread():
 
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")])
-def test_the_debug_mode_is_asyncios(flags):
+def test_debug_mode_is_that_of_asyncio(flags):
     program = "from ctxpolicy._asyncio.capabilities import debug_mode; print(debug_mode())"
     shown = run_program(program, flags=("-W", "error", *flags))
     assert shown == str(bool(flags))
@@ -113,7 +113,7 @@ def test_the_debug_mode_is_asyncios(flags):
 
 @pytest.mark.parametrize(("value", "on"), [("1", True), ("", False), (None, False)])
 @pytest.mark.parametrize("replaced", [False, True])
-def test_the_debug_mode_follows_the_variable_also_where_os_environ_is_replaced(value, on, replaced, monkeypatch):
+def test_debug_mode_follows_the_variable_even_if_os_environ_is_replaced(value, on, replaced, monkeypatch):
     if replaced:
         monkeypatch.setattr(os, "environ", {})
     if value is None:
@@ -130,7 +130,7 @@ def test_the_flag_that_ignores_the_environment_leaves_the_debug_mode_off(monkeyp
 
 
 @with_policies
-def test_what_is_said_of_this_python_is_what_its_own_policy_does():
+def test_the_capability_constants_match_asyncios_default_policy():
     with in_force(default_policy()), pytest.MonkeyPatch.context() as patch:
         warned: list[type[Warning]] = []
         patch.setattr("warnings.warn", lambda message, category, **_: warned.append(category))
@@ -143,7 +143,7 @@ def test_what_is_said_of_this_python_is_what_its_own_policy_does():
     assert bool(warned) is (CREATES_IMPLICITLY and CREATION_WARNS)
 
 
-def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
+def test_a_policy_forgets_the_parents_loop_if_asyncio_does_so_too():
     policy, loop = default_policy(), platform_loop()
     policy.set_event_loop(loop)
     kept = forget_after_fork(policy)
@@ -153,19 +153,19 @@ def test_a_policy_forgets_the_parents_loop_where_asyncio_has_it_forget():
     loop.close()
 
 
-def test_a_policy_over_asyncios_own_local_stays_over_it_as_asyncio_makes_that_anew():
+def test_a_policy_over_asyncios_own_thread_local_keeps_it_after_a_fork():
     policy = default_policy()
     policy._local = native = NativeThreadLocal(lambda: None)
     assert forget_after_fork(policy) is None
     assert policy._local is native
 
 
-def test_what_keeps_no_loops_has_nothing_to_forget():
+def test_an_object_that_keeps_no_loops_has_nothing_to_forget():
     assert forget_after_fork(object()) is None
     assert forget_after_fork(None) is None
 
 
-def test_the_host_says_how_it_hooks_in():
+def test_the_host_has_the_name_of_its_mechanism():
     assert host.name in ("asyncio's policy system", "asyncio.events._local")
 
 
@@ -180,7 +180,7 @@ for module in (events, unix_events, asyncio):
 """
 
 
-def test_on_an_asyncio_that_offers_neither_importing_goes_on_and_installing_says_why():
+def test_on_an_asyncio_that_offers_neither_the_import_works_and_install_says_why_it_fails():
     shown = run_program(
         BARE + "import ctxpolicy\n"
         "from ctxpolicy._asyncio.host import host\n"

@@ -18,7 +18,7 @@ class Local(threading.local):
 
 
 class Policy(DefaultEventLoopPolicy):
-    """A policy whose loops are of a class of their own."""
+    """A policy whose loops have a class of their own."""
 
     class Loop(asyncio.SelectorEventLoop):
         pass
@@ -44,7 +44,7 @@ def new_loop(make=asyncio.SelectorEventLoop):
         loop.close()
 
 
-def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(host_316):
+def test_a_policy_in_force_provides_the_current_loop_and_makes_new_loops(host_316):
     policy = Policy()
     host_316.force(policy)
     assert host_316.in_force() is policy
@@ -58,7 +58,7 @@ def test_a_policy_in_force_answers_behind_the_seam_and_makes_the_loops(host_316)
         assert type(loop) is Policy.Loop
 
 
-def test_undoing_puts_back_the_very_objects_that_were_there(host_316):
+def test_force_none_restores_the_original_attributes_of_asyncio(host_316):
     local, new_event_loop = events._local, events.new_event_loop
     host_316.force(Policy())
     host_316.force(Policy())
@@ -68,7 +68,7 @@ def test_undoing_puts_back_the_very_objects_that_were_there(host_316):
     assert events.new_event_loop is asyncio.new_event_loop is new_event_loop
 
 
-def test_a_policy_that_binds_its_methods_anew_is_heeded(host_316):
+def test_a_get_event_loop_that_is_assigned_to_the_policy_later_is_used(host_316):
     policy = Policy()
     host_316.force(policy)
     with new_loop() as loop:
@@ -76,7 +76,7 @@ def test_a_policy_that_binds_its_methods_anew_is_heeded(host_316):
         assert events._local._loop is loop
 
 
-def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(host_316):
+def test_a_foreign_local_means_that_no_policy_is_in_force_and_is_restored_later(host_316):
     native = events.new_event_loop
     host_316.force(Policy())
     events._local = theirs = Local()
@@ -90,7 +90,7 @@ def test_somebody_elses_local_means_that_no_policy_is_in_force_and_stays_theirs(
     assert events.new_event_loop is asyncio.new_event_loop is native
 
 
-def test_somebody_elses_new_event_loop_is_put_back_too(host_316):
+def test_a_foreign_new_event_loop_is_restored_too(host_316):
     events._local = theirs = Local()
     events.new_event_loop = asyncio.new_event_loop = make = lambda: Policy.Loop()
     host_316.force(Policy())
@@ -98,7 +98,7 @@ def test_somebody_elses_new_event_loop_is_put_back_too(host_316):
     assert (events._local, events.new_event_loop, asyncio.new_event_loop) == (theirs, make, make)
 
 
-def test_a_policy_that_comes_to_make_other_loops_is_heeded(host_316):
+def test_a_new_event_loop_that_is_assigned_to_the_policy_later_is_used(host_316):
     policy = Policy()
     host_316.force(policy)
     policy.new_event_loop = asyncio.SelectorEventLoop
@@ -106,7 +106,7 @@ def test_a_policy_that_comes_to_make_other_loops_is_heeded(host_316):
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_is_in_force(host_316):
+def test_an_imported_new_event_loop_follows_the_policy_in_force(host_316):
     host_316.force(DefaultEventLoopPolicy())
     kept = asyncio.new_event_loop
     host_316.force(Policy())
@@ -118,7 +118,7 @@ def test_new_event_loop_as_somebody_has_imported_it_makes_the_loops_of_whatever_
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_somebody_elses_new_event_loop_may_call_the_one_it_found(host_316):
+def test_a_foreign_new_event_loop_may_call_the_function_that_it_replaced(host_316):
     host_316.force(Policy())
     found = events.new_event_loop
     events._local = Local()
@@ -134,7 +134,7 @@ def test_somebody_elses_new_event_loop_may_call_the_one_it_found(host_316):
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_a_default_policy_is_in_force_where_no_other_is(host_316):
+def test_the_default_policy_is_in_force_if_no_other_is(host_316):
     local = events._local
     host_316.default = default = Policy()
     host_316.force(None)
@@ -149,12 +149,12 @@ def test_a_default_policy_is_in_force_where_no_other_is(host_316):
     assert events._local is local
 
 
-def test_asyncios_own_way_makes_nothing_unasked(host_316):
+def test_asyncios_own_policy_creates_no_loop_implicitly(host_316):
     with pytest.raises(RuntimeError, match="^There is no current event loop in thread 'MainThread'.$"):
         host_316.asyncio_policy().get_event_loop()
 
 
-def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(host_316):
+def test_asyncios_own_policy_reads_and_writes_asyncios_own_local(host_316):
     with new_loop() as loop:
         events._local._loop = loop
         assert host_316.asyncio_policy().get_event_loop() is loop
@@ -165,7 +165,7 @@ def test_asyncios_own_way_is_a_policy_over_asyncios_own_local(host_316):
         assert events._local._loop is None
 
 
-def test_after_a_fork_it_is_there_again_over_the_childs_own_local(host_316):
+def test_after_a_fork_the_policy_is_in_force_again_over_the_childs_own_local(host_316):
     policy = Policy()
     host_316.after_fork()
     assert host_316.in_force() is None
@@ -181,7 +181,7 @@ def test_after_a_fork_it_is_there_again_over_the_childs_own_local(host_316):
     assert events._local is fresh
 
 
-def test_the_abstract_policy_has_nothing():
+def test_the_abstract_policy_implements_nothing():
     policy = AbstractEventLoopPolicy()
     for call in (policy.get_event_loop, lambda: policy.set_event_loop(None), policy.new_event_loop):
         with pytest.raises(NotImplementedError):
@@ -200,7 +200,7 @@ def test_the_default_policy_makes_a_loop_in_the_main_thread_with_a_warning_that_
     loop.close()
 
 
-def test_the_default_policy_makes_none_in_other_threads():
+def test_the_default_policy_makes_no_loop_in_other_threads():
     errors = []
 
     def ask():
@@ -216,7 +216,7 @@ def test_the_default_policy_makes_none_in_other_threads():
     assert errors == ["There is no current event loop in thread 'worker'."]
 
 
-def test_the_default_policy_takes_loops_only():
+def test_the_default_policy_accepts_only_loops():
     policy = Policy()
     with pytest.raises(TypeError, match="loop must be an instance of AbstractEventLoop or None, not 'int'"):
         policy.set_event_loop(42)
@@ -230,7 +230,7 @@ def test_the_stand_in_for_a_thread_local_reads_and_writes():
     assert written == ["written"]
 
 
-def test_a_policy_class_makes_loops_of_its_kind_and_has_its_name():
+def test_policy_class_returns_a_class_with_the_given_name_and_loop_class():
     made = policy_class("NamedPolicy", asyncio.SelectorEventLoop)
     assert made.__name__ == "NamedPolicy"
     loop = made().new_event_loop()

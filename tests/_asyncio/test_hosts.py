@@ -1,6 +1,6 @@
-"""What putting a policy in force does to asyncio itself: all of it holds, also in a forked child, and none of it stays.
+"""The effects of a policy in force on asyncio itself: they hold in a forked child too, and end with the installation.
 
-The same is asked on every host: where asyncio has policies, and where it has none.
+The same tests run on every host: on an asyncio that has policies, and on one that has none.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def a_new_loop() -> type:
 
 
 def answer() -> object:
-    """Return the loop of get_event_loop() where no loop runs, or the class of the exception."""
+    """Return the result of get_event_loop() while no loop runs, or the class of the exception."""
     try:
         return asyncio.get_event_loop()
     except RuntimeError as error:
@@ -55,7 +55,7 @@ def answer() -> object:
 # --- in force ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_asyncio_is_asked_is_answered_by_the_policy(resolver: ContextResolver) -> None:
+def test_the_policy_answers_every_call_of_asyncio(resolver: ContextResolver) -> None:
     with install(resolver, missing="error", loop_factory=Own) as installation:
         assert answer() is NoCurrentLoopError
         assert a_new_loop() is Own
@@ -68,7 +68,7 @@ def test_what_asyncio_is_asked_is_answered_by_the_policy(resolver: ContextResolv
         loop.close()
 
 
-def test_a_loop_that_was_set_by_asyncio_alone_is_out_of_sight_and_there_again(resolver: ContextResolver) -> None:
+def test_a_loop_set_before_the_installation_is_hidden_until_it_ends(resolver: ContextResolver) -> None:
     with asyncio_alone():
         loop = platform_loop()
         asyncio.set_event_loop(loop)
@@ -79,7 +79,7 @@ def test_a_loop_that_was_set_by_asyncio_alone_is_out_of_sight_and_there_again(re
         loop.close()
 
 
-# --- and undone -------------------------------------------------------------------------------------------------------
+# --- after the uninstallation -----------------------------------------------------------------------------------------
 
 
 def all_of_asyncio() -> list[dict[str, object]]:
@@ -124,7 +124,7 @@ def making_a_policy() -> None:
         making_a_policy,
     ],
 )
-def test_afterwards_every_name_in_asyncio_is_what_it_was(use: Callable[[], None]) -> None:
+def test_after_each_use_every_name_in_asyncio_has_its_previous_value(use: Callable[[], None]) -> None:
     with asyncio_alone():
         before = all_of_asyncio()
         use()
@@ -132,7 +132,7 @@ def test_afterwards_every_name_in_asyncio_is_what_it_was(use: Callable[[], None]
         assert all_of_asyncio() == before
 
 
-def test_afterwards_asyncio_answers_by_itself(resolver: ContextResolver) -> None:
+def test_after_the_uninstallation_asyncio_answers_by_itself(resolver: ContextResolver) -> None:
     with asyncio_alone():
         native = a_new_loop()
         installation = install(resolver, missing="create", loop_factory=Own)
@@ -148,7 +148,7 @@ def test_afterwards_asyncio_answers_by_itself(resolver: ContextResolver) -> None
 
 @forks
 @needs_fork
-def test_in_a_forked_child_it_is_in_force_and_can_be_undone(resolver: ContextResolver) -> None:
+def test_in_a_forked_child_the_policy_is_in_force_and_can_be_uninstalled(resolver: ContextResolver) -> None:
     def child() -> None:
         assert answer() is NoCurrentLoopError
         assert a_new_loop() is Own
@@ -173,7 +173,7 @@ def test_in_a_forked_child_it_is_in_force_and_can_be_undone(resolver: ContextRes
 
 
 @needs_fork
-def test_a_loop_that_asyncio_alone_has_bound_is_not_dropped_in_a_forked_child_which_would_close_it() -> None:
+def test_a_loop_that_asyncio_alone_has_bound_stays_alive_and_open_in_a_forked_child() -> None:
     program = """
         import asyncio, gc, os, weakref
         from ctxpolicy import install
@@ -189,15 +189,15 @@ def test_a_loop_that_asyncio_alone_has_bound_is_not_dropped_in_a_forked_child_wh
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         asyncio.get_event_loop().close()
     """
-    # Not with warnings as errors: the warning of the unclosed loop would prevent that it is closed.
+    # Warnings are not errors here: otherwise the warning about the unclosed loop would prevent its close().
     assert run_program(textwrap.dedent(program), flags=()) == "0"
 
 
-# --- what the host of 3.16 cannot do ----------------------------------------------------------------------------------
+# --- a limit of the host of 3.16 --------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(hasattr(asyncio.events, "_event_loop_policy"), reason="asyncio asks its policy, whoever asks it")
-def test_without_policies_a_function_that_was_imported_before_makes_loops_by_itself() -> None:
+@pytest.mark.skipif(hasattr(asyncio.events, "_event_loop_policy"), reason="this asyncio has policies")
+def test_without_policies_a_new_event_loop_imported_before_the_installation_is_not_affected() -> None:
     new_event_loop = asyncio.new_event_loop
     with install("thread", loop_factory=Own):
         loop = new_event_loop()

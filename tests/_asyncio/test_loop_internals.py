@@ -1,4 +1,4 @@
-"""The pending work that is found inside one of asyncio's loops."""
+"""The pending work of a loop, and other internals of asyncio's loops and tasks."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def end(loop: asyncio.AbstractEventLoop, *tasks: asyncio.Task[Any]) -> None:
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
-def test_there_is_nothing_in_a_new_loop(loop):
+def test_a_new_loop_has_no_pending_work(loop):
     assert pending_work(loop) == pending_work(loop, unknown=True) == []
 
 
-def test_of_another_kind_of_loop_only_the_tasks_can_be_told():
+def test_a_loop_of_another_kind_reports_its_tasks_and_perhaps_hidden_work():
     loop = StandInLoop()
     assert pending_work(loop) == []
     (hidden,) = pending_work(loop, unknown=True)
     assert "a default executor of" in str(hidden)
 
 
-def test_of_a_loop_of_asyncios_that_has_no_selector_it_is_not_told_what_it_watches():
+def test_an_asyncio_loop_without_a_selector_reports_no_watched_descriptors():
     loop = asyncio.base_events.BaseEventLoop()
     handle = loop.call_later(60, step)
     assert things_in(loop) == [handle]
     loop.close()
 
 
-def test_a_timer_and_a_callback_are_in_it_until_they_are_cancelled(loop):
+def test_a_timer_and_a_callback_are_pending_work_until_they_are_cancelled(loop):
     handles = [loop.call_soon(step), loop.call_later(60, step)]
     assert things_in(loop) == handles
     for handle in handles:
@@ -68,7 +68,7 @@ def test_a_timer_and_a_callback_are_in_it_until_they_are_cancelled(loop):
     assert things_in(loop) == []
 
 
-def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
+def test_readers_and_writers_are_pending_work_but_the_self_pipe_is_not(loop):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         loop.add_reader(ours, step)
@@ -83,12 +83,12 @@ def test_so_are_readers_and_writers_but_not_what_wakes_the_loop(loop):
 
 @pytest.fixture
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make asyncio know no task, as up to Python 3.13 after the garbage collector has found them."""
+    """Make asyncio list no tasks, as it does up to Python 3.13 after the garbage collector has found them."""
     monkeypatch.setattr("ctxpolicy._asyncio.loop_internals._tasks_of", lambda loop: set())
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_task_is_told_of_once_and_in_the_place_of_what_would_wake_it(loop, known, request):
+def test_a_task_is_listed_once_and_in_place_of_the_handle_that_would_wake_it(loop, known, request):
     asleep = loop.create_task(asyncio.sleep(60))
     loop.run_until_complete(step())
     if not known:
@@ -99,7 +99,7 @@ def test_a_task_is_told_of_once_and_in_the_place_of_what_would_wake_it(loop, kno
     end(loop, asleep, ready)
 
 
-def test_so_is_one_that_waits_for_another(loop, forgotten):
+def test_a_task_that_waits_for_another_task_is_listed_too(loop, forgotten):
     async def wait_for(other: asyncio.Task[None]) -> None:
         await other
 
@@ -111,14 +111,14 @@ def test_so_is_one_that_waits_for_another(loop, forgotten):
     end(loop, asleep, *waiting)
 
 
-def test_futures_that_wait_for_themselves_are_looked_through_once(loop):
+def test_a_future_whose_callbacks_lead_back_to_it_is_visited_once(loop):
     future = loop.create_future()
     future.add_done_callback(future.remove_done_callback)
     handle = loop.call_later(60, repr, future)
     assert things_in(loop) == [handle]
 
 
-def test_words_are_made_of_it_only_when_they_are_asked_for(loop):
+def test_a_pending_item_is_formatted_only_on_demand(loop):
     class Callback:
         def __call__(self) -> None: ...
 

@@ -21,7 +21,7 @@ def context() -> contextvars.Context:
     return made
 
 
-def test_it_passes_for_a_coroutine(context):
+def test_the_wrapper_is_accepted_as_a_coroutine(context):
     async def main() -> None:
         pass
 
@@ -49,7 +49,7 @@ def test_every_step_runs_in_the_context(context):
     assert variable.get() == "unset"
 
 
-def test_what_is_thrown_into_it_is_thrown_in_the_context(context):
+def test_an_exception_thrown_into_the_wrapper_is_thrown_in_the_context(context):
     seen: list[str] = []
 
     async def main() -> str:
@@ -71,7 +71,7 @@ def test_what_is_thrown_into_it_is_thrown_in_the_context(context):
     assert seen == ["given"]
 
 
-def test_closing_it_runs_its_end_in_the_context(context):
+def test_closing_the_wrapper_runs_finally_blocks_in_the_context(context):
     seen: list[str] = []
 
     async def main() -> None:
@@ -86,7 +86,7 @@ def test_closing_it_runs_its_end_in_the_context(context):
     assert seen == ["given"]
 
 
-def test_it_can_be_awaited_in_place_of_its_coroutine(context):
+def test_the_wrapper_can_be_awaited_in_place_of_its_coroutine(context):
     async def main() -> str:
         await asyncio.sleep(0)
         return variable.get()

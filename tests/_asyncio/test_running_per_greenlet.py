@@ -55,7 +55,7 @@ class Fiber:
         return self._greenlet.throw(error)
 
 
-def test_without_it_a_loop_in_one_greenlet_seems_to_run_in_all() -> None:
+def test_without_the_option_a_loop_in_one_greenlet_seems_to_run_in_all() -> None:
     with ctxpolicy.install("greenlet"):
         fiber = Fiber()
         fiber.switch()
@@ -83,7 +83,7 @@ def test_several_loops_run_in_greenlets_that_take_turns() -> None:
     assert [fiber.seen for fiber in fibers] == [[True, True]] * 3
 
 
-def test_loops_run_inside_of_loops_in_greenlets() -> None:
+def test_loops_can_be_nested_in_greenlets() -> None:
     async def outer() -> Any:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         fiber = Fiber()
@@ -113,7 +113,7 @@ def test_an_exception_thrown_into_a_greenlet_finds_its_loop_running() -> None:
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy drops a greenlet without ending it")
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_greenlet_that_is_dropped_inside_its_loop_ends_it_and_leaves_no_marker(when: str) -> None:
+def test_a_greenlet_that_is_dropped_inside_its_loop_ends_the_loop_and_leaves_no_running_loop(when: str) -> None:
     async def away() -> None:
         try:
             here.switch()
@@ -136,7 +136,7 @@ def test_a_greenlet_that_is_dropped_inside_its_loop_ends_it_and_leaves_no_marker
     assert seen == [(True, True)]
 
 
-def test_the_hook_that_was_there_goes_on_being_called_and_is_put_back() -> None:
+def test_the_previous_trace_hook_is_still_called_and_is_restored() -> None:
     events: list[str] = []
 
     def hook(event: str, args: Any) -> None:
@@ -155,7 +155,7 @@ def test_the_hook_that_was_there_goes_on_being_called_and_is_put_back() -> None:
         greenlet.settrace(None)
 
 
-def test_a_hook_that_raises_is_removed_as_greenlet_does_and_markers_are_kept_on() -> None:
+def test_after_greenlet_has_removed_a_hook_that_raises_the_next_lookup_installs_the_hook_again() -> None:
     def hook(event: str, args: Any) -> None:
         raise ZeroDivisionError
 
@@ -165,7 +165,7 @@ def test_a_hook_that_raises_is_removed_as_greenlet_does_and_markers_are_kept_on(
         with pytest.raises(ZeroDivisionError):
             greenlet.greenlet(lambda: None).switch()
         assert greenlet.gettrace() is None
-        assert resolver.get() is None  # which installs the hook again
+        assert resolver.get() is None  # this call installs the hook again
         fiber = Fiber()
         fiber.switch()
         assert running_loop() is None
@@ -173,7 +173,7 @@ def test_a_hook_that_raises_is_removed_as_greenlet_does_and_markers_are_kept_on(
     assert fiber.seen == [True]
 
 
-def test_a_hook_put_on_top_stays_and_ours_goes_when_that_one_has_gone() -> None:
+def test_a_hook_installed_over_ours_stays_and_ours_is_removed_after_it() -> None:
     def on_top(event: str, args: Any) -> None:
         beneath(event, args)
 
@@ -190,7 +190,7 @@ def test_a_hook_put_on_top_stays_and_ours_goes_when_that_one_has_gone() -> None:
     assert greenlet.gettrace() is None
 
 
-def test_a_greenlet_away_from_its_loop_goes_on_after_the_uninstallation_and_then_the_hook_goes() -> None:
+def test_after_the_uninstallation_a_greenlet_can_return_to_its_loop_and_then_the_hook_is_removed() -> None:
     with ctxpolicy.install(GreenletResolver(running=True)):
         fiber = Fiber()
         fiber.switch()
@@ -201,7 +201,7 @@ def test_a_greenlet_away_from_its_loop_goes_on_after_the_uninstallation_and_then
     assert running_loop() is None
 
 
-def test_a_greenlet_that_went_away_before_the_installation_gets_its_marker_back() -> None:
+def test_a_greenlet_that_switched_away_before_the_installation_gets_its_running_loop_back() -> None:
     async def here() -> None:
         return None
 
@@ -216,7 +216,7 @@ def test_a_greenlet_that_went_away_before_the_installation_gets_its_marker_back(
     assert fiber.seen == [True, True]
 
 
-def test_a_loop_that_runs_right_here_stays_marked_when_it_is_installed() -> None:
+def test_a_loop_that_runs_in_this_greenlet_is_still_the_running_loop_after_the_installation() -> None:
     async def main() -> bool:
         loop, here = asyncio.get_running_loop(), greenlet.getcurrent()
         other = greenlet.greenlet(greenlet.getcurrent().switch)
@@ -242,7 +242,7 @@ def test_several_installations_share_one_hook() -> None:
     assert greenlet.gettrace() is None
 
 
-def test_each_thread_is_watched_from_its_first_question_to_the_first_switch_after_the_end() -> None:
+def test_a_thread_has_the_hook_from_its_first_lookup_to_its_first_switch_after_the_uninstallation() -> None:
     found: dict[str, Any] = {}
     uninstalled, ready = threading.Event(), threading.Event()
 
@@ -276,7 +276,7 @@ def test_each_thread_is_watched_from_its_first_question_to_the_first_switch_afte
     }
 
 
-def test_a_thread_whose_first_question_comes_from_a_greenlet_is_watched() -> None:
+def test_a_thread_whose_first_lookup_is_in_a_greenlet_gets_the_hook() -> None:
     def ask() -> None:
         greenlet.greenlet(resolver.get).switch()
         fiber = Fiber()
@@ -294,7 +294,7 @@ def test_a_thread_whose_first_question_comes_from_a_greenlet_is_watched() -> Non
     assert seen == [None, True]
 
 
-def test_a_thread_that_asks_after_the_end_is_not_watched() -> None:
+def test_a_lookup_after_the_uninstallation_installs_no_hook() -> None:
     resolver = GreenletResolver(running=True)
     with ctxpolicy.install(resolver):
         pass
@@ -310,7 +310,7 @@ def test_each_greenlet_has_a_current_loop_of_its_own_too() -> None:
         gc.collect()
 
 
-def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
+def test_the_hook_unsets_and_restores_the_running_loop() -> None:
     """Call the hook directly: coverage tools do not see a hook that greenlet calls."""
     events: list[Any] = []
     here, other = greenlet.getcurrent(), greenlet.greenlet(lambda: None)
@@ -328,14 +328,14 @@ def test_the_hook_takes_the_marker_off_and_puts_it_on_again() -> None:
             hook("throw", (other, here))
             assert unset_running_loop() == (loop, None)
             assert greenlet.gettrace() is not hook
-            hook("switch", (here, other))  # a hook that was installed over it may do this
+            hook("switch", (here, other))  # a hook that was installed over ours may make this call
             loop.close()
         assert [event for event, _ in events] == ["switch", "something new", "throw"]
     finally:
         greenlet.settrace(None)
 
 
-def test_without_greenlet_it_says_what_to_install() -> None:
+def test_without_the_package_greenlet_the_error_says_what_to_install() -> None:
     program = "import sys; sys.modules['greenlet'] = None; import ctxpolicy; ctxpolicy.GreenletResolver(running=True)"
     done = run_python("-c", program)
     assert (
@@ -391,7 +391,7 @@ PATCHED = {
 
 
 @pytest.mark.parametrize("when", PATCHED)
-def test_loops_run_side_by_side_in_gevents_greenlets_whenever_it_has_patched(when: str) -> None:
+def test_loops_run_side_by_side_in_greenlets_of_gevent_whenever_gevent_patches(when: str) -> None:
     pytest.importorskip("gevent", reason="needs the package gevent, which is not installed")
     assert run_program(PATCHED[when] + GEVENT, flags=()).splitlines() == [
         "[0, 1, 2, 3, 4]",
@@ -401,7 +401,7 @@ def test_loops_run_side_by_side_in_gevents_greenlets_whenever_it_has_patched(whe
     ]
 
 
-def test_a_marker_without_a_task_is_kept_too() -> None:
+def test_a_running_loop_without_a_current_task_is_kept_too() -> None:
     with ctxpolicy.install(GreenletResolver(running=True)):
         loop = asyncio.new_event_loop()
         restore_running_loop((loop, None))

@@ -22,7 +22,7 @@ async def started(task: asyncio.Task[Any], event: threading.Event) -> None:
 
 
 class Gate:
-    """Makes an isolated function wait in its thread, or in its loop, until the test opens the gate."""
+    """A gate at which an isolated function waits, in its thread or in its loop, until the test opens the gate."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

@@ -19,12 +19,12 @@ def no_idle_threads() -> Iterator[None]:
     close_isolate_pool()
     for thread in threading.enumerate():
         if thread.name == "ctxpolicy-isolate":
-            thread.join(60)  # each test opens its gates, so this waits only for what is about to end
+            thread.join(60)  # each test opens its gates, therefore each call is about to end
 
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadCache]:
-    """A cache without threads, in place of the usual one."""
+    """Replace the usual thread cache by one without threads, and return it."""
     cache = ThreadCache()
     monkeypatch.setattr(isolate_module, "thread_cache", cache)
     yield cache
@@ -33,7 +33,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadCache]:
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def outer_factory(request: pytest.FixtureRequest) -> str:
-    """The kind of the loop that runs in the thread of the test."""
+    """Return the kind of the loop that runs in the thread of the test."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     kind: str = request.param

@@ -21,7 +21,7 @@ class Worker:
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self.thread = threading.Thread(target=self._work, daemon=True)
-        # In an empty contextvars context, because with -X thread_inherit_context=1 a thread starts in a copy of it.
+        # An empty context, because with -X thread_inherit_context=1 a thread starts in a copy of its creator's context.
         contextvars.Context().run(self.thread.start)
 
     @property
@@ -30,7 +30,7 @@ class Worker:
         return self.thread.ident
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call ``function(*args)`` in the thread, and return what it returns or raise what it raises."""
+        """Call ``function(*args)`` in the thread, and return its result or raise its exception."""
         self._inbox.put((function, args))
         del function, args
         return returned(self._outbox.get())
@@ -78,7 +78,7 @@ class Place:
 
     @property
     def slot(self) -> Hashable:
-        """What identifies the context to the resolver. It is equal for all places in one context."""
+        """The identity of the context for the resolver. It is equal for all places in one context."""
         match self._case.name:
             case "contextvar" | "contextvar-any-thread" | "greenlet":
                 return self
@@ -91,7 +91,7 @@ class Place:
         return self.worker
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call ``function(*args)`` in this place, and return what it returns or raise what it raises."""
+        """Call ``function(*args)`` in this place, and return its result or raise its exception."""
         if self._case.name != "greenlet":
             return self.worker.call(self.context.run, function, *args)
         return self.worker.call(self._switch, self.context.run, function, *args)

@@ -1,7 +1,7 @@
-"""A server that forks its workers ahead, as gunicorn does: ``python -m tests._bridge.prefork KIND``.
+"""A server that forks its workers ahead of requests, as gunicorn does: ``python -m tests._bridge.prefork KIND``.
 
-The master loads the application, which runs a loop and keeps a client and a lease, and then forks. It asks, ends one
-worker, replaces it, and ends them all.
+The master loads the application, which runs a loop and keeps a client and a lease, and then forks the workers. It sends
+requests, ends each worker and replaces it, sends more requests, and ends all workers.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def end(worker: int) -> None:
 
 
 def main(kind: str, pipe: TextIO) -> None:
-    # Of the threads that isolate() has in the master, which fork() warns of from Python 3.12 on.
+    # From Python 3.12 on, fork() warns about the threads that isolate() has in the master.
     warnings.filterwarnings("ignore", r".*multi-threaded, use of fork\(\)", DeprecationWarning)
     ctxpolicy.install(missing="create", loop_factory=kind)
     leased = asyncio.get_event_loop()

@@ -24,7 +24,7 @@ name = contextvars.ContextVar("name", default=None)
 
 
 class Elsewhere(ctxpolicy.ProcessResolver):
-    """Gives a thread of the pool the loop of the process, and not the loop of the isolated call."""
+    """Gives a thread of isolate() the loop of the process instead of the loop of the isolated call."""
 
     @property
     def bindings(self):
@@ -45,7 +45,7 @@ async def where():
 
 
 class TestWithoutALoopRunningHere:
-    def test_it_runs_on_the_contexts_loop_which_is_leased_if_there_is_none(self, resolver):
+    def test_the_coroutine_runs_on_the_contexts_loop_which_is_leased_if_there_is_none(self, resolver):
         with ctxpolicy.install(resolver, missing="create"):
             first, second = block_on(where()), block_on(where())
             assert first is second is asyncio.get_event_loop()
@@ -53,24 +53,24 @@ class TestWithoutALoopRunningHere:
             collect_garbage()
         assert first.is_closed()
 
-    def test_a_loop_is_leased_whatever_the_policy_does_about_missing_ones(self):
+    def test_a_loop_is_leased_even_if_the_policy_raises_for_a_missing_loop(self):
         with ctxpolicy.install(missing="error"):
             assert block_on(where()) is block_on(where())
 
-    def test_it_runs_on_the_loop_that_is_bound(self):
+    def test_the_coroutine_runs_on_the_bound_loop(self):
         with ctxpolicy.install():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
             assert block_on(where()) is loop
             loop.close()
 
-    def test_without_a_policy_of_ours_it_runs_on_a_loop_of_its_own(self):
+    def test_without_a_policy_of_ours_the_coroutine_runs_on_a_loop_of_its_own(self):
         for policy in None, default_policy():  # the default policy does not exist yet, or exists
             with in_force(policy):
                 loop = block_on(where())
             assert loop.is_closed()
 
-    def test_the_blocks_of_other_threads_change_nothing_about_that(self):
+    def test_fresh_loop_blocks_of_other_threads_do_not_change_this(self):
         entered, left, leave = threading.Event(), threading.Event(), threading.Event()
 
         def other():
@@ -89,7 +89,7 @@ class TestWithoutALoopRunningHere:
         assert block_on(where()) is not first
         assert first.is_closed()
 
-    def test_without_a_policy_of_ours_it_runs_on_the_loop_that_is_bound(self):
+    def test_without_a_policy_of_ours_the_coroutine_runs_on_the_bound_loop(self):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
@@ -114,7 +114,7 @@ class TestWithoutALoopRunningHere:
         with ctxpolicy.install():
             assert block_on(Answer()) is block_on(where())
 
-    def test_exceptions_come_through(self):
+    def test_exceptions_are_raised_in_the_caller(self):
         async def fail():
             raise ValueError("no")
 
@@ -125,7 +125,7 @@ class TestWithoutALoopRunningHere:
             # collector would finalize the loop first, which warns that the loop was not closed.
             installation.policy.resolver.bindings.clear()
 
-    def test_a_timeout_cancels(self):
+    def test_a_timeout_cancels_the_coroutine(self):
         log = []
 
         async def wait():
@@ -138,7 +138,7 @@ class TestWithoutALoopRunningHere:
             block_on(wait(), timeout=0.01)
         assert log == ["cancelled"]
 
-    def test_ctrl_c_cancels_it_and_waits_for_its_end(self):
+    def test_ctrl_c_cancels_the_coroutine_and_waits_for_its_end(self):
         program = """
             import asyncio, os, signal, ctxpolicy
 
@@ -161,7 +161,7 @@ class TestWithoutALoopRunningHere:
 
 class TestWithTheContextsLoopRunningInAnotherThread:
     @pytest.mark.parametrize("what", ["contextvar", "process"])
-    def test_it_is_submitted_there_with_the_contextvars_context(self, what, outer_factory):
+    def test_the_coroutine_is_submitted_there_with_the_contextvars_context(self, what, outer_factory):
         async def probe():
             return await where(), name.get(), threading.current_thread()
 
@@ -175,7 +175,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         assert carried == "carried"
         assert thread is threading.current_thread()
 
-    def test_a_loop_that_takes_its_time_is_waited_for_without_a_word(self, monkeypatch):
+    def test_a_coroutine_that_takes_long_is_waited_for_without_a_warning(self, monkeypatch):
         monkeypatch.setattr(run_on_other_thread, "_PROBE_INTERVAL", 0.001)
 
         async def main():
@@ -184,7 +184,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         with ctxpolicy.install():
             assert asyncio.run(main()) == "done"
 
-    def test_exceptions_come_through(self):
+    def test_exceptions_are_raised_in_the_caller(self):
         async def fail():
             raise ValueError("no")
 
@@ -196,7 +196,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.run(main())
 
     @pytest.mark.parametrize("fault", ["raises", "returns nothing"])
-    def test_what_a_task_factory_raises_there_is_raised_here_and_nothing_is_left(self, fault):
+    def test_an_exception_of_the_other_loops_task_factory_is_raised_here_and_the_coroutine_is_closed(self, fault):
         def factory(loop, coro, **options):
             if fault == "raises":
                 raise LookupError("no task")
@@ -213,7 +213,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         with ctxpolicy.install():
             asyncio.run(main())
 
-    def test_an_interrupt_that_comes_when_it_is_to_start_stops_the_loop_and_is_raised_here_too(self):
+    def test_an_interrupt_at_the_start_of_the_task_stops_the_loop_and_is_raised_here_too(self):
         def factory(loop, coro, **options):
             raise KeyboardInterrupt
 
@@ -231,11 +231,11 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.set_event_loop(None)
         loop.close()
 
-    def test_a_timeout_cancels_it_there_and_waits_for_its_end(self, monkeypatch):
+    def test_a_timeout_cancels_the_coroutine_there_and_waits_for_its_end(self, monkeypatch):
         log, started, readings = [], threading.Event(), itertools.count(1)
 
         def monotonic():
-            """Stand still until the coroutine has started, and then go on by more than the timeout at each reading."""
+            """Stand still until the coroutine has started, then advance by more than the timeout at each reading."""
             return next(readings) * 0.02 if started.is_set() else 0.0
 
         monkeypatch.setattr(run_on_other_thread, "time", SimpleNamespace(monotonic=monotonic))
@@ -260,7 +260,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         with ctxpolicy.install():
             assert asyncio.run(main()) == ["cancelled"]
 
-    def test_one_that_is_cancelled_before_it_starts_is_never_started(self, monkeypatch):
+    def test_a_coroutine_that_is_cancelled_before_it_starts_is_never_started(self, monkeypatch):
         monkeypatch.setattr(run_on_other_thread, "_GRACE", 0.0)
         blocked, go_on = threading.Event(), threading.Event()
         started = []
@@ -287,7 +287,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.run(main())
         assert started == []
 
-    def test_a_loop_that_waits_for_this_very_thread_is_not_waited_for(self):
+    def test_a_wait_for_a_loop_that_waits_for_this_thread_is_refused(self):
         def sync():
             with pytest.raises(BlockingError, match="is blocked until the work of this thread ends"):
                 block_on(where())
@@ -299,7 +299,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         with ctxpolicy.install(Elsewhere()):
             assert asyncio.run(main()) == "refused"
 
-    def test_a_loop_that_is_stopped_meanwhile_is_told_of_and_not_waited_for(self):
+    def test_a_loop_that_is_stopped_during_the_wait_is_an_error(self):
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
 
@@ -319,7 +319,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
-    def test_a_loop_that_is_closed_in_the_very_moment_is_told_of(self, monkeypatch):
+    def test_a_loop_that_is_closed_at_the_moment_of_the_call_is_an_error(self, monkeypatch):
         with ctxpolicy.install():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
@@ -328,7 +328,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             with pytest.raises(BlockingError, match="was closed before .* was done"):
                 block_on(where())
 
-    def test_a_loop_that_gives_no_sign_of_life_is_named_in_a_warning(self, monkeypatch):
+    def test_a_loop_that_does_not_respond_is_named_in_a_warning(self, monkeypatch):
         monkeypatch.setattr(run_on_other_thread, "_WARN_AFTER", 0.0)
         monkeypatch.setattr(run_on_other_thread, "_PROBE_INTERVAL", 0.01)
         warned = threading.Event()
@@ -352,7 +352,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_for_it(error, caplog):
+def test_an_exit_exception_is_raised_and_is_not_logged_as_never_retrieved(error, caplog):
     async def leave():
         raise error
 
@@ -371,7 +371,7 @@ def test_an_exit_comes_through_and_the_task_does_not_complain_that_nobody_asked_
     assert caplog.messages == []
 
 
-def test_what_is_no_awaitable_is_refused():
+def test_an_object_that_is_not_awaitable_is_refused():
     with pytest.raises(OptionError, match="a coroutine or another awaitable"):
         block_on(42)
 
@@ -386,17 +386,17 @@ def no_loop():
     raise OSError("too many open files")
 
 
-class TestWhereNoLoopCanBeMade:
+class TestNoLoopCanBeMade:
     """The coroutine is closed. A warning that it was never awaited would fail these tests."""
 
     @pytest.mark.parametrize("timeout", [None, 1])
-    def test_the_error_comes_up_alone(self, timeout):
+    def test_only_the_error_is_raised(self, timeout):
         with ctxpolicy.install(loop_factory=no_loop), pytest.raises(LoopFactoryError):
             block_on(where(), timeout=timeout)
         collect_garbage()
 
     @pytest.mark.parametrize("timeout", [None, 1])
-    def test_the_error_comes_up_alone_under_a_running_loop(self, timeout):
+    def test_only_the_error_is_raised_under_a_running_loop(self, timeout):
         async def main():
             with pytest.raises(LoopFactoryError):
                 block_on(where(), nested="isolated", timeout=timeout)
@@ -405,7 +405,7 @@ class TestWhereNoLoopCanBeMade:
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 
-    def test_the_error_comes_up_alone_where_a_resolver_fails_to_say_what_makes_its_loops(self):
+    def test_only_the_error_is_raised_if_a_resolver_fails_to_find_its_loop_factory(self):
         class Failing(ctxpolicy.ContextVarResolver):
             broken = False
 
@@ -428,7 +428,7 @@ class TestWhereNoLoopCanBeMade:
             ctxpolicy.run(main(), loop_factory="asyncio")
         collect_garbage()
 
-    def test_the_error_comes_up_alone_without_a_policy_of_ours(self, monkeypatch):
+    def test_only_the_error_is_raised_without_a_policy_of_ours(self, monkeypatch):
         monkeypatch.setattr(block_on_module, "fresh_loop", no_loop)
         with pytest.raises(OSError, match="too many"):
             block_on(where(), timeout=1)
@@ -452,7 +452,7 @@ def test_a_coroutine_that_was_awaited_to_its_end_is_refused():
         installation.policy.resolver.bindings.clear()
 
 
-def test_ctrl_c_while_waiting_for_another_thread_cancels_there():
+def test_ctrl_c_while_waiting_for_another_thread_cancels_the_coroutine_there():
     program = """
         import asyncio, os, signal, threading, ctxpolicy
 

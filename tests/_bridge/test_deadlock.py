@@ -1,4 +1,4 @@
-"""Who waits for whom: a wait that could never end is refused, whichever of the two waits begins second."""
+"""Deadlocks: a wait that could never end is refused. Of two waits that block each other, the second is refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def blocked(loop: asyncio.AbstractEventLoop, work: Work | None = None) -> Waiter
 
 
 def is_refused(loop: asyncio.AbstractEventLoop, *, limited: bool = False) -> bool:
-    """Return whether this thread may not wait for ``loop``."""
+    """Return whether a wait of this thread for ``loop`` is refused."""
     try:
         with waiting_for_loop(loop, limited=limited):
             return False
@@ -41,7 +41,7 @@ def is_refused(loop: asyncio.AbstractEventLoop, *, limited: bool = False) -> boo
 
 
 def may_not_block_on(loop: asyncio.AbstractEventLoop, work: Work) -> bool:
-    """Return whether ``loop`` may not block until ``work`` ends."""
+    """Return whether it is refused that ``loop`` blocks until ``work`` ends."""
 
     async def block() -> bool:
         try:
@@ -53,7 +53,7 @@ def may_not_block_on(loop: asyncio.AbstractEventLoop, work: Work) -> bool:
     return loop.run_until_complete(block())
 
 
-def test_a_thread_does_what_it_was_noted_to_do_for_the_block_only():
+def test_the_work_of_a_thread_is_recorded_only_for_the_block():
     outer, inner = Work(), Work()
     assert current_work() is None
     with working_on(outer):
@@ -80,7 +80,7 @@ def test_the_refusal_names_the_thread_the_loop_and_where_the_loop_was_made():
     loop.close()
 
 
-def test_so_is_one_that_is_blocked_on_what_waits_for_this_work(loops):
+def test_a_loop_that_is_blocked_on_work_that_waits_for_this_work_is_refused(loops):
     outermost = Work(blocked(loops[0]))
     outer = Work(Waiter(loops[1], outermost, blocked=False))
     with working_on(Work(blocked(loops[2], outer))):
@@ -89,8 +89,8 @@ def test_so_is_one_that_is_blocked_on_what_waits_for_this_work(loops):
         assert is_refused(loops[2])
 
 
-def test_so_is_one_that_is_blocked_on_the_larger_work_though_the_waiter_of_this_work_does_no_known_work(loops):
-    """A job that is awaited, while another loop is blocked in its executor's ``shutdown()``."""
+def test_a_loop_that_is_blocked_on_the_larger_work_is_refused(loops):
+    """This work is a job that one loop awaits while another loop is blocked in the executor's ``shutdown()``."""
     all_jobs = Work(blocked(loops[0]))
     job = Work(Waiter(loops[1], None, blocked=False), part_of=all_jobs)
     with working_on(job):
@@ -98,7 +98,7 @@ def test_so_is_one_that_is_blocked_on_the_larger_work_though_the_waiter_of_this_
         assert not is_refused(loops[1])
 
 
-def test_so_is_one_that_is_blocked_on_what_waits_for_a_loop_that_is_blocked_on_this_work(loops):
+def test_a_loop_that_is_blocked_on_work_that_waits_for_a_loop_blocked_on_this_work_is_refused(loops):
     """The first loop is blocked on a job that waits for the second loop, which is blocked on the work here."""
     submitted = Work(blocked(loops[0]))
     with working_on(submitted), waiting_for_loop(loops[1], limited=False), working_on(Work(blocked(loops[1]))):
@@ -107,7 +107,7 @@ def test_so_is_one_that_is_blocked_on_what_waits_for_a_loop_that_is_blocked_on_t
         assert not is_refused(loops[2])
 
 
-def test_and_a_loop_may_not_be_blocked_on_work_that_waits_for_one_that_is_blocked_on_what_waits_for_it(loops):
+def test_a_loop_may_not_block_on_work_that_waits_for_it_through_another_blocked_loop(loops):
     first, second = Work(blocked(loops[0])), Work()
     assert not may_not_block_on(loops[1], second)
     with working_on(second), waiting_for_loop(loops[0], limited=False):
@@ -118,7 +118,7 @@ def test_and_a_loop_may_not_be_blocked_on_work_that_waits_for_one_that_is_blocke
 
 
 @pytest.mark.parametrize(("awaits", "limited"), [(False, False), (True, False), (False, True)])
-def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_up(loops, awaits, limited):
+def test_a_loop_is_not_refused_if_a_wait_in_the_chain_is_awaited_or_has_a_timeout(loops, awaits, limited):
     submitted = Work(blocked(loops[0]))
     here = Work(Waiter(loops[1], None, blocked=not awaits))
     with working_on(submitted), waiting_for_loop(loops[1], limited=limited):
@@ -126,7 +126,7 @@ def test_what_waits_for_a_loop_that_awaits_or_waits_with_a_timeout_is_not_held_u
             assert is_refused(loops[0]) is not (awaits or limited)
 
 
-def test_two_loops_that_are_blocked_on_jobs_that_wait_for_the_other_are_told_so():
+def test_of_two_loops_that_block_on_jobs_that_wait_for_the_other_loop_the_second_is_refused():
     loops = [asyncio.new_event_loop() for _ in range(2)]
 
     async def answer() -> str:
@@ -155,7 +155,7 @@ def test_two_loops_that_are_blocked_on_jobs_that_wait_for_the_other_are_told_so(
 
 
 def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
-    """Nothing is known that waits for the thread, and the wait is therefore not recorded."""
+    """It is not known which work waits for the thread. Therefore the wait is not recorded."""
     work = Work(blocked(loops[0]))
     with waiting_for_loop(loops[0], limited=False):
         assert deadlock._graph.submitters == {}
@@ -164,7 +164,7 @@ def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
         assert is_refused(loops[0])
 
 
-def test_many_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
+def test_several_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
     first, second = Work(), Work()
     with working_on(first), waiting_for_loop(loops[0], limited=False):
         with working_on(second), waiting_for_loop(loops[0], limited=False):
@@ -184,7 +184,7 @@ def test_a_wait_with_a_timeout_does_not_count(loops, limited):
     assert deadlock._graph.submitters == {}
 
 
-def test_works_that_wait_for_each_other_in_a_ring_are_looked_through_once(loops):
+def test_works_that_wait_for_each_other_in_a_ring_are_visited_once(loops):
     first, second = Work(), Work(blocked(loops[0]))
     with working_on(first), blocked_on(second), working_on(second), blocked_on(first):
         assert list(deadlock._dependents(first)) == [first, second]
@@ -193,7 +193,7 @@ def test_works_that_wait_for_each_other_in_a_ring_are_looked_through_once(loops)
         assert is_refused(loops[0])
 
 
-def test_nothing_is_left_noted(loops):
+def test_no_waiter_is_left_after_the_wait(loops):
     work = Work()
     with blocked_on(work), blocked_on(work):
         assert len(work.waiters) == 2
@@ -217,7 +217,7 @@ def test_an_isolated_call_may_block_on_the_loop_that_awaits_it():
         assert asyncio.run(main()) == "answer"
 
 
-def test_an_isolated_call_is_refused_the_loop_that_is_blocked_under_the_one_that_awaits_it():
+def test_an_isolated_call_may_not_block_on_the_blocked_outer_loop_of_its_caller():
     async def answer() -> str:
         return "answer"
 
@@ -235,7 +235,7 @@ def test_an_isolated_call_is_refused_the_loop_that_is_blocked_under_the_one_that
         asyncio.run(main())
 
 
-def test_a_loop_under_which_another_runs_may_not_wait_for_a_job_that_waits_for_it():
+def test_a_nested_loop_may_not_block_on_a_job_that_waits_for_the_outer_loop():
     gate = Gate()
 
     async def never() -> None:
@@ -296,7 +296,7 @@ def test_a_forked_child_knows_nothing_of_the_parents_waits():
     )
 
 
-def test_waits_are_noted_by_many_threads_at_once(loops):
+def test_many_threads_can_record_waits_at_once(loops):
     work = Work()
     barrier = threading.Barrier(4)
 

@@ -1,4 +1,4 @@
-"""ContextThreadPoolExecutor runs each job in a contextvars context of its own, and is else as in concurrent.futures."""
+"""ContextThreadPoolExecutor runs each job in a contextvars context of its own and is otherwise a ThreadPoolExecutor."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def swap(value: str) -> str:
     return previous
 
 
-def test_what_one_job_sets_is_not_there_in_the_next(executor):
+def test_a_variable_that_one_job_sets_is_not_set_in_the_next(executor):
     assert [executor.submit(swap, "left").result() for _ in range(3)] == ["unset"] * 3
 
 
-def test_a_job_starts_with_a_copy_of_the_context_that_submits_it(executor):
+def test_a_job_starts_with_a_copy_of_the_submitters_context(executor):
     variable.set("first")
     first = executor.submit(swap, "left")
     variable.set("second")
@@ -42,18 +42,18 @@ def test_a_job_starts_with_a_copy_of_the_context_that_submits_it(executor):
     assert (first.result(), second.result(), variable.get()) == ("first", "second", "second")
 
 
-def test_or_with_nothing():
+def test_a_job_can_start_with_an_empty_context():
     variable.set("here")
     with ContextThreadPoolExecutor(1, context="empty") as executor:
         assert [executor.submit(swap, "left").result() for _ in range(2)] == ["unset"] * 2
 
 
-def test_another_kind_of_context_is_refused():
+def test_an_unknown_value_of_context_is_refused():
     with pytest.raises(OptionError, match="context must be 'copy' or 'empty', not 'none'"):
         ContextThreadPoolExecutor(context="none")  # type: ignore[arg-type]
 
 
-def test_a_loop_that_one_job_is_leased_is_closed_at_its_end_and_not_there_in_the_next(executor):
+def test_a_loop_leased_to_one_job_is_closed_at_its_end_and_not_bound_in_the_next(executor):
     with install(missing="create"):
         first = executor.submit(asyncio.get_event_loop).result()
         second = executor.submit(asyncio.get_event_loop).result()
@@ -76,7 +76,7 @@ def test_a_loop_that_one_job_binds_is_not_bound_in_the_next(executor):
     loop.close()
 
 
-def test_the_rest_is_as_in_concurrent_futures():
+def test_everything_else_is_as_in_concurrent_futures():
     ran: list[str] = []
     with ContextThreadPoolExecutor(
         2, thread_name_prefix="named", initializer=ran.append, initargs=("initialized",)
@@ -96,7 +96,7 @@ def test_the_rest_is_as_in_concurrent_futures():
         executor.submit(int)
 
 
-def test_an_initializer_that_fails_breaks_it():
+def test_an_initializer_that_fails_breaks_the_executor():
     executor = ContextThreadPoolExecutor(1, initializer=divmod, initargs=(1, 0))
     with executor, pytest.raises(concurrent.futures.BrokenExecutor):
         executor.submit(int).result()
@@ -115,7 +115,7 @@ def test_jobs_that_have_not_begun_can_be_cancelled(executor):
             future.result()
 
 
-def test_a_result_can_be_waited_for_a_while(executor):
+def test_a_wait_for_a_result_can_have_a_timeout(executor):
     gate = Gate()
     future = executor.submit(gate.block, "done")
     with pytest.raises(concurrent.futures.TimeoutError):
@@ -127,7 +127,7 @@ def test_a_result_can_be_waited_for_a_while(executor):
     assert future.result() == future.result(timeout=1) == "done"
 
 
-def test_it_can_be_a_loops_default_executor():
+def test_the_executor_can_be_the_default_executor_of_a_loop():
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ContextThreadPoolExecutor(1))
@@ -137,7 +137,7 @@ def test_it_can_be_a_loops_default_executor():
     assert asyncio.run(main()) == ["here", "here"]
 
 
-def test_its_threads_start_in_an_empty_context_where_others_inherit_one():
+def test_the_threads_start_in_an_empty_context_even_if_threads_inherit_a_context():
     assert (
         run_program(
             "import contextvars, ctxpolicy, threading\n"
@@ -168,7 +168,7 @@ def asking(loop: asyncio.AbstractEventLoop, gate: Gate) -> str:
 
 
 @pytest.mark.parametrize("wait", ["result", "exception", "shutdown", "map"])
-def test_a_job_that_wants_the_loop_that_is_blocked_on_it_is_refused(wait, executor):
+def test_a_job_may_not_wait_for_the_loop_that_is_blocked_on_the_job(wait, executor):
     gate = Gate()
 
     async def main() -> None:
@@ -199,7 +199,7 @@ def test_a_job_that_wants_the_loop_that_is_blocked_on_it_is_refused(wait, execut
         asyncio.run(main())
 
 
-def waiting_for_ever(loop: asyncio.AbstractEventLoop, forever: asyncio.Event, gate: Gate) -> None:
+def waiting_forever(loop: asyncio.AbstractEventLoop, forever: asyncio.Event, gate: Gate) -> None:
     async def wait() -> None:
         gate.reached.set()
         await forever.wait()
@@ -209,13 +209,13 @@ def waiting_for_ever(loop: asyncio.AbstractEventLoop, forever: asyncio.Event, ga
 
 
 @pytest.mark.parametrize("wait", ["result", "exception", "shutdown"])
-def test_a_loop_that_its_job_waits_for_may_not_be_blocked_on_it(wait, executor):
+def test_a_loop_may_not_block_on_a_job_that_waits_for_the_loop(wait, executor):
     gate = Gate()
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         forever = asyncio.Event()
-        job = executor.submit(waiting_for_ever, loop, forever, gate)
+        job = executor.submit(waiting_forever, loop, forever, gate)
         while not gate.reached.is_set():
             assert not job.done(), job.exception()
             await asyncio.sleep(0)
@@ -230,7 +230,7 @@ def test_a_loop_that_its_job_waits_for_may_not_be_blocked_on_it(wait, executor):
         asyncio.run(main())
 
 
-def test_a_job_that_the_waited_for_job_waits_for_is_refused_too():
+def test_a_job_that_is_waited_for_through_another_job_is_refused_too():
     gate = Gate()
 
     async def main() -> None:
@@ -247,7 +247,7 @@ def test_a_job_that_the_waited_for_job_waits_for_is_refused_too():
         asyncio.run(main())
 
 
-def test_a_job_that_is_submitted_under_a_blocked_loop_may_use_it_as_nobody_may_wait_for_the_job(executor):
+def test_a_job_that_is_submitted_under_a_blocked_loop_may_wait_for_that_loop(executor):
     gate = Gate()
 
     async def submit(loop: asyncio.AbstractEventLoop) -> concurrent.futures.Future[str]:

@@ -1,4 +1,4 @@
-"""isolate(): a function on a loop of its own in another thread, awaited here."""
+"""isolate() runs a function on a loop of its own in another thread, and the caller awaits the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.resolver_cases import ResolverCase
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
 
-# What it does.
+# The call.
 
 
 def test_an_async_function_runs_on_a_loop_of_its_own_in_another_thread():
@@ -86,7 +86,7 @@ def test_an_exception_comes_back_with_its_traceback():
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_what_is_no_exception_comes_back_too(kind):
+def test_an_exit_exception_comes_back_too(kind):
     def leave() -> None:
         raise kind("leaving")
 
@@ -104,19 +104,19 @@ def test_what_is_no_exception_comes_back_too(kind):
     assert asyncio.run(main(leave)) == asyncio.run(main(leave_later)) == "leaving"
 
 
-@pytest.mark.logs_asyncio_errors(reason="nobody can retrieve the SystemExit of the task")
+@pytest.mark.logs_asyncio_errors(reason="no code can retrieve the SystemExit of the task")
 def test_system_exit_of_another_task_there_ends_the_call():
     async def leave() -> None:
         sys.exit("another task")
 
-    async def waits_for_ever() -> None:
+    async def waits_forever() -> None:
         task = asyncio.ensure_future(leave())
         await asyncio.get_running_loop().create_future()
         await task
 
     async def main() -> None:
         with pytest.raises(SystemExit, match="another task"):
-            await isolate(waits_for_ever)
+            await isolate(waits_forever)
 
     asyncio.run(main())
 
@@ -130,7 +130,7 @@ def test_a_function_that_stops_its_loop_before_it_is_done_is_an_error():
         asyncio.run(isolate(stops))
 
 
-def test_a_function_that_stops_its_loop_and_is_done_is_none():
+def test_a_function_that_stops_its_loop_and_is_done_is_no_error():
     async def stops() -> int:
         asyncio.get_running_loop().stop()
         return 1
@@ -145,7 +145,7 @@ def test_a_coroutine_in_place_of_a_function_is_refused():
     coroutine.close()
 
 
-def test_outside_a_running_loop_it_cannot_be_awaited():
+def test_isolate_cannot_be_awaited_outside_a_running_loop():
     coroutine = isolate(here)
     with pytest.raises(RuntimeError, match="no running event loop"):
         coroutine.send(None)
@@ -223,7 +223,7 @@ def test_many_calls_at_once_leave_the_loop_of_the_process_bound():
         asyncio.run(main())
 
 
-def test_where_no_resolver_applies_the_function_runs_all_the_same():
+def test_the_function_runs_even_if_no_resolver_applies():
     with install(ctxpolicy.ChainResolver(ctxpolicy.TaskResolver())):
         loop = asyncio.new_event_loop()
         task = loop.create_task(isolate(here))
@@ -234,7 +234,7 @@ def test_where_no_resolver_applies_the_function_runs_all_the_same():
 # Loop factories.
 
 
-def test_the_loop_can_be_of_any_factory():
+def test_the_loop_can_come_from_any_factory():
     class Special(asyncio.SelectorEventLoop):
         pass
 
@@ -247,7 +247,7 @@ def test_the_loop_can_be_of_any_factory():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
-def test_the_loop_can_be_uvloops_and_so_can_the_callers():
+def test_both_loops_can_be_uvloops():
     import uvloop
 
     async def main() -> None:
@@ -266,7 +266,7 @@ def test_the_loop_can_be_uvloops_and_so_can_the_callers():
         loop.close()
 
 
-def test_without_a_factory_the_policy_in_force_says_what_loops_it_gets():
+def test_without_a_factory_the_loop_comes_from_the_factory_of_the_policy_in_force():
     class Special(asyncio.SelectorEventLoop):
         pass
 
@@ -276,7 +276,7 @@ def test_without_a_factory_the_policy_in_force_says_what_loops_it_gets():
         assert isinstance(asyncio.run(isolate(here))[0], asyncio.SelectorEventLoop)
 
 
-def test_without_a_factory_the_policy_of_another_project_says_what_loops_it_gets(monkeypatch):
+def test_without_a_factory_the_loop_may_come_from_the_policy_of_another_project(monkeypatch):
     class Special(asyncio.SelectorEventLoop):
         pass
 
@@ -291,7 +291,7 @@ def test_without_a_factory_the_policy_of_another_project_says_what_loops_it_gets
     assert type(asyncio.run(isolate(here))[0]) is Special
 
 
-def test_a_factory_that_raises_half_way_is_reported_and_the_pool_goes_on():
+def test_a_factory_that_fails_is_an_error_and_later_calls_work():
     def half_way() -> asyncio.AbstractEventLoop:
         with socket.socketpair()[0]:
             raise OSError("no more descriptors")
@@ -311,11 +311,11 @@ def test_an_unknown_factory_is_an_error_before_anything_runs():
         asyncio.run(isolate(here, loop_factory="nothing"))
 
 
-# The caller's loop does not feel it.
+# The caller's loop is not affected.
 
 
-async def beat_until(gate: Gate, times: float) -> float:
-    """Return how many times as long as the longest beat of this loop the isolated code has been blocked."""
+async def wait_until_blocked_for(gate: Gate, times: float) -> float:
+    """Wait, and return the time waited divided by the longest pause between two iterations of this loop."""
     longest, begin = 0.0, time.perf_counter()
     before = begin
     while True:
@@ -327,7 +327,7 @@ async def beat_until(gate: Gate, times: float) -> float:
 
 
 @pytest.mark.parametrize("how", ["blocks its thread", "blocks its loop", "starves its loop"])
-def test_the_callers_loop_does_not_feel_what_the_isolated_code_does_to_its_own(how):
+def test_isolated_code_that_blocks_or_starves_does_not_affect_the_callers_loop(how):
     gate = Gate()
 
     async def starve() -> None:
@@ -344,8 +344,8 @@ def test_the_callers_loop_does_not_feel_what_the_isolated_code_does_to_its_own(h
     async def main() -> None:
         task = asyncio.ensure_future(isolate(function))
         await started(task, gate.reached)
-        # It is blocked for ten of the caller's longest beats, and is not done before the caller says so.
-        assert await beat_until(gate, 10) > 10
+        # The call is blocked for ten of the caller's longest iterations, and is not done before the gate opens.
+        assert await wait_until_blocked_for(gate, 10) > 10
         assert not task.done()
         gate.opened.set()
         await task

@@ -1,4 +1,4 @@
-"""isolate(): how a call ends when its caller is cancelled or its time is up."""
+"""isolate(): the end of a call whose caller is cancelled or whose timeout expires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests._bridge.calls import Gate, started
 
 @pytest.fixture
 def not_begun(threads: ThreadCache, monkeypatch: pytest.MonkeyPatch) -> list[IsolatedCall]:
-    """The calls that were submitted. No thread runs them, and the test does it itself."""
+    """Return the list of submitted calls. No thread runs them; the test runs them itself."""
     calls: list[IsolatedCall] = []
     monkeypatch.setattr(threads, "submit", calls.append)
     return calls
@@ -54,7 +54,7 @@ def test_cancelling_the_caller_cancels_the_function_and_waits_for_its_end():
     asyncio.run(main())
 
 
-def test_a_second_cancellation_does_not_cut_the_function_short():
+def test_a_second_cancellation_does_not_interrupt_the_cleanup():
     gate = Gate()
     cleaning = threading.Event()
 
@@ -85,7 +85,7 @@ def test_a_second_cancellation_does_not_cut_the_function_short():
 
 
 @pytest.mark.parametrize("outcome", ["a value", LookupError("in the clean-up")])
-def test_what_a_cancelled_function_comes_to_is_the_outcome_as_if_it_were_awaited_here(outcome):
+def test_the_outcome_of_a_cancelled_function_is_the_outcome_of_the_call(outcome):
     gate = Gate()
 
     async def resists() -> object:
@@ -125,7 +125,7 @@ def test_a_sync_function_cannot_be_cancelled_and_is_waited_for():
     asyncio.run(main())
 
 
-def test_what_a_sync_function_raises_after_the_cancellation_is_not_lost():
+def test_an_exception_of_a_sync_function_after_the_cancellation_is_not_lost():
     gate = Gate()
 
     def breaks() -> None:
@@ -145,7 +145,7 @@ def test_what_a_sync_function_raises_after_the_cancellation_is_not_lost():
 
 
 @pytest.mark.parametrize("when", ["while a thread makes its loop", "in the function before its coroutine runs"])
-def test_cancelled_during_start_up_the_function_does_not_go_on(when):
+def test_a_function_that_is_cancelled_during_startup_does_not_continue(when):
     gate = Gate()
 
     def factory() -> asyncio.AbstractEventLoop:
@@ -175,7 +175,7 @@ def test_cancelled_during_start_up_the_function_does_not_go_on(when):
     assert gate.calls == ([None] if when == "while a thread makes its loop" else [None, "called"])
 
 
-def test_cancelled_before_a_thread_has_begun_it_is_not_run(not_begun: list[IsolatedCall]):
+def test_a_call_that_is_cancelled_before_a_thread_has_begun_it_is_not_run(not_begun: list[IsolatedCall]):
     late = Gate()
 
     async def main() -> None:
@@ -193,7 +193,7 @@ def test_cancelled_before_a_thread_has_begun_it_is_not_run(not_begun: list[Isola
     assert not late.reached.is_set()
 
 
-def test_a_cancellation_that_comes_when_the_loop_is_closed_already_does_no_harm(monkeypatch):
+def test_a_cancellation_after_the_loop_was_closed_does_no_harm(monkeypatch):
     gate = Gate()
     give_back = Lease.give_back
 
@@ -218,10 +218,10 @@ def test_a_cancellation_that_comes_when_the_loop_is_closed_already_does_no_harm(
     asyncio.run(main())
 
 
-# A caller that is closed, and so can wait for nothing.
+# A caller that is closed, and therefore cannot wait.
 
 
-def test_where_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not_waited_for():
+def test_if_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not_waited_for():
     gate = Gate()
 
     async def main() -> None:
@@ -236,7 +236,7 @@ def test_where_the_calling_coroutine_is_closed_the_function_is_cancelled_and_not
     assert gate.calls == ["ended"]
 
 
-def test_where_the_calling_coroutine_is_closed_before_a_thread_has_begun_the_call_it_is_not_run(
+def test_a_call_whose_coroutine_is_closed_before_a_thread_has_begun_it_is_not_run(
     not_begun: list[IsolatedCall],
 ):
     late = Gate()
@@ -251,7 +251,7 @@ def test_where_the_calling_coroutine_is_closed_before_a_thread_has_begun_the_cal
     assert not late.reached.is_set()
 
 
-def test_what_the_function_of_a_closed_caller_raises_goes_to_the_exception_handler():
+def test_an_exception_of_the_function_of_a_closed_caller_goes_to_the_exception_handler():
     gate = Gate()
     contexts: list[dict[str, Any]] = []
 
@@ -278,11 +278,11 @@ def test_what_the_function_of_a_closed_caller_raises_goes_to_the_exception_handl
 # Timeouts.
 
 
-def test_a_function_that_takes_too_long_is_cancelled_there():
+def test_a_function_that_exceeds_the_timeout_is_cancelled_in_its_thread():
     gate = Gate()
 
     async def main() -> None:
-        while not gate.reached.is_set():  # on a busy machine the time may be up before it begins: then it never does
+        while not gate.reached.is_set():  # on a busy machine the timeout may expire before the function is called
             with pytest.raises(asyncio.TimeoutError, match=r"was not done after 0\.01 seconds"):
                 await isolate(gate.wait, timeout=0.01)
         assert gate.calls == ["ended"]
@@ -290,12 +290,12 @@ def test_a_function_that_takes_too_long_is_cancelled_there():
     asyncio.run(main())
 
 
-def test_a_function_that_is_done_in_time_is_not():
+def test_a_function_that_is_done_in_time_is_not_cancelled():
     assert asyncio.run(isolate(max, 1, 2, timeout=100)) == 2
     assert asyncio.run(isolate(asyncio.sleep, 0, "done", timeout=100)) == "done"
 
 
-def test_a_timeout_of_the_functions_own_is_its_own():
+def test_a_timeout_error_that_the_function_raises_is_passed_on():
     async def times_out() -> None:
         raise asyncio.TimeoutError("its own")
 
@@ -304,7 +304,7 @@ def test_a_timeout_of_the_functions_own_is_its_own():
 
 
 @pytest.mark.parametrize("function", ["block", "block_loop"])
-def test_a_function_that_cannot_be_cancelled_is_left_to_itself(function, monkeypatch):
+def test_a_function_that_cannot_be_cancelled_is_given_up(function, monkeypatch):
     monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
     gate = Gate()
 
@@ -319,7 +319,7 @@ def test_a_function_that_cannot_be_cancelled_is_left_to_itself(function, monkeyp
 
 
 @pytest.mark.parametrize(("function", "grace"), [("block", 0), ("block_loop", isolated_call._GRACE)])
-def test_when_the_time_is_up_only_a_function_that_can_be_cancelled_is_waited_for(function, grace):
+def test_after_the_timeout_only_a_function_that_can_be_cancelled_is_waited_for(function, grace):
     gate = Gate()
     timers: list[tuple[float, Callable[[], None]]] = []
 
@@ -347,7 +347,7 @@ def test_when_the_time_is_up_only_a_function_that_can_be_cancelled_is_waited_for
     asyncio.run(main())
 
 
-def test_a_cancellation_of_the_functions_own_is_no_timeout():
+def test_a_cancellation_that_the_function_raises_is_no_timeout():
     async def cancels_itself() -> None:
         raise asyncio.CancelledError("its own")
 
@@ -359,7 +359,7 @@ def test_a_cancellation_of_the_functions_own_is_no_timeout():
     asyncio.run(main(100))
 
 
-def test_what_it_raises_then_goes_to_the_exception_handler():
+def test_an_exception_of_a_function_that_was_given_up_goes_to_the_exception_handler():
     gate = Gate()
     contexts: list[dict[str, Any]] = []
 
@@ -395,7 +395,7 @@ def test_a_call_that_no_thread_has_begun_in_time_is_never_run(not_begun: list[Is
 
 
 @pytest.mark.logs_asyncio_errors(reason="on a busy machine, calls time out before they begin, and are dropped")
-def test_a_cancellation_after_the_time_is_up_wins():
+def test_a_cancellation_after_the_timeout_takes_precedence():
     gate = Gate()
 
     async def takes_its_time() -> None:
@@ -419,14 +419,14 @@ def test_a_cancellation_after_the_time_is_up_wins():
     asyncio.run(main())
 
 
-def test_a_call_given_up_and_cancelled_ends_for_the_caller(monkeypatch):
+def test_a_call_that_is_given_up_and_cancelled_ends_for_the_caller(monkeypatch):
     monkeypatch.setattr(isolated_call, "_GRACE", 0.01)
     gate = Gate()
 
     async def main() -> None:
         task = asyncio.ensure_future(isolate(gate.block, timeout=0.01))
         await asyncio.sleep(0)
-        task.cancel()  # waits for the end, which only the time that is up brings
+        task.cancel()  # the task now waits for the end of the call, which only the timeout brings
         with pytest.raises(asyncio.CancelledError):
             await task
         gate.opened.set()

@@ -1,4 +1,4 @@
-"""isolate(): nothing that one call leaves is there in the next."""
+"""isolate(): the next call sees nothing that a call leaves behind."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def bound() -> object:
 
 @pytest.mark.parametrize("leave", LEAVERS, ids=lambda leave: leave.__name__.removeprefix("leave_"))
 @pytest.mark.parametrize("policy", [None, "contextvar", "thread", "task"])
-def test_what_one_call_leaves_is_not_there_in_the_next(leave, policy, threads, things_to_leave):
+def test_the_next_call_does_not_see_what_one_call_leaves_behind(leave, policy, threads, things_to_leave):
     async def main() -> None:
         new = await isolate(look)
         await isolate(_coroutine_of(leave))
@@ -165,7 +165,7 @@ def _coroutine_of(function: Callable[[], None]) -> Callable[[], Awaitable[None]]
     return call
 
 
-def test_tasks_left_are_cancelled_and_asynchronous_generators_closed_before_it_returns():
+def test_leftover_tasks_are_cancelled_and_asynchronous_generators_closed_before_isolate_returns():
     ends: list[str] = []
 
     async def stay() -> None:
@@ -196,7 +196,7 @@ def test_tasks_left_are_cancelled_and_asynchronous_generators_closed_before_it_r
     kept.clear()
 
 
-def test_what_is_ready_on_a_loop_that_is_not_as_new_is_done_before_it_returns():
+def test_ready_callbacks_of_a_changed_loop_run_before_isolate_returns():
     log: list[str] = []
 
     async def leave() -> None:
@@ -210,7 +210,7 @@ def test_what_is_ready_on_a_loop_that_is_not_as_new_is_done_before_it_returns():
     asyncio.run(main())
 
 
-def test_signal_handlers_cannot_be_set_there():
+def test_signal_handlers_cannot_be_set_in_an_isolated_call():
     async def handle() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)
 
@@ -229,7 +229,7 @@ def test_a_loop_left_running_in_another_thread_is_an_error():
         running = threading.Event()
         loop.call_soon(running.set)
         threads.append(threading.Thread(target=loop.run_forever))
-        contextvars.Context().run(threads[0].start)  # else, where threads inherit, it would have the lease too
+        contextvars.Context().run(threads[0].start)  # a thread that inherits this context would keep the lease
         running.wait()
         kept.append(loop)
 

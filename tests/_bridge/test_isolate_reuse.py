@@ -1,4 +1,4 @@
-"""The loops of isolated calls: reused only where no code can tell that they have been used."""
+"""The loops of isolated calls are reused only if no code can tell them from new loops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def nothing_kept() -> None:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A number for each loop of asyncio's that is created in a thread of isolate()."""
+    """Return a list that receives a number for each asyncio loop that is created in a thread of isolate()."""
     numbers: list[int] = []
     init = asyncio.SelectorEventLoop.__init__
 
@@ -46,7 +46,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture(params=[None, "contextvar", "thread", "process"])
 def policy(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The policy in force: asyncio's own, and ours with several resolvers."""
+    """Put a policy in force: asyncio's own, or ours with one of several resolvers."""
     with contextlib.nullcontext() if request.param is None else install(request.param):
         yield
 
@@ -98,7 +98,7 @@ def raises() -> None:
 @provable
 @pytest.mark.usefixtures("policy", "threads")
 @pytest.mark.parametrize("function", [noop, sleeps, has_a_timeout, gathers, iterates, raises, lambda: None])
-def test_a_loop_that_is_as_new_after_a_call_is_used_for_the_next(function, made):
+def test_an_unchanged_loop_is_reused_for_the_next_call(function, made):
     async def main() -> None:
         for _ in range(5):
             with contextlib.suppress(LookupError):
@@ -108,7 +108,7 @@ def test_a_loop_that_is_as_new_after_a_call_is_used_for_the_next(function, made)
     assert len(made) == 1
 
 
-def test_a_loop_that_is_not_is_closed_and_another_takes_its_place(made, threads: ThreadCache):
+def test_a_changed_loop_is_closed_and_replaced_by_another(made, threads: ThreadCache):
     kept: list[asyncio.AbstractEventLoop] = []
 
     async def keeps() -> None:
@@ -123,7 +123,7 @@ def test_a_loop_that_is_not_is_closed_and_another_takes_its_place(made, threads:
     assert len(made) == len(set(kept)) == 3
 
 
-def test_networking_there_leaves_nothing_to_the_next_call(threads: ThreadCache):
+def test_networking_in_one_call_leaves_nothing_for_the_next_call(threads: ThreadCache):
     async def state() -> tuple[int, int, int, int]:
         loop: Any = asyncio.get_running_loop()
         watched, transports = len(loop._selector.get_map()), len(loop._transports)
@@ -151,7 +151,7 @@ class Special(asyncio.SelectorEventLoop):
 
 
 @pytest.mark.parametrize("factory", [Special, lambda: asyncio.SelectorEventLoop()], ids=["class", "function"])
-def test_a_loop_of_a_factory_of_your_own_is_never_used_again(factory, made, threads: ThreadCache):
+def test_a_loop_of_a_custom_factory_is_never_reused(factory, made, threads: ThreadCache):
     async def main() -> None:
         for _ in range(3):
             await isolate(noop, loop_factory=factory)
@@ -163,7 +163,7 @@ def test_a_loop_of_a_factory_of_your_own_is_never_used_again(factory, made, thre
 
 @provable
 @pytest.mark.parametrize("name", ["asyncio", "selector", asyncio.SelectorEventLoop])
-def test_a_loop_of_asyncios_own_kind_that_is_asked_for_is_used_again(name, made, threads: ThreadCache):
+def test_a_requested_loop_of_asyncios_own_kind_is_reused(name, made, threads: ThreadCache):
     async def main() -> None:
         for _ in range(3):
             await isolate(noop, loop_factory=name)
@@ -172,7 +172,7 @@ def test_a_loop_of_asyncios_own_kind_that_is_asked_for_is_used_again(name, made,
     assert len(made) == 1
 
 
-def test_where_references_are_not_counted_no_loop_is_used_again(monkeypatch, made, threads: ThreadCache):
+def test_without_reference_counting_no_loop_is_reused(monkeypatch, made, threads: ThreadCache):
     monkeypatch.setattr("ctxpolicy._loops.pool.refcount", None)
 
     async def main() -> None:
@@ -184,7 +184,7 @@ def test_where_references_are_not_counted_no_loop_is_used_again(monkeypatch, mad
 
 
 @provable
-def test_calls_and_leases_use_the_same_loops(made, threads: ThreadCache):
+def test_isolated_calls_and_leases_share_the_kept_loops(made, threads: ThreadCache):
     with install(missing="create"):
         contextvars.Context().run(lambda: asyncio.get_event_loop().get_debug())
         (kept,) = loop_pool._kept
@@ -205,7 +205,7 @@ KEEPS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("keep", KEEPS.values(), ids=KEEPS)
-def test_a_loop_that_somebody_can_still_reach_is_not_as_new(keep: Callable[[], Any], made, threads: ThreadCache):
+def test_a_loop_that_is_still_reachable_is_not_reused(keep: Callable[[], Any], made, threads: ThreadCache):
     kept: list[Any] = []
 
     async def keeps() -> None:
@@ -220,7 +220,7 @@ def test_a_loop_that_somebody_can_still_reach_is_not_as_new(keep: Callable[[], A
 
 
 @pytest.mark.usefixtures("threads")
-def test_a_loop_whose_binding_somebody_keeps_is_not_as_new(made):
+def test_a_loop_whose_binding_is_kept_is_not_reused(made):
     with install() as installation:
 
         async def main() -> list[object]:
@@ -231,7 +231,7 @@ def test_a_loop_whose_binding_somebody_keeps_is_not_as_new(made):
 
 @provable
 @pytest.mark.usefixtures("threads")
-def test_a_lease_that_somebody_keeps_has_no_loop_after_the_call(made):
+def test_a_lease_that_is_kept_has_no_loop_after_the_call(made):
     with install() as installation:
 
         def keeps() -> ctxpolicy.Lease:
@@ -247,7 +247,7 @@ def test_a_lease_that_somebody_keeps_has_no_loop_after_the_call(made):
     assert len(made) == 1
 
 
-def test_a_loop_that_was_closed_is_not_as_new(made, threads: ThreadCache):
+def test_a_loop_that_was_closed_is_not_reused(made, threads: ThreadCache):
     async def main() -> None:
         for _ in range(3):
             await isolate(lambda: asyncio.get_event_loop().close())
@@ -257,10 +257,10 @@ def test_a_loop_that_was_closed_is_not_as_new(made, threads: ThreadCache):
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_what_a_callback_raises_after_the_function_is_done_ends_the_call_and_closes_the_loop(
+def test_an_exit_exception_of_a_callback_after_the_function_is_done_ends_the_call_and_closes_the_loop(
     kind, made, threads: ThreadCache
 ):
-    """The callback is ready when the loop is given back, and is run then."""
+    """The callback is ready when the loop is given back to the pool, and is run at that point."""
 
     def leave() -> None:
         raise kind("leaving")

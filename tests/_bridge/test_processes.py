@@ -1,4 +1,4 @@
-"""Worker processes, however they are started, have loops of their own, and the parent's go on."""
+"""Worker processes have loops of their own, however they are started, and the parent's loops keep working."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_processes_of_multiprocessing_have_leases_scopes_isolated_calls_and_clients_of_their_own(method, kind):
+def test_processes_of_multiprocessing_have_their_own_leases_scopes_isolated_calls_and_clients(method, kind):
     assert output_of("-m", "tests._bridge.worker_processes", method, kind) == "done\n"
 
 

@@ -17,7 +17,7 @@ from ctxpolicy._bridge import run_here
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy.testing import in_new_thread
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way there")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way on Windows")
 
 
 def press_ctrl_c() -> None:
@@ -38,7 +38,7 @@ def pythons_own_handler() -> Iterator[None]:
     signal.signal(signal.SIGINT, previous)
 
 
-def test_it_cancels_the_coroutine_and_comes_up_after_its_end(loop):
+def test_ctrl_c_cancels_the_coroutine_and_is_raised_after_its_end(loop):
     log = []
 
     async def main():
@@ -53,7 +53,7 @@ def test_it_cancels_the_coroutine_and_comes_up_after_its_end(loop):
     assert log == ["cleaned up"]
 
 
-def test_it_wakes_a_loop_that_sleeps(loop):
+def test_ctrl_c_wakes_a_loop_that_sleeps(loop):
     async def main():
         await asyncio.get_running_loop().run_in_executor(None, press_ctrl_c)
         await asyncio.sleep(3600)
@@ -63,7 +63,7 @@ def test_it_wakes_a_loop_that_sleeps(loop):
     loop.run_until_complete(loop.shutdown_default_executor())
 
 
-def test_the_second_time_it_comes_up_at_once(loop):
+def test_a_second_ctrl_c_is_raised_at_once(loop):
     async def main():
         while True:
             try:
@@ -79,7 +79,7 @@ def test_the_second_time_it_comes_up_at_once(loop):
         task._log_destroy_pending = False
 
 
-def test_a_coroutine_that_is_cancelled_by_itself_says_so(loop):
+def test_a_cancellation_without_ctrl_c_is_raised_as_cancelled_error(loop):
     async def main():
         raise asyncio.CancelledError
 
@@ -87,8 +87,8 @@ def test_a_coroutine_that_is_cancelled_by_itself_says_so(loop):
         run_until_done(loop, main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not count who has cancelled")
-def test_where_others_have_cancelled_it_too_it_is_cancelled(loop):
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not count cancellations")
+def test_a_cancellation_in_addition_to_ctrl_c_is_raised_as_cancelled_error(loop):
     async def main():
         asyncio.current_task().cancel()
         press_ctrl_c()
@@ -124,7 +124,7 @@ def test_a_handler_that_the_coroutine_sets_is_left_in_place(loop):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_where_signals_cannot_be_handled_the_coroutine_runs_all_the_same(loop, monkeypatch):
+def test_the_coroutine_runs_even_if_no_signal_handler_can_be_set(loop, monkeypatch):
     class Embedded:
         getsignal = staticmethod(signal.getsignal)
 
@@ -138,14 +138,14 @@ def test_where_signals_cannot_be_handled_the_coroutine_runs_all_the_same(loop, m
     assert run_until_done(loop, main()) == "done"
 
 
-def test_in_another_thread_there_is_no_ctrl_c(loop):
+def test_in_another_thread_no_handler_is_set(loop):
     async def main():
         return signal.getsignal(signal.SIGINT)
 
     assert in_new_thread(lambda: run_until_done(loop, main())) is signal.default_int_handler
 
 
-# The rest is about nested runs, under a running loop whose runner has set a handler of its own.
+# The tests below are about nested runs, inside a running loop whose runner has set a handler of its own.
 
 
 class Interrupted:
@@ -171,7 +171,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_it_cancels_a_nested_run_and_then_what_is_blocked(outer_factory, kind):
+def test_ctrl_c_cancels_a_nested_run_and_then_the_blocked_task(outer_factory, kind):
     if kind == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     it = Interrupted()
@@ -180,7 +180,7 @@ def test_it_cancels_a_nested_run_and_then_what_is_blocked(outer_factory, kind):
     assert it.log == ["inner cleaned up", "outer cancelled"]
 
 
-def test_it_wakes_a_nested_loop_that_sleeps(outer_factory):
+def test_ctrl_c_wakes_a_nested_loop_that_sleeps(outer_factory):
     async def inner():
         await asyncio.get_running_loop().run_in_executor(None, press_ctrl_c)
         await asyncio.sleep(3600)
@@ -209,7 +209,7 @@ def test_all_tasks_of_the_blocked_loop_are_cancelled_as_without_the_nested_run()
     assert it.log == ["inner cleaned up", "outer cancelled", "other cancelled"]
 
 
-def test_it_cancels_nested_runs_in_one_another_from_the_inside_out():
+def test_ctrl_c_cancels_nested_runs_from_the_inside_out():
     it = Interrupted()
 
     async def main():
@@ -229,7 +229,7 @@ def test_it_cancels_nested_runs_in_one_another_from_the_inside_out():
         it.log.clear()
 
 
-def test_a_nested_run_that_does_not_let_itself_be_cancelled_ends_as_it_will_and_the_rest_is_cancelled_after():
+def test_a_nested_run_that_ignores_its_cancellation_ends_normally_and_then_the_outer_task_is_cancelled():
     log = []
 
     async def inner():
@@ -248,7 +248,7 @@ def test_a_nested_run_that_does_not_let_itself_be_cancelled_ends_as_it_will_and_
     assert log == ["a value"]
 
 
-def test_the_second_time_it_comes_up_at_once_from_a_nested_run_too():
+def test_a_second_ctrl_c_is_raised_at_once_from_a_nested_run_too():
     log = []
 
     async def inner():
@@ -270,7 +270,7 @@ def test_the_second_time_it_comes_up_at_once_from_a_nested_run_too():
     assert log == ["at once"]
 
 
-def test_the_runners_handler_is_there_again_after_a_nested_run():
+def test_the_runners_handler_is_restored_after_a_nested_run():
     async def inner():
         return signal.getsignal(signal.SIGINT)
 
@@ -283,8 +283,8 @@ def test_the_runners_handler_is_there_again_after_a_nested_run():
 
 
 @pytest.mark.parametrize("way", ["signal", "add_signal_handler"])
-def test_a_handler_of_the_programs_own_has_its_say_alone_in_a_nested_run(outer_factory, way):
-    """block_on() cannot know what the program means by Ctrl-C, for example to stop after the current request."""
+def test_only_the_programs_own_handler_is_called_in_a_nested_run(outer_factory, way):
+    """block_on() cannot know the program's reaction to Ctrl-C, for example to stop after the current request."""
     pressed = []
 
     async def inner():

@@ -1,4 +1,4 @@
-"""block_on() where a loop runs in this thread: it is refused, or it runs the coroutine on a fresh loop."""
+"""block_on() in a thread in which a loop runs: it is refused, or it runs the coroutine on a fresh loop."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ async def busy():
     return await asyncio.wait_for(asyncio.sleep(0, "done"), 60)
 
 
-def test_it_is_refused_with_the_advice_what_to_do():
+def test_without_nested_the_call_is_refused_with_advice():
     async def main():
         with pytest.raises(BlockingError, match="await asyncio.to_thread"):
             block_on(where())
@@ -37,7 +37,7 @@ def test_it_is_refused_with_the_advice_what_to_do():
     collect_garbage()
 
 
-def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(outer_factory):
+def test_isolated_runs_on_a_fresh_loop_and_then_the_running_loop_continues(outer_factory):
     async def main():
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         inner = block_on(where(), nested="isolated")
@@ -51,7 +51,7 @@ def test_isolated_runs_on_a_fresh_loop_and_the_running_one_goes_on_after(outer_f
     assert ctxpolicy.run(main(), loop_factory=outer_factory) == "done"
 
 
-def test_at_the_end_of_an_isolated_run_what_is_ready_on_its_loop_is_done():
+def test_ready_callbacks_run_at_the_end_of_an_isolated_run():
     log = []
 
     async def leave_a_callback():
@@ -101,7 +101,7 @@ def test_isolated_makes_the_kind_of_loop_that_a_policy_of_another_package_makes(
         assert loop.run_until_complete(main()) is Loop
 
 
-def test_isolated_nests():
+def test_isolated_runs_can_be_nested():
     async def nest(depth):
         return depth if depth == 0 else block_on(nest(depth - 1), nested="isolated") + 1
 
@@ -166,7 +166,7 @@ async def wait_for_queue():
 
 
 @pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue])
-def test_what_tasks_of_the_running_loop_wait_for_with_a_lock_and_the_like_gets_such_an_error_too(make):
+def test_a_lock_event_or_queue_that_the_running_loop_uses_raises_foreign_future_error_too(make):
     async def main():
         wait = await make()
         waiting = asyncio.ensure_future(wait())
@@ -184,8 +184,8 @@ async def wait_for_task():
 
 
 @pytest.mark.parametrize("make", [wait_for_lock, wait_for_event, wait_for_queue, wait_for_task])
-def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
-    """A lock or the like has no loop before, and from 3.11 on asyncio.wait() does not check the loop of its tasks."""
+def test_the_wait_for_an_unused_lock_event_or_queue_or_for_a_task_ends_only_with_the_timeout(make):
+    """An unused lock, event or queue has no loop, and from 3.11 on asyncio.wait() does not check the loop of tasks."""
 
     async def main():
         wait = await make()
@@ -197,7 +197,7 @@ def test_where_nobody_has_waited_for_it_before_only_the_timeout_ends_it(make):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError])
-def test_other_errors_come_through_as_they_are(error):
+def test_other_errors_are_raised_unchanged(error):
     async def fail():
         raise error("mine")
 
@@ -209,7 +209,7 @@ def test_other_errors_come_through_as_they_are(error):
     asyncio.run(main())
 
 
-def test_the_signal_wakeup_of_the_running_loop_stays_with_a_uvloop_under_it():
+def test_the_signal_wakeup_fd_of_the_running_loop_is_kept_when_a_uvloop_runs_nested_in_it():
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     program = """
         import asyncio, os, signal, ctxpolicy

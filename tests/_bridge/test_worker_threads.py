@@ -38,7 +38,7 @@ def recur_in_an_executor(depth: int) -> int:
 
 
 async def recur_in_an_executor_of_the_loop(depth: int) -> int:
-    """The next call is made in a thread that has nothing of this one's contextvars context."""
+    """The next call is made in a thread that has no copy of this thread's contextvars context."""
     if depth == 0:
         return 0
     loop = asyncio.get_running_loop()
@@ -78,7 +78,7 @@ RECURRING = [
 
 @pytest.mark.parametrize("recurring", RECURRING)
 def test_a_call_from_a_call_never_waits_for_itself(recurring, threads: ThreadCache):
-    assert asyncio.run(isolate(recurring, 40)) == 40  # more than asyncio's default executor has threads
+    assert asyncio.run(isolate(recurring, 40)) == 40  # more calls than asyncio's default executor has threads
     assert asyncio.run(isolate(recurring, 3)) == 3
 
 
@@ -124,7 +124,7 @@ def test_calls_one_after_the_other_use_one_thread(threads: ThreadCache):
     assert len(threads._idle) == 1
 
 
-def test_of_the_idle_threads_the_one_that_was_used_last_is_taken(threads: ThreadCache):
+def test_the_idle_thread_that_was_used_last_is_taken_first(threads: ThreadCache):
     gates = [Gate(), Gate()]
 
     async def main() -> None:
@@ -150,8 +150,8 @@ def test_an_idle_thread_ends_after_a_while(threads: ThreadCache, monkeypatch):
     assert asyncio.run(isolate(threading.current_thread)) is not thread
 
 
-def test_a_thread_that_is_taken_when_its_time_is_up_does_its_job_first(threads: ThreadCache, monkeypatch):
-    """It has been idle for long enough to end, but a caller has just taken it, and is about to give it a job."""
+def test_a_thread_that_is_taken_when_its_idle_time_expires_does_its_job_first(threads: ThreadCache, monkeypatch):
+    """The thread has been idle long enough to end, but a caller has just taken it and is about to give it a job."""
     monkeypatch.setattr(worker_threads, "_IDLE_SECONDS", 0.001)
     done_by: list[threading.Thread] = []
     remove = threads.remove
@@ -179,7 +179,7 @@ class Recorded:
         pass
 
 
-def test_a_thread_that_waits_keeps_nothing_of_its_last_call(threads: ThreadCache):
+def test_an_idle_thread_keeps_nothing_of_its_last_call_alive(threads: ThreadCache):
     class Kept:
         pass
 
@@ -222,7 +222,7 @@ def close_and_join(threads: ThreadCache) -> None:
         thread.join()
 
 
-def test_a_thread_that_cannot_be_started_is_an_error_of_the_caller_and_nothing_is_lost(threads: ThreadCache):
+def test_a_thread_that_cannot_be_started_is_an_error_in_the_caller_and_later_calls_work(threads: ThreadCache):
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -257,7 +257,7 @@ def test_a_cancelled_call_from_a_call_is_forgotten(threads: ThreadCache):
 # The end of the threads.
 
 
-def test_the_pool_ends_on_request_and_begins_anew():
+def test_the_threads_end_on_request_and_later_calls_start_new_ones():
     async def main() -> set[int]:
         before = threading.active_count()
         await asyncio.gather(*(isolate(here) for _ in range(5)))
@@ -287,8 +287,8 @@ def test_a_busy_thread_ends_when_it_is_done(threads: ThreadCache):
     asyncio.run(main())
 
 
-def test_a_thread_that_is_taken_while_it_is_to_end_does_its_job_first(threads: ThreadCache):
-    """The cache is closed, and then a caller takes the thread before the thread finds out that it is to end."""
+def test_a_thread_that_is_taken_while_it_must_end_does_its_job_first(threads: ThreadCache):
+    """A caller takes the thread after the cache was closed, but before the thread detects that it must end."""
     done_by: list[threading.Thread] = []
     remove = threads.remove
 
@@ -318,14 +318,14 @@ def test_closing_closes_the_loops_that_are_kept_for_reuse():
 
 
 @pytest.mark.parametrize("how", ["while True: time.sleep(100)", "while True: pass"])
-def test_a_function_that_never_ends_does_not_keep_the_interpreter_from_its_exit(how):
+def test_a_function_that_never_ends_does_not_prevent_interpreter_exit(how):
     assert (
         run_program(
             "import asyncio, ctxpolicy, time, threading\n"
             "begun = threading.Event()\n"
             f"def never_ends():\n    begun.set()\n    {how}\n"
             "async def main():\n"
-            "    while not begun.is_set():  # on a busy machine the time may be up before it begins\n"
+            "    while not begun.is_set():  # on a busy machine the timeout may expire before the call begins\n"
             "        try: await ctxpolicy.isolate(never_ends, timeout=0.1)\n"
             "        except asyncio.TimeoutError: pass\n"
             "asyncio.run(main())\n"
@@ -335,7 +335,7 @@ def test_a_function_that_never_ends_does_not_keep_the_interpreter_from_its_exit(
     )
 
 
-def test_the_pool_ends_at_exit_without_a_word():
+def test_the_threads_end_at_exit_without_any_output():
     assert (
         run_program(
             "import asyncio, ctxpolicy, threading\n"
@@ -349,10 +349,10 @@ def test_the_pool_ends_at_exit_without_a_word():
     )
 
 
-def test_a_caller_whose_loop_is_closed_meanwhile_does_no_harm():
+def test_a_caller_whose_loop_is_closed_during_the_call_does_no_harm():
     gate = Gate()
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: None)  # is told of the pending task
+    loop.set_exception_handler(lambda loop, context: None)  # called because of the pending task
     task = loop.create_task(isolate(gate.block))
     loop.run_until_complete(asyncio.wait({task}, timeout=0))
     loop.close()
@@ -367,7 +367,7 @@ def test_a_caller_whose_loop_is_closed_meanwhile_does_no_harm():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
-def test_a_forked_child_has_a_pool_of_its_own_and_the_parents_goes_on(end):
+def test_a_forked_child_has_threads_of_its_own_and_the_parents_threads_keep_working(end):
     assert (
         run_program(
             "import asyncio, ctxpolicy, gc, os, sys, warnings\n"
@@ -390,7 +390,7 @@ def test_a_forked_child_has_a_pool_of_its_own_and_the_parents_goes_on(end):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)", "pass"])
-def test_a_child_forked_in_an_isolated_call_ends_with_the_call_and_wakes_nobody(end):
+def test_a_child_forked_in_an_isolated_call_ends_with_the_call_and_wakes_no_caller(end):
     assert (
         run_program(
             "import asyncio, ctxpolicy, os, sys, warnings\n"
@@ -438,6 +438,6 @@ def test_a_child_forked_in_an_isolated_call_ends_as_a_process_does(end, status, 
         "    return child and os.waitpid(child, 0)[1] >> 8\n"
         "print('status', asyncio.run(ctxpolicy.isolate(fork)))\n"
     ).splitlines()
-    assert "".join(lines).count("-timer-") == 1  # before, after or amid what else is printed, in parts
+    assert "".join(lines).count("-timer-") == 1  # before, after or in the middle of the other output
     assert lines[-2:] == ["exit", f"status {status}"]
     assert printed in "".join(lines)

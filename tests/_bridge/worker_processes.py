@@ -1,6 +1,7 @@
-"""A program with loops in all states that has worker processes.
+"""A program that has loops in all states and starts worker processes.
 
-``python -m tests._bridge.worker_processes METHOD KIND``: how multiprocessing starts them, and what loops there are.
+Usage: ``python -m tests._bridge.worker_processes METHOD KIND``, with a start method of multiprocessing and a loop
+factory.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ clients = LoopLocal(Client, close=Client.aclose)
 
 
 def install(kind: str) -> None:
-    # Of the parent's threads, which fork() warns of from Python 3.12 on.
+    # From Python 3.12 on, fork() warns about the parent's threads.
     warnings.filterwarnings("ignore", r".*multi-threaded, use of fork\(\)", DeprecationWarning)
     ctxpolicy.install(missing="create", loop_factory=kind)
 
@@ -44,7 +45,7 @@ async def client() -> Client:
 
 
 def work(number: int) -> tuple[int, int]:
-    """Have a loop of each kind; return the process and the number."""
+    """Use a loop of each kind; return the process id and ``number``."""
     leased = asyncio.get_event_loop()
     assert leased.run_until_complete(asyncio.sleep(0, "leased")) == "leased"
     with fresh_loop() as loop:
@@ -59,7 +60,7 @@ def work(number: int) -> tuple[int, int]:
 
 
 def start_one(processes: BaseContext, kind: str) -> int:
-    """Start one process by itself, and return how it ended."""
+    """Start one process, wait for its end, and return its exit code."""
     child = processes.Process(target=start, args=(kind,))
     child.start()
     child.join()
@@ -75,7 +76,7 @@ def start(kind: str) -> None:
 
 
 async def main(processes: BaseContext, kind: str) -> None:
-    """Start processes out of a running loop, in which a client and isolated calls are."""
+    """Start processes from a running loop that has a client and has made isolated calls."""
     loop = asyncio.get_running_loop()
     used = await client()
     await asyncio.gather(isolate(client), isolate(client))

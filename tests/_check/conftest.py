@@ -17,7 +17,7 @@ Findings = Callable[[str], list[Finding]]
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
-    """A function that checks the text of a program and returns the report."""
+    """Return a function that checks the text of a program and returns the report."""
 
     def run(program: str) -> Report:
         file = tmp_path / "program.py"
@@ -31,13 +31,13 @@ def check(tmp_path: Path) -> Check:
 
 @pytest.fixture
 def findings(check: Check) -> Findings:
-    """A function that checks the text of a program and returns the findings."""
+    """Return a function that checks the text of a program and returns the findings."""
     return lambda program: list(check(program).findings)
 
 
 @pytest.fixture
 def found(findings: Findings) -> Callable[[str], list[tuple[str, int]]]:
-    """A function that checks the text of a program and returns the rule and line of each finding."""
+    """Return a function that checks the text of a program and returns the rule and line of each finding."""
     return lambda program: [(finding.code, finding.line) for finding in findings(program)]
 
 
@@ -59,10 +59,10 @@ ROUND = ROUND or OLD
 
 @pytest.fixture
 def outcome(findings: Findings) -> Outcome:
-    """A function that checks a program in which X stands for a name that warns since 3.14 and is gone in 3.16.
+    """Return a function that checks a program in which X stands for a name that warns since 3.14 and is gone in 3.16.
 
-    It returns the first Python version on which the program fails; ``None`` if the program only warns; and an empty
-    string if nothing is found.
+    The function returns the first Python version on which the program fails; ``None`` if the program only warns; and an
+    empty string if nothing is found.
     """
 
     def run(program: str) -> str | None:

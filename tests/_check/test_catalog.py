@@ -25,7 +25,7 @@ def programs(rule: Rule, heading: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
-def test_codes_are_what_the_table_is_keyed_by_and_of_one_form():
+def test_each_key_of_the_table_is_the_code_of_its_rule_and_has_the_form_of_a_code():
     assert all(code == rule.code and re.fullmatch(r"CTX[1-9]\d\d", code) for code, rule in RULES.items())
 
 
@@ -37,24 +37,24 @@ def test_every_rule_has_a_page_that_begins_with_its_code_and_title(rule):
     assert page(rule).splitlines()[0] == f"# {rule.code}: {rule.title}"
 
 
-def test_the_page_says_since_when(rule):
+def test_the_page_states_since_which_python_the_use_warns_and_fails(rule):
     text = " ".join(page(rule).split())
     assert (f"warns since Python {rule.warns}" if rule.warns else "no Python warns") in text
     assert (f"fails since Python {rule.fails}" if rule.fails else "no Python fails") in text
 
 
-def test_each_program_that_the_page_calls_found_is_found(rule, findings):
+def test_each_program_under_found_is_found(rule, findings):
     assert programs(rule, "Found")
     for program in programs(rule, "Found"):
         assert {finding.code for finding in findings(program)} == {rule.code}
 
 
-def test_no_program_that_the_page_gives_in_its_place_is_found(rule, findings):
+def test_no_program_under_instead_is_found(rule, findings):
     assert programs(rule, "Instead")
     assert not [findings(program) for program in programs(rule, "Instead") if findings(program)]
 
 
-def test_each_program_that_the_page_calls_not_found_is_not(rule, findings):
+def test_no_program_under_not_found_is_found(rule, findings):
     assert not [findings(program) for program in programs(rule, "Not found") if findings(program)]
 
 

@@ -21,7 +21,7 @@ def test_all_files_of_a_folder_are_checked_in_order(tmp_path):
     assert (report.files, report.problems) == (2, [])
 
 
-def test_findings_of_a_file_are_in_order_of_their_place(found):
+def test_findings_of_a_file_are_sorted_by_position(found):
     program = """
         import asyncio
         asyncio.get_event_loop(); asyncio.get_child_watcher()
@@ -35,7 +35,7 @@ def test_findings_of_a_file_are_in_order_of_their_place(found):
     ]
 
 
-def test_what_cannot_be_checked_does_not_end_the_check(tmp_path):
+def test_a_file_that_cannot_be_checked_does_not_end_the_check(tmp_path):
     (tmp_path / "a.py").write_text("syntax error")
     (tmp_path / "b.py").write_bytes(b"\0binary")
     (tmp_path / "c.py").write_bytes(b"# coding: nonsense")
@@ -46,7 +46,7 @@ def test_what_cannot_be_checked_does_not_end_the_check(tmp_path):
     assert report.files == 1
 
 
-def test_a_defect_of_the_check_does_not_end_it(tmp_path, monkeypatch):
+def test_a_bug_in_the_check_does_not_end_the_check(tmp_path, monkeypatch):
     def check(source):
         if source.file.endswith("a.py"):
             raise IndexError("of a defect")
@@ -73,7 +73,7 @@ def test_a_target_can_be_given_in_both_forms(tmp_path):
         check_paths([tmp_path], target="newest")
 
 
-def test_what_a_comment_says_to_ignore_is_not_found(found):
+def test_a_finding_that_a_comment_ignores_is_not_reported(found):
     program = """
         import asyncio
         asyncio.get_event_loop_policy()  # ctxpolicy: ignore[CTX101]
@@ -86,7 +86,7 @@ def test_what_a_comment_says_to_ignore_is_not_found(found):
     assert found(program) == [("CTX101", 4), ("CTX101", 8)]
 
 
-def test_a_file_that_does_not_speak_of_asyncio_is_still_parsed(tmp_path):
+def test_a_file_that_does_not_mention_asyncio_is_still_parsed(tmp_path):
     (tmp_path / "a.py").write_text("x = 1")
     (tmp_path / "b.py").write_text("x = = 1")
     report = check_paths([tmp_path])
@@ -110,7 +110,7 @@ def test_the_checked_code_is_neither_run_nor_imported(tmp_path):
     assert "spam_of_the_check" not in sys.modules
 
 
-def test_the_check_stands_on_nothing_else_of_the_package():
+def test_the_source_of_the_check_imports_nothing_else_of_the_package():
     package = Path(check_paths.__code__.co_filename).parent
     imported = {
         line.split()[1]
@@ -132,7 +132,7 @@ def test_the_check_imports_neither_asyncio_nor_anything_else_of_the_package():
     assert ours <= {"ctxpolicy"}
 
 
-def test_an_unreadable_file_says_what_is_wrong():
+def test_the_text_of_an_unreadable_error_is_the_message_of_its_problem():
     from ctxpolicy._check import Problem
 
     assert str(UnreadableError(Problem("a.py", "is large"))) == "is large"

@@ -30,7 +30,7 @@ def test_a_match_loses_the_versions_that_do_not_reach_its_node(limit, warns, fai
 
 @pytest.fixture
 def module(tmp_path: Path) -> CheckedModule:
-    """A module with one call, in its second line."""
+    """Return a module with one call, in its second line."""
     file = tmp_path / "module.py"
     file.write_text("import asyncio\nx = 'é', print()\n", "utf-8")
     return CheckedModule(read_source(str(file)))
@@ -57,7 +57,7 @@ def test_a_handled_failure_leaves_the_warning_or_nothing(module):
     assert module.finding(call, context, RuleMatch("CTX103", "", "certain", None, Version(3, 16)), handled=True) is None
 
 
-def test_a_node_that_no_python_reaches_gives_no_finding(module):
+def test_a_node_that_no_python_version_reaches_gives_no_finding(module):
     ((call, context),) = module.nodes.calls
     never = context.if_true(ast.Constant(value=False))
     assert module.finding(call, never, RuleMatch("CTX302", "message", "likely")) is None

@@ -14,7 +14,7 @@ needs_links = pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which is also the working directory."""
+    """Return an empty folder, which is also the working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,19 +47,19 @@ def test_other_files_stubs_hidden_folders_caches_and_virtual_environments_are_le
     assert walk(".") == [native("./a.py")]
 
 
-def test_whatever_is_named_is_taken(tree):
+def test_every_named_path_is_taken(tree):
     put("script", "a.pyi", ".hidden/a.py", "__pycache__/b.py", "env/pyvenv.cfg", "env/c.py")
     named = ["script", "a.pyi", ".hidden", "__pycache__", "env"]
     taken = [native(name) for name in (".hidden/a.py", "__pycache__/b.py", "env/c.py")]
     assert walk(*named) == ["script", "a.pyi", *taken]
 
 
-def test_a_virtual_environment_in_a_named_folder_of_one_is_left_out(tree):
+def test_a_virtual_environment_inside_a_named_virtual_environment_is_left_out(tree):
     put("env/pyvenv.cfg", "env/a.py", "env/env/pyvenv.cfg", "env/env/b.py")
     assert walk("env") == [native("env/a.py")]
 
 
-def test_a_folder_with_a_name_like_a_files_is_a_folder(tree):
+def test_a_folder_whose_name_ends_like_a_file_is_a_folder(tree):
     put("package.py/inner.py")
     assert walk("package.py") == [native("package.py/inner.py")]
     assert walk(".") == [native("./package.py/inner.py")]
@@ -76,7 +76,7 @@ def test_an_empty_folder_gives_nothing(tree):
 
 
 @needs_links
-def test_links_are_followed_and_what_is_reached_twice_is_given_once(tree):
+def test_links_are_followed_and_a_file_that_is_reached_twice_is_given_once(tree):
     put("real/a.py", "top/b.py")
     Path("top/linked").symlink_to("../real")
     Path("top/z.py").symlink_to("../real/a.py")
@@ -84,7 +84,7 @@ def test_links_are_followed_and_what_is_reached_twice_is_given_once(tree):
 
 
 @needs_links
-def test_a_link_to_a_folder_around_it_is_a_problem_and_the_rest_is_walked(tree):
+def test_a_link_to_a_folder_that_contains_it_is_a_problem_and_the_rest_is_walked(tree):
     put("top/sub/a.py", "top/z.py")
     Path("top/sub/loop").symlink_to("..")
     message = "is a symlink loop: it leads back to a folder that contains it"
@@ -112,12 +112,12 @@ def test_a_link_to_nothing_is_a_problem(tree):
 
 
 @needs_links
-def test_what_is_neither_file_nor_folder_is_a_problem_in_a_folder(tree):
+def test_a_path_in_a_folder_that_is_neither_file_nor_folder_is_a_problem(tree):
     os.mkfifo("pipe.py")
     assert walk(".") == ["./pipe.py: is not a file, or is a link to nothing"]
 
 
-def test_a_path_that_is_not_there_is_a_problem(tree):
+def test_a_missing_path_is_a_problem(tree):
     assert [line.partition(":")[0] for line in walk("missing", "mis\0sing")] == ["missing", "mis\0sing"]
 
 

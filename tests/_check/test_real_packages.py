@@ -48,12 +48,12 @@ def findings_of(report: Report) -> Findings:
     return Findings(len(report.findings), len(report.failing), dict(by_rule))
 
 
-def test_the_page_tells_of_six_packages() -> None:
+def test_the_page_describes_six_packages() -> None:
     assert len(ROWS) == 6
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.package)
-def test_what_the_page_says_of_a_package_is_what_is_found(row: Row) -> None:
+def test_the_findings_in_a_package_are_those_on_the_page(row: Row) -> None:
     """The test skips only packages that are not installed.
 
     If a package is installed in another version than the page describes, the numbers of lines and files may differ, but

@@ -11,7 +11,7 @@ def finding(code: str = "CTX101", certainty="certain", fails: Version | None = R
     return Finding("a.py", 1, 1, code, "gone", None, fails, "something else", certainty)
 
 
-def test_a_version_reads_what_it_writes():
+def test_a_version_can_be_parsed_and_formatted():
     assert Version.parse("3.9") < Version.parse("3.16")
     assert str(Version.parse("3.16")) == "3.16"
 
@@ -29,12 +29,12 @@ def test_a_finding_fails_from_its_first_failing_python_on():
     assert not finding(fails=None).fails_on(Version(3, 99))
 
 
-def test_a_report_tells_what_fails_on_its_target():
+def test_a_report_lists_the_findings_that_fail_on_its_target():
     old, new = finding(fails=Version(3, 14)), finding(fails=Version(3, 16))
     assert Report(Version(3, 15), 1, [old, new]).failing == [old]
 
 
-def test_a_report_can_be_narrowed_to_rules_and_grades():
+def test_a_report_can_be_filtered_by_rule_and_certainty():
     certain, likely, possible = finding("CTX101"), finding("CTX102", "likely"), finding("CTX103", "possible")
     report = Report(Version(3, 16), 1, [certain, likely, possible])
     assert report.filtered().findings == [certain, likely, possible]

@@ -16,7 +16,7 @@ VERSION = f"(read as Python {sys.version_info[0]}.{sys.version_info[1]})"
 
 @pytest.fixture
 def read_bytes(tmp_path: Path):
-    """A function that reads a file with the given content."""
+    """Return a function that reads a file with the given content."""
 
     def run(data: bytes) -> Source:
         file = tmp_path / "a.py"
@@ -28,7 +28,7 @@ def read_bytes(tmp_path: Path):
 
 @pytest.fixture
 def problem_of(read_bytes):
-    """A function that returns the problem with a file of the given content."""
+    """Return a function that returns the problem with a file of the given content."""
 
     def run(data: bytes) -> Problem:
         with pytest.raises(UnreadableError) as caught:
@@ -50,7 +50,7 @@ def problem_of(read_bytes):
         b"# coding: utf-7 +AOQ-\n",
     ],
 )
-def test_files_are_decoded_as_pep_263_says(data, read_bytes):
+def test_files_are_decoded_as_pep_263_requires(data, read_bytes):
     assert any(letter in read_bytes(data).text for letter in "äя日")
 
 
@@ -77,7 +77,7 @@ def test_an_empty_file_is_source(read_bytes):
         (b"# coding: unicode_escape\n'\\ud800'", "cannot be parsed: 'utf-8' codec can't encode"),
     ],
 )
-def test_what_is_no_text_is_a_problem(data, message, problem_of):
+def test_a_file_that_is_not_text_is_a_problem(data, message, problem_of):
     assert message in problem_of(data).message
     assert problem_of(data).file.endswith("a.py")
 
@@ -123,7 +123,7 @@ def test_a_file_without_permission_is_a_problem(monkeypatch):
         read_source("closed.py")
 
 
-def test_warnings_of_the_checked_code_are_not_ours(read_bytes):
+def test_warnings_about_the_checked_code_are_suppressed(read_bytes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_bytes(b"'\\d' is 1\nassert (1, 2)\n").tree.body
@@ -166,13 +166,13 @@ IGNORED = {
 
 
 @pytest.mark.parametrize("way", IGNORED)
-def test_a_comment_says_what_to_ignore_and_where(way, read_bytes):
+def test_a_comment_ignores_rules_on_the_lines_of_its_statement(way, read_bytes):
     text, lines = IGNORED[way]
     file = read_bytes(text.encode())
     assert [line for line in range(1, text.count("\n") + 2) if file.ignores(line, "CTX101")] == lines
 
 
-def test_comments_are_looked_for_once(read_bytes, monkeypatch):
+def test_comments_are_searched_only_once(read_bytes, monkeypatch):
     file = read_bytes(b"x = 1  # ctxpolicy: ignore[CTX101]")
     assert file.ignores(1, "CTX101")
     monkeypatch.setattr(source, "_codes_by_line", None)

@@ -2,7 +2,7 @@
 
 ``python -m ctxpolicy run`` takes ten times the CPU time of ``python``, nearly all for imports. A fork runs the same
 code from :func:`ctxpolicy._cli.main.start` on, at the same depth under ``python -m``, and ends as a process of its own.
-What happens before that call is what the tests with processes of their own are for.
+The steps before that call are tested with processes of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.support.programs import environment
 from tests.support.python_runs import Ended, Runs
 
-_PATIENCE = 120
+_TIMEOUT = 120
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -48,7 +48,7 @@ class ForkServer:
             file.write_text(content, "utf-8")
         request = {"folder": str(folder), "args": args, "streams": [str(file) for file in self._files]}
         os.write(self._requests, f"{json.dumps(request)}\n".encode())
-        ready, _, _ = select.select([self._replies], [], [], _PATIENCE)
+        ready, _, _ = select.select([self._replies], [], [], _TIMEOUT)
         assert ready, f"no answer from the fork server about {args}"
         status = int(os.read(self._replies, 100) or b"1000")
         return Ended(status, *(file.read_text("utf-8") for file in self._files[1:]))
@@ -56,7 +56,7 @@ class ForkServer:
     def close(self) -> None:
         """Stop the server and wait until it ends."""
         os.close(self._requests)
-        self._process.wait(_PATIENCE)
+        self._process.wait(_TIMEOUT)
         os.close(self._replies)
 
 

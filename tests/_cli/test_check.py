@@ -31,7 +31,7 @@ def check(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_a_finding_is_one_line_that_editors_know_and_one_that_tells_more(check):
+def test_a_finding_is_one_line_in_the_format_of_editors_and_one_line_of_details(check):
     status, out, err = check("a.py", a=GONE)
     place, more, summary = out.splitlines()
     assert place == "a.py:2:1: CTX101 asyncio.get_event_loop_policy is gone in Python 3.16"
@@ -47,26 +47,26 @@ def test_nothing_found_is_success(check):
 
 
 @pytest.mark.parametrize(("target", "status"), [("3.13", 0), ("3.15", 0), ("3.16", 1), ("3.20", 1)])
-def test_only_what_fails_on_the_target_is_failure(target, status, check):
+def test_only_findings_that_fail_on_the_target_cause_a_failure(target, status, check):
     result, out, _ = check("a.py", "--target", target, a=GONE)
     assert result == status
     assert out.endswith(f"1 finding in 1 file, {status} failing on Python {target}\n")
 
 
-def test_what_only_warns_is_shown_and_is_no_failure(check):
+def test_a_finding_that_only_warns_is_shown_and_causes_no_failure(check):
     status, out, _ = check("a.py", a=GUARDED)
     assert status == 0
     assert "certain; warns since Python 3.14; instead: " in out
 
 
-def test_what_never_fails_is_shown_and_is_no_failure(check):
+def test_a_finding_that_never_fails_is_shown_and_causes_no_failure(check):
     work = "import asyncio\ndef work(): asyncio.set_event_loop(loop)\npool.submit(work)\n"
     status, out, _ = check("a.py", a=work)
     assert status == 0
     assert "likely; no Python warns or fails; instead: " in out
 
 
-def test_a_problem_is_told_apart_and_is_no_failure(check):
+def test_a_file_that_cannot_be_checked_is_reported_on_stderr_and_causes_no_failure(check):
     status, out, err = check(".", a=GUARDED, b="1 +\n", c="# \0")
     assert status == 0
     first, second = err.splitlines()
@@ -75,7 +75,7 @@ def test_a_problem_is_told_apart_and_is_no_failure(check):
     assert out.endswith("1 finding in 1 file, 0 failing on Python 3.16; 2 not checked\n")
 
 
-def test_json_holds_all_of_it(check):
+def test_json_has_the_complete_report(check):
     status, out, err = check("--json", "a.py", "b.py", "--target=3.15", a=GONE, b="\n1 +\n")
     report = json.loads(out)
     assert (status, err) == (0, "")
@@ -97,7 +97,7 @@ def test_json_holds_all_of_it(check):
     assert problem["message"].startswith("has a syntax error")
 
 
-def test_json_says_null_where_no_python_fails(check):
+def test_json_says_null_if_no_python_fails(check):
     status, out, _ = check("--json", "a.py", a=GUARDED)
     (finding,) = json.loads(out)["findings"]
     assert (status, finding["fails"], finding["fails_on_target"]) == (0, None, False)
@@ -120,7 +120,7 @@ MIXED = (
         (["--select", "CTX301", "--certainty", "certain"], []),
     ],
 )
-def test_rules_and_grades_can_be_chosen_and_decide_the_exit_status(options, codes, check):
+def test_rules_and_certainties_can_be_chosen_and_decide_the_exit_status(options, codes, check):
     status, out, _ = check("--json", "a.py", *options, a=MIXED)
     assert [finding["code"] for finding in json.loads(out)["findings"]] == codes
     assert status == bool(codes)
@@ -137,19 +137,19 @@ def test_rules_and_grades_can_be_chosen_and_decide_the_exit_status(options, code
         (["a.py", "--certainty", "sure"], "invalid choice: 'sure'"),
     ],
 )
-def test_bad_arguments_are_told(arguments, message, check, capsys):
+def test_bad_arguments_are_reported(arguments, message, check, capsys):
     with pytest.raises(SystemExit) as caught:
         check(*arguments, a=GONE)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_paths_that_are_not_there_are_told_and_nothing_is_checked(check):
+def test_missing_paths_are_reported_and_nothing_is_checked(check):
     status, out, err = check("a.py", "missing.py", "nowhere/at/all", a=GONE)
     assert (status, out, err) == (2, "", "error: no such file or folder: missing.py, nowhere/at/all\n")
 
 
-def test_an_empty_path_is_told(check):
+def test_an_empty_path_is_an_error(check):
     assert check("")[0] == 2
 
 

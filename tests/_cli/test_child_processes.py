@@ -20,14 +20,14 @@ def unpickled(policy: _PolicyForChild) -> _PolicyForChild:
     return found
 
 
-def test_it_installs_where_no_policy_was_set_and_travels_on():
+def test_it_installs_the_policy_if_none_was_set_and_can_be_pickled_again():
     installed.clear()
     with in_force(default_policy()):
         unpickled(unpickled(_PolicyForChild(record, ("child",))))
     assert installed == ["child", "child"]
 
 
-def test_it_installs_nothing_where_the_program_has_set_a_policy_and_travels_on():
+def test_it_installs_nothing_if_the_program_has_set_a_policy_and_can_be_pickled_again():
     installed.clear()
     with install("task"):
         policy = unpickled(_PolicyForChild(record, ("child",)))

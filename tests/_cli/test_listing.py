@@ -20,7 +20,7 @@ import ctxpolicy
 class Acme(ctxpolicy.ThreadResolver):
     \"\"\"A context is a crate.
 
-    More is not told.
+    This paragraph is not listed.
     \"\"\"
     def __init__(self, colour, *more, size=3, **rest): super().__init__()
 def failing():
@@ -62,7 +62,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.mark.parametrize("name", ["contextvar", "thread", "task", "process", "keyed", "chain"])
-def test_every_built_in_resolver_is_there_to_be_used(name):
+def test_every_built_in_resolver_is_available(name):
     found = resolver(name)
     assert (found.distribution, found.version) == ("ctxpolicy", ctxpolicy.__version__)
     assert (found.available, found.error) == (True, None)
@@ -70,11 +70,11 @@ def test_every_built_in_resolver_is_there_to_be_used(name):
     assert "`" not in found.summary
 
 
-def test_all_that_is_registered_is_listed_in_order():
+def test_all_registered_resolvers_are_listed_in_order():
     assert [each.name for each in listed_resolvers()] == list(ctxpolicy.registered_resolvers())
 
 
-def test_options_are_shown_those_that_are_needed_without_a_value():
+def test_options_are_shown_and_required_options_have_no_value():
     assert resolver("keyed").options == ("key", "shared=False")
     assert resolver("contextvar").options == ("inherit='same-thread'",)
     assert resolver("chain").options == ("resolvers",)
@@ -110,12 +110,12 @@ def test_a_plugin_that_makes_something_else_is_listed_with_its_error(plugin):
     assert "made 5, which is no ContextResolver" in plugin("listed_acme:wrong").error
 
 
-def test_a_plugin_that_does_not_tell_its_options_is_made_without(plugin):
+def test_a_plugin_without_a_signature_is_made_without_options(plugin):
     found = plugin("listed_acme:reticent")
     assert (found.error, found.options) == (None, ())
 
 
-def test_loop_factories_are_listed_with_where_they_come_from():
+def test_loop_factories_are_listed_with_their_distribution():
     assert [each.name for each in listed_loop_factories()] == list(factories.NAMED_FACTORIES)
     for name in ("asyncio", "selector"):
         found = factory(name)
@@ -142,7 +142,7 @@ def test_a_loop_factory_without_its_package_is_listed_with_what_to_install(monke
     assert "pip install 'ctxpolicy[nosuch]'" in found.error
 
 
-def test_the_table_has_a_line_for_each():
+def test_the_table_has_a_line_for_each_entry():
     listed = [
         ListEntry("a", "acme", "1.0", None, ("key", "size=3"), "A context is a crate."),
         ListEntry("longer", "other", "", "it is\n  broken", (), ""),
@@ -154,7 +154,7 @@ def test_the_table_has_a_line_for_each():
     ]
 
 
-def test_the_data_says_the_same():
+def test_the_data_has_the_same_content():
     for each in [*listed_resolvers(), *listed_loop_factories()]:
         data = json.loads(json.dumps(each.as_dict()))
         assert data == {**each._asdict(), "options": list(each.options), "available": each.error is None}

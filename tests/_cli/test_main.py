@@ -26,7 +26,7 @@ tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", de
 
 @pytest.fixture(autouse=True)
 def nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Restore what programs change, and hide the tester's own environment variable."""
+    """Restore the state that programs change, and hide the tester's own variable CTXPOLICY."""
     monkeypatch.delenv("CTXPOLICY", raising=False)
     monkeypatch.chdir(tmp_path)
     argv, path, before = list(sys.argv), list(sys.path), host.in_force()
@@ -82,7 +82,7 @@ def test_list_shows_resolvers_and_loop_factories(capsys):
         assert any(line.startswith(f"  {name} ") for line in lines)
 
 
-def test_list_as_json_has_the_same(capsys):
+def test_list_as_json_has_the_same_content(capsys):
     assert main(["list", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in data["resolvers"]] == list(ctxpolicy.registered_resolvers())
@@ -99,7 +99,7 @@ def test_list_as_json_has_the_same(capsys):
     assert data["loop_factories"][0]["name"] == "asyncio"
 
 
-def test_explain_says_what_would_be_under_the_options(capsys):
+def test_explain_predicts_the_result_under_the_options(capsys):
     assert main(["explain", "--resolver", "chain:resolvers=task+thread", "--missing=create", "--loop", "selector"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "asyncio.get_event_loop() makes a loop and returns it"
@@ -107,7 +107,7 @@ def test_explain_says_what_would_be_under_the_options(capsys):
     assert "loop factory  asyncio.unix_events._UnixSelectorEventLoop" in lines
 
 
-def test_explain_as_json_has_the_same(capsys):
+def test_explain_as_json_has_the_same_content(capsys):
     assert main(["explain", "--json", "--missing", "error"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["resolver"], data["missing"], data["answer"]["kind"]) == ("ContextVarResolver", "error", "error")
@@ -133,7 +133,7 @@ def test_the_environment_variable_is_the_default_resolver(capsys, monkeypatch):
     assert "resolver      TaskResolver" in capsys.readouterr().out
 
 
-def test_an_empty_environment_variable_says_nothing(capsys, monkeypatch):
+def test_an_empty_environment_variable_is_ignored(capsys, monkeypatch):
     monkeypatch.setenv("CTXPOLICY", "")
     assert main(["explain"]) == 0
     assert "resolver      ContextVarResolver" in capsys.readouterr().out
@@ -185,7 +185,7 @@ def test_a_bad_environment_variable_is_named(capsys, monkeypatch):
     assert complaint(capsys, "explain", "--loop", "nosuch").startswith("ctxpolicy explain: error: no loop factory")
 
 
-def test_an_error_of_many_lines_is_said_in_one(capsys, tmp_path):
+def test_an_error_of_many_lines_is_printed_in_one(capsys, tmp_path):
     (tmp_path / "cli_broken.py").write_text("raise OSError('one\\n\\n  two')")
     assert "OSError: one two" in complaint(capsys, "explain", "--resolver", "cli_broken:attr")
 
@@ -203,7 +203,7 @@ def test_an_error_of_many_lines_is_said_in_one(capsys, tmp_path):
         (["--frobnicate", "program.py"], "unrecognized arguments: --frobnicate"),
     ],
 )
-def test_a_program_that_is_not_there_gets_one_line_and_status_2(args, said, capsys, tmp_path):
+def test_a_missing_program_gets_one_line_and_status_2(args, said, capsys, tmp_path):
     (tmp_path / "loop.py").symlink_to("loop.py")
     (tmp_path / "program.py").write_text("raise AssertionError('run')")
     line = complaint(capsys, "run", *args)
@@ -226,7 +226,7 @@ def test_a_program_that_is_not_there_gets_one_line_and_status_2(args, said, caps
         (["-m", "__main__"], "No module named __main__"),
     ],
 )
-def test_a_module_that_is_not_there_gets_one_line_and_status_2(args, said, runs):
+def test_a_missing_module_gets_one_line_and_status_2(args, said, runs):
     runs.write("package/__init__.py", "")
     runs.write("module.py", "")
     (runs.folder / "empty").mkdir()
@@ -246,14 +246,14 @@ def test_an_unknown_option_gets_one_line_and_status_2(capsys):
     assert complaint(capsys, "list", "--jso") == "ctxpolicy list: error: unrecognized arguments: --jso"
 
 
-def test_check_is_there_with_its_exit_status(capsys, tmp_path):
+def test_check_returns_its_exit_status(capsys, tmp_path):
     (tmp_path / "old.py").write_text("import asyncio\nasyncio.set_event_loop_policy(None)\n")
     assert main(["check", "old.py"]) == 1
     assert "old.py:2" in capsys.readouterr().out
     assert complaint(capsys, "check").startswith("ctxpolicy check: error: the following arguments are required")
 
 
-def test_a_program_runs_under_the_policy_that_was_asked_for(runs):
+def test_a_program_runs_under_the_policy_of_the_options(runs):
     runs.write("tenants.py", "import contextvars\nget = contextvars.ContextVar('tenant', default='acme').get\n")
     runs.write("show.py", "import ctxpolicy, sys\nprint(ctxpolicy.explain().context, sys.argv)")
     runs.options = ["--resolver", "keyed:key=tenants:get", "--missing", "error"]
@@ -262,19 +262,19 @@ def test_a_program_runs_under_the_policy_that_was_asked_for(runs):
     )  # fmt: skip
 
 
-def test_the_environment_variable_holds_for_programs_too(runs):
+def test_the_environment_variable_applies_to_programs_too(runs):
     runs.env["CTXPOLICY"] = "task"
     assert runs.ours("-c", "import ctxpolicy; print(ctxpolicy.explain().resolver)").out == "TaskResolver\n"
 
 
-def test_asyncios_policy_api_is_put_back_first_if_asked_for(runs):
+def test_asyncios_policy_api_is_restored_first_if_the_option_is_given(runs):
     runs.options = ["--restore-policies"]
     runs.flags = ()
     done = runs.ours("-c", "import asyncio; print(type(asyncio.get_event_loop_policy()).__name__)")
     assert (done.status, done.out) == (0, "ContextPolicy\n")
 
 
-def test_a_program_that_sets_a_policy_of_its_own_is_under_that_one(runs):
+def test_a_program_that_sets_its_own_policy_runs_under_that_policy(runs):
     runs.options = ["--restore-policies", "--missing", "create"]
     runs.flags = ("-W", "error", "-W", "ignore:'asyncio.:DeprecationWarning")
     runs.write(
@@ -295,7 +295,7 @@ print(type(asyncio.get_event_loop_policy()).__name__)
     assert runs.ours("mine.py") == (0, "made\nMyPolicy\n", "")
 
 
-def test_what_a_program_raises_is_no_bad_input_though_it_be_ours(runs):
+def test_an_error_of_ctxpolicy_that_a_program_raises_is_not_reported_as_bad_input(runs):
     runs.write("raises.py", "import ctxpolicy\nraise ctxpolicy.OptionError('mine')")
     done = runs.both("raises.py")
     assert done.status == 1
@@ -314,7 +314,7 @@ def test_the_console_script_is_the_same_as_the_module(runs):
 @pytest.mark.parametrize(
     "args", ["--help", "--version", "list", "list --json", "explain", "check --help", "check x.py --json"]
 )
-def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, runs):
+def test_no_error_is_printed_if_the_reader_of_the_output_is_gone(args, unbuffered, runs):
     """As in ``ctxpolicy list | head -1``."""
     runs.write("x.py", "pass")
     read_end, write_end = os.pipe()
@@ -329,13 +329,13 @@ def test_nothing_is_said_where_nobody_reads_what_is_written(args, unbuffered, ru
         check=False,
     )
     os.close(write_end)
-    # Since 3.11 argparse ignores the error if argparse itself writes the output.
-    passed_over = args == "check --help" and unbuffered and sys.version_info >= (3, 11)
-    expected = 0 if passed_over else 128 + signal.SIGPIPE
+    # Since 3.11 argparse ignores the error if it writes the output itself.
+    ignored = args == "check --help" and unbuffered and sys.version_info >= (3, 11)
+    expected = 0 if ignored else 128 + signal.SIGPIPE
     assert (done.returncode, done.stderr) == (expected, "")
 
 
-def test_nothing_is_said_where_there_is_no_output_at_all(runs):
+def test_no_error_is_printed_if_standard_output_is_closed(runs):
     command = shlex.join([sys.executable, "-m", "ctxpolicy", "list"])
     done = subprocess.run(
         ["/bin/sh", "-c", f"{command} >&-"], env=environment(), stderr=subprocess.PIPE, text=True, check=False

@@ -17,7 +17,7 @@ from tests.support.python_runs import Runs
 
 PYPY = sys.implementation.name == "pypy"
 
-# Prints all that a program can see of the way in which it is run.
+# Prints everything that a program can see of the way in which it is run.
 SHOW = """
 import sys
 main = sys.modules["__main__"]
@@ -44,38 +44,38 @@ def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer
 
 @pytest.fixture
 def forked_runs(tmp_path: Path, request: pytest.FixtureRequest) -> Runs:
-    """Runs programs as `runs` does, but ``ctxpolicy run`` in a fork where there is fork(): that takes less time."""
+    """Runs programs as `runs` does, but ``ctxpolicy run`` in a fork if possible, which takes less time."""
     return ForkedRuns(tmp_path, request.getfixturevalue("fork_server")) if hasattr(os, "fork") else Runs(tmp_path)
 
 
-def test_a_script_sees_what_it_sees_under_python(runs):
+def test_a_script_sees_the_same_as_under_python(runs):
     runs.write("show.py", SHOW)
     shown = runs.both("show.py", "-x", "--resolver", "y", "").out
     assert f"['show.py', '-x', '--resolver', 'y', ''] ['{runs.folder}'," in shown
 
 
 @pytest.mark.parametrize("path", ["./show.py", "../{0}/show.py", "{1}/show.py", "folder/../show.py"])
-def test_a_script_sees_what_it_sees_under_python_however_it_is_named(runs, path):
+def test_a_script_sees_the_same_as_under_python_however_it_is_named(runs, path):
     runs.write("show.py", SHOW)
     runs.write("folder/other.py", "")
     runs.both(path.format(runs.folder.name, runs.folder))
 
 
-def test_a_script_behind_a_link_finds_what_lies_beside_it(runs):
+def test_a_script_behind_a_link_finds_modules_beside_it(runs):
     runs.write("folder/show.py", SHOW + "import beside")
     runs.write("folder/beside.py", "print('found')")
     (runs.folder / "linked.py").symlink_to("folder/show.py")
     assert runs.both("linked.py").out.endswith("found\n")
 
 
-def test_a_script_with_another_name_or_none_sees_what_it_sees_under_python(runs):
+def test_a_script_with_another_suffix_or_none_sees_the_same_as_under_python(runs):
     runs.write("show", SHOW)
     runs.both("show")
     runs.write("show.txt", SHOW)
     runs.both("--", "show.txt", "--", "a")
 
 
-def test_a_compiled_script_sees_what_it_sees_under_python(runs):
+def test_a_compiled_script_sees_the_same_as_under_python(runs):
     py_compile.compile(str(runs.write("show.py", SHOW)), cfile=str(runs.folder / "compiled.pyc"), doraise=True)
     runs.both("compiled.pyc")
 
@@ -95,21 +95,21 @@ def test_a_script_is_read_in_the_encoding_that_it_declares(runs, content):
     assert runs.both("encoded.py").out in ("\\xe9\n", "\\u20ac\n")
 
 
-def test_a_script_that_declares_no_encoding_is_refused_by_what_it_would_need_one_for(runs):
+def test_a_script_that_needs_an_encoding_and_declares_none_is_refused(runs):
     (runs.folder / "encoded.py").write_bytes(b"print(1)\n\n# caf\xe9\n")
     expected, found = runs.python("encoded.py"), runs.ours("encoded.py")
     assert (found.status, found.out) == (expected.status, expected.out) == (1, "")
     assert found.err.startswith("SyntaxError: Non-UTF-8 code starting with '\\xe9' in file ")
 
 
-def test_a_folder_with_a_main_module_sees_what_it_sees_under_python(runs):
+def test_a_folder_with_a_main_module_sees_the_same_as_under_python(runs):
     runs.write("folder/__main__.py", SHOW + "import beside")
     runs.write("folder/beside.py", "print('found')")
     assert runs.both("folder", "a").out.endswith("found\n")
     assert runs.both(str(runs.folder / "folder")).out.endswith("found\n")
 
 
-def test_a_zip_file_with_a_main_module_sees_what_it_sees_under_python(runs):
+def test_a_zip_file_with_a_main_module_sees_the_same_as_under_python(runs):
     with zipfile.ZipFile(runs.folder / "app.zip", "w") as archive:
         archive.writestr("__main__.py", SHOW + "import beside")
         archive.writestr("beside.py", "print('found')")
@@ -117,7 +117,7 @@ def test_a_zip_file_with_a_main_module_sees_what_it_sees_under_python(runs):
 
 
 @pytest.mark.parametrize("name", ["module", "package", "package.module", "package.inner", "spread.module"])
-def test_a_module_sees_what_it_sees_under_python(runs, name):
+def test_a_module_sees_the_same_as_under_python(runs, name):
     runs.write("module.py", SHOW)
     runs.write("package/__init__.py", "print('package', __name__)")
     runs.write("package/__main__.py", SHOW + "from . import module")
@@ -129,7 +129,7 @@ def test_a_module_sees_what_it_sees_under_python(runs, name):
 
 
 @pytest.mark.parametrize("args", [["a"], ["--missing", "create"], ["-h"], ["--", "-x"], ["-mmodule", "-c"]])
-def test_what_follows_a_module_or_text_joined_to_its_option_is_the_programs(forked_runs, args):
+def test_arguments_after_a_module_or_text_joined_to_its_option_belong_to_the_program(forked_runs, args):
     forked_runs.options = ["--missing", "create", "--loop=selector"]
     forked_runs.write("module.py", SHOW)
     assert str(args)[1:-1] in forked_runs.both("-mmodule", *args).out
@@ -163,17 +163,17 @@ def test_a_module_that_its_package_has_imported_gets_the_warning_that_runpy_give
     assert f"RuntimeWarning:{warning}\n" in found.err
 
 
-def test_program_text_sees_what_it_sees_under_python(runs):
+def test_program_text_sees_the_same_as_under_python(runs):
     runs.both("-c", SHOW, "-x", "y")
     runs.both(f"-cimport sys{SHOW}", "a")
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="python -c takes it as it is")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="before 3.14, python -c does not dedent the text")
 def test_program_text_may_be_indented(runs):
     assert runs.both("-c", "\n    if True:\n        print(1)\n    print(2)").out == "1\n2\n"
 
 
-def test_standard_input_sees_what_it_sees_under_python(runs):
+def test_standard_input_sees_the_same_as_under_python(runs):
     runs.both("-", "a", stdin=SHOW)
     runs.both("-", stdin="")
 
@@ -189,7 +189,7 @@ def test_a_script_reads_standard_input(runs):
     assert runs.both("echo.py", stdin="one\ntwo").out == "one two\n"
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no -P")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no option -P")
 def test_a_safe_path_stays_safe(runs):
     runs.flags = ("-P",)
     runs.write("show.py", SHOW)
@@ -198,7 +198,7 @@ def test_a_safe_path_stays_safe(runs):
         runs.both(*args)
 
 
-def test_pythons_own_options_hold(runs):
+def test_pythons_own_options_take_effect(runs):
     runs.flags = ("-O", "-X", "dev", "-B", "-u")
     runs.write("show.py", f"{SHOW}\nassert not __debug__\nassert False")
     runs.both("show.py")
@@ -289,7 +289,7 @@ HOOKS = {
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
-@pytest.mark.skipif(PYPY, reason="PyPy says it otherwise where a hook fails")
+@pytest.mark.skipif(PYPY, reason="PyPy prints another message if a hook fails")
 def test_a_programs_own_excepthook_is_called_as_python_calls_it(forked_runs, hook):
     forked_runs.write("hooked.py", f"import sys\n{hook}\nsys.excepthook = hook\ndef f(): raise ValueError(1)\nf()")
     forked_runs.both("hooked.py")
@@ -408,7 +408,7 @@ def test_unittest_main_finds_the_programs_tests(runs):
     assert "<class '__main__.T'>" in runs.ours("tests.py").out
 
 
-def test_the_interactive_option_goes_on_in_the_programs_namespace(runs):
+def test_the_interactive_option_continues_in_the_programs_namespace(runs):
     runs.flags = ("-i", "-q")
     runs.write("start.py", "import sys; sys.ps1 = sys.ps2 = ''; answer = 42")
     done = runs.both("start.py", stdin="print(answer, __name__)\n1 / 0\n")
@@ -450,7 +450,7 @@ METHODS = ["spawn", "forkserver", "fork"]
         *(("spawn", kind) for kind in ("script", "-m", "package", "folder")),
         # The processes of a forkserver import the main module as spawned processes do: by its path or by its name.
         *(("forkserver", kind) for kind in ("script", "-m")),
-        # A forked process does not import the main module, because it has the program's.
+        # A forked process does not import the main module, because it has that of the program.
         ("fork", "script"),
     ],
 )
@@ -494,7 +494,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_processes_that_a_program_starts_are_under_its_policy_too(runs, method):
+def test_processes_that_a_program_starts_run_under_its_policy_too(runs, method):
     runs.flags = ()
     runs.options = ["--resolver", "chain:resolvers=task+thread", "--missing", "create", "--loop", "selector"]
     runs.write("under.py", UNDER)
@@ -504,7 +504,7 @@ def test_processes_that_a_program_starts_are_under_its_policy_too(runs, method):
     assert done.out.splitlines() == [f"{who} {policy}" for who in ("program", "child", "grandchild")]
 
 
-def test_a_policy_that_the_programs_main_module_sets_holds_in_processes_that_it_starts(runs):
+def test_a_policy_that_the_programs_main_module_sets_is_in_force_in_processes_that_it_starts(runs):
     runs.write("under.py", UNDER.replace("def show", "ctxpolicy.install('task', missing='error')\ndef show", 1))
     done = runs.ours("under.py", "spawn")
     assert done.err == ""

@@ -1,4 +1,4 @@
-"""Resolvers with options, as the command line writes them."""
+"""Resolvers with options in the notation of the command line."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def test_a_chains_members_are_joined_by_plus():
         (f"{__name__}:Shelf.noted", noted),
     ],
 )  # fmt: skip
-def test_a_value_is_what_it_looks_like_and_in_quotes_text(text, value):
+def test_a_value_has_the_type_that_it_looks_like_and_quotes_make_it_text(text, value):
     found = options_of(f"size={text}")["size"]
     assert (type(found), found) == (type(value), value)
 
 
-def test_several_options_are_parted_by_commas():
+def test_several_options_are_separated_by_commas():
     assert options_of("first=1,second='a,b',third=") == {"first": 1, "second": "a,b", "third": ""}
 
 
@@ -110,7 +110,7 @@ def test_several_options_are_parted_by_commas():
     ["", ":", "thread:", ":x=1", "a b", "=1", "thread:=1", "thread:x=1,", "thread:,x=1", "thread:x=1,y",
      "thread:x='1", "thread:x='1'2", "thread:x=a\"b", "thread:1x=1", "a:b:c", "a:b:c:d=1", "thread: x=1"],
 )  # fmt: skip
-def test_what_cannot_be_read_is_answered_with_how_it_is_written(spec):
+def test_the_error_for_a_malformed_resolver_shows_the_notation(spec):
     with pytest.raises(OptionError) as caught:
         resolver_from(spec)
     assert repr(spec) in str(caught.value)
@@ -127,7 +127,7 @@ def test_an_unknown_name_is_refused():
         resolver_from("nosuch:x=1")
 
 
-def test_an_option_without_its_value_is_taken_for_a_place_and_answered_with_how_options_are_written():
+def test_the_error_for_an_option_without_a_value_shows_the_notation_of_options():
     with pytest.raises(OptionError) as caught:
         resolver_from("task:shared")
     said = str(caught.value)
@@ -142,13 +142,13 @@ def test_a_wrong_option_is_refused():
         resolver_from("thread:size=1")
 
 
-def test_an_object_that_is_not_there_is_named_with_the_option():
+def test_the_error_for_a_missing_object_names_the_option():
     with pytest.raises(
         PluginError, match="the option 'key' of the resolver 'keyed' cannot be loaded from 'nosuch:attr'"
     ):
         resolver_from("keyed:key=nosuch:attr")
 
 
-def test_what_a_factory_raises_is_told():
+def test_an_exception_of_a_factory_is_reported():
     with pytest.raises(OptionError, match=r"noted' cannot be made: ZeroDivisionError: no room"):
         options_of("size=huge")

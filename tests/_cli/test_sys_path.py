@@ -1,4 +1,4 @@
-"""ctxpolicy imports nothing for itself from beside the program, but finds objects there that options name."""
+"""ctxpolicy imports no module that it needs from the program's folder. Options may name objects in that folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ctxpolicy._cli.sys_path import program_folder_last
 from tests.support.python_runs import Ended, Runs
 
-# Only the installed ones: if a package is not installed, a module of its name may be imported from beside the program.
+# Installed packages only: a module with the name of a missing package may be imported from the program's folder.
 PACKAGES = [*filter(find_spec, ("greenlet", "trio", "uvloop"))]
 NAMED = """
 import ctxpolicy
@@ -74,7 +74,7 @@ def need_packages(options: str) -> None:
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_what_lies_beside_a_program_is_not_imported_unless_by_name(runs, options, beside):
+def test_modules_beside_a_program_are_not_imported_unless_an_option_names_them(runs, options, beside):
     need_packages(options)
     write_beside(runs, "app", beside)
     runs.options = options.split()
@@ -84,7 +84,7 @@ def test_what_lies_beside_a_program_is_not_imported_unless_by_name(runs, options
 
 @pytest.mark.parametrize("module", ["signal", "selectors"])
 @pytest.mark.parametrize("program", [["main.py"], ["-m", "main"]])
-def test_a_module_that_hides_one_of_asyncios_ends_a_program_under_python_only(runs, module, program, beside):
+def test_a_module_that_hides_one_that_asyncio_imports_ends_a_program_under_python_only(runs, module, program, beside):
     if module not in beside:
         pytest.skip(f"this python imports {module} before it runs a program")
     write_beside(runs, ".", [module])
@@ -94,14 +94,14 @@ def test_a_module_that_hides_one_of_asyncios_ends_a_program_under_python_only(ru
 
 
 @pytest.mark.parametrize("program", [["main.py"], ["-m", "main"]])
-def test_such_modules_change_nothing_for_a_program_that_imports_none_of_them(runs, program):
+def test_hiding_modules_change_nothing_for_a_program_that_imports_none_of_them(runs, program):
     write_beside(runs, ".", ["signal", "selectors"])
     runs.write("main.py", "import sys; print(sys.argv, sys.path)")
     assert runs.both(*program, "a") == console_script(runs, *program, "a")
 
 
 @pytest.mark.parametrize("program", [["main.py"], ["-m", "main"], ["-c", "import main"], ["-"]])
-def test_nor_is_what_lies_in_the_working_directory(runs, program, beside):
+def test_modules_in_the_working_directory_are_not_imported(runs, program, beside):
     write_beside(runs, ".", beside)
     runs.options = ["--resolver", "named:Own"]
     runs.write("main.py", "import sys; print(sys.path[0])")
@@ -109,14 +109,14 @@ def test_nor_is_what_lies_in_the_working_directory(runs, program, beside):
 
 
 @pytest.mark.parametrize("args", ["list", "explain", "explain --resolver named:Own", "check main.py", "run --help"])
-def test_nor_do_other_commands_import_it(runs, args, beside):
+def test_other_commands_import_no_module_beside_a_program(runs, args, beside):
     write_beside(runs, ".", beside)
     runs.write("main.py", "")
     done = runs.python("-m", "ctxpolicy", *args.split())
     assert (done.status, done.err) == (0, "")
 
 
-def test_nor_do_complaints(runs, beside):
+def test_the_report_of_a_bad_option_imports_no_module_beside_a_program(runs, beside):
     write_beside(runs, ".", beside)
     runs.options = ["--resolver", "task:shared"]
     done = runs.ours("-c", "1 / 0")
@@ -124,9 +124,9 @@ def test_nor_do_complaints(runs, beside):
     assert "If 'shared' is an option of the resolver 'task'" in done.err
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no -P")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no option -P")
 @pytest.mark.parametrize("program", ["app", "app/__main__.py"])
-def test_nor_is_anything_under_a_safe_path(runs, program, beside):
+def test_under_a_safe_path_modules_beside_a_program_are_not_imported(runs, program, beside):
     write_beside(runs, "app", beside)
     runs.flags = ("-P",)
     runs.write("app/__main__.py", "import sys; print(sys.path)")
@@ -134,7 +134,7 @@ def test_nor_is_anything_under_a_safe_path(runs, program, beside):
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
+def test_processes_that_a_program_starts_import_no_module_beside_it(runs, method):
     runs.flags = ()
     runs.options = ["--resolver", "greenlet"]
     pytest.importorskip("greenlet")
@@ -153,7 +153,7 @@ def test_nor_do_processes_import_it_that_a_program_starts(runs, method):
     assert runs.ours("start.py", method) == (0, "GreenletResolver\n", "")
 
 
-def test_the_search_path_is_as_before_whatever_was_added_meanwhile(monkeypatch):
+def test_the_search_path_is_restored_and_keeps_what_was_added_meanwhile(monkeypatch):
     monkeypatch.setattr(sys, "path", ["program", "other", "program"])
     with program_folder_last(despite_safe_path=True):
         assert sys.path == ["other", "program", "program"]
@@ -161,7 +161,7 @@ def test_the_search_path_is_as_before_whatever_was_added_meanwhile(monkeypatch):
     assert sys.path == ["program", "other", "program", "added"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="there is no -P")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no option -P")
 def test_without_the_programs_folder_the_search_path_stays_as_it_is(runs):
     runs.flags = ("-P",)
     program = (

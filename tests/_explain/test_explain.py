@@ -50,7 +50,7 @@ def checked_explanation() -> Explanation:
 
 
 def explain_and_call() -> tuple[Explanation, AbstractEventLoop | None]:
-    """Call explain(), then ``get_event_loop()``; check that it does as predicted, and return its loop too."""
+    """Call explain() and ``get_event_loop()``, check that the prediction was right, and return both results."""
     report = checked_explanation()
     error, loop = None, None
     with warnings.catch_warnings(record=True) as caught:
@@ -85,7 +85,7 @@ def loop() -> Iterator[AbstractEventLoop]:
 
 
 @pytest.mark.parametrize("missing", MISSING)
-def test_it_predicts_what_is_done_where_no_loop_is_bound(resolver, missing):
+def test_it_predicts_the_result_if_no_loop_is_bound(resolver, missing):
     with install(resolver, missing=missing):
         report, loop = explain_and_call()
         assert report.missing == missing
@@ -113,7 +113,7 @@ def test_it_predicts_the_loop_that_is_bound(resolver, missing, loop):
 
 
 @pytest.mark.parametrize("missing", ["asyncio", "error"])
-def test_it_predicts_what_is_done_after_a_loop_was_unbound(resolver, missing, loop):
+def test_it_predicts_the_result_after_a_loop_was_unbound(resolver, missing, loop):
     with install(resolver, missing=missing):
         asyncio.set_event_loop(loop)
         asyncio.set_event_loop(None)
@@ -121,7 +121,7 @@ def test_it_predicts_what_is_done_after_a_loop_was_unbound(resolver, missing, lo
 
 
 @pytest.mark.parametrize("missing", MISSING)
-def test_it_predicts_what_is_done_in_a_thread_that_a_loop_is_carried_to(resolver, missing, loop):
+def test_it_predicts_the_result_in_a_thread_to_which_the_context_is_copied(resolver, missing, loop):
     with install(resolver, missing=missing):
         asyncio.set_event_loop(loop)
         report, given = in_thread(contextvars.copy_context().run, explain_and_call, name="worker")
@@ -131,7 +131,7 @@ def test_it_predicts_what_is_done_in_a_thread_that_a_loop_is_carried_to(resolver
         asyncio.set_event_loop(None)
 
 
-def test_a_loop_of_another_thread_is_shown_with_its_owner_though_it_is_not_handed_out(loop):
+def test_a_loop_of_another_thread_is_shown_with_its_owner_although_it_is_not_handed_out(loop):
     with install(ContextVarResolver()):
         asyncio.set_event_loop(loop)
         report, _ = in_thread(contextvars.copy_context().run, explain_and_call)
@@ -144,7 +144,7 @@ def test_a_loop_of_another_thread_is_shown_with_its_owner_though_it_is_not_hande
         assert "not handed out here" in str(report)
 
 
-def test_inside_a_coroutine_the_running_loop_is_the_answer_and_the_policys_own_is_given_too(loop):
+def test_inside_a_coroutine_the_running_loop_is_the_answer_and_the_policys_answer_is_given_too(loop):
     async def main() -> Explanation:
         asyncio.set_event_loop(loop)
         report, given = explain_and_call()
@@ -164,7 +164,7 @@ def test_outside_any_coroutine_the_policys_answer_is_given_once():
     assert "policy alone" not in str(report)
 
 
-def test_before_any_policy_was_made_it_makes_none():
+def test_it_creates_no_policy_if_there_is_none():
     with in_force(None):
         report = checked_explanation()
         assert host.in_force() is None
@@ -217,7 +217,7 @@ def test_uvloops_policy_is_predicted_too():
 
 
 class Stubborn(PolicyBase):
-    """A policy that answers in its own way, as tornado's AnyThreadEventLoopPolicy; explain() must not ask it."""
+    """A policy that overrides get_event_loop(), as tornado's AnyThreadEventLoopPolicy. explain() must not call it."""
 
     def get_event_loop(self) -> AbstractEventLoop:
         raise AssertionError("asked")
@@ -233,7 +233,7 @@ class Plain:
 
 
 @pytest.mark.parametrize("policy", [Stubborn(), Plain()], ids=lambda policy: type(policy).__name__)
-def test_a_policy_with_a_way_of_its_own_is_not_asked(policy):
+def test_get_event_loop_of_an_unknown_policy_is_not_called(policy):
     with in_force(policy) if isinstance(policy, PolicyBase) else forced(policy):
         report = checked_explanation()
     assert report.answer.kind == "unknown"
@@ -256,7 +256,7 @@ def forced(policy: Any) -> Any:
     return Forced()
 
 
-def test_what_a_policy_with_a_way_of_its_own_keeps_is_shown(loop):
+def test_the_loop_that_an_unknown_policy_keeps_is_shown(loop):
     with in_force(Stubborn()):
         asyncio.set_event_loop(loop)
         binding = checked_explanation().binding
@@ -264,7 +264,7 @@ def test_what_a_policy_with_a_way_of_its_own_keeps_is_shown(loop):
         assert "bound in an unknown thread" in str(binding)
 
 
-def test_a_subclass_of_ours_with_a_way_of_its_own_is_not_asked(loop):
+def test_get_event_loop_of_a_subclass_of_context_policy_is_not_called(loop):
     class Own(ContextPolicy):
         def get_event_loop(self) -> AbstractEventLoop:
             raise AssertionError("asked")
@@ -289,17 +289,17 @@ def test_the_place_where_a_lease_was_needed_is_given():
     assert binding.made_at == binding.bound_at
 
 
-def test_where_a_loop_was_bound_is_given_if_it_was_recorded(loop):
+def test_the_place_where_a_loop_was_bound_is_given_if_it_was_recorded(loop):
     resolver = ContextVarResolver()
     resolver.traced = True
     with install(resolver):
         asyncio.set_event_loop(loop)
         assert checked_explanation().binding.bound_at.endswith(
-            "test_where_a_loop_was_bound_is_given_if_it_was_recorded"
+            "test_the_place_where_a_loop_was_bound_is_given_if_it_was_recorded"
         )
 
 
-def test_a_resolver_that_knows_no_bindings_still_has_its_loop_shown(loop):
+def test_the_loop_of_a_resolver_without_bindings_is_shown_too(loop):
     class Simple(ContextResolver):
         bound = None
 
@@ -316,8 +316,8 @@ def test_a_resolver_that_knows_no_bindings_still_has_its_loop_shown(loop):
         assert (binding.loop, binding.handed_out, binding.thread, binding.process) == (repr(loop), True, None, None)
 
 
-@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="this Python's asyncio makes no loop unasked")
-def test_the_loop_that_was_made_unasked_before_is_predicted_in_the_next_context():
+@pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
+def test_a_loop_that_was_created_implicitly_is_predicted_in_the_next_context():
     with install(ContextVarResolver()):
         _, loop = contextvars.Context().run(explain_and_call)
         report, again = contextvars.Context().run(explain_and_call)
@@ -338,7 +338,7 @@ def test_inside_a_using_block_its_resolver_is_shown():
         assert checked_explanation().resolver == "ContextVarResolver"
 
 
-def test_a_using_block_without_installation_is_shown_where_it_holds_and_passed_by_elsewhere():
+def test_a_using_block_without_installation_is_shown_only_in_its_own_context():
     with asyncio_alone(), using(TaskResolver()):
         report, loop = explain_and_call()
         assert (report.policy, report.resolver) == ("the policy of using() blocks", "TaskResolver, set by using()")
@@ -349,7 +349,7 @@ def test_a_using_block_without_installation_is_shown_where_it_holds_and_passed_b
         assert (report.resolver, report.answer.kind) == (None, "error")
 
 
-def test_a_using_block_over_a_policy_with_a_way_of_its_own_does_not_ask_that_either():
+def test_get_event_loop_of_an_unknown_policy_under_a_using_block_is_not_called_either():
     with in_force(Stubborn()), using(TaskResolver()):
         assert contextvars.Context().run(checked_explanation).answer.kind == "unknown"
 
@@ -373,7 +373,7 @@ def test_a_chain_that_applies_nowhere_is_predicted_to_fail(missing):
         assert report.resolver == "ChainResolver, none of whose resolvers applies here"
 
 
-def test_a_resolver_around_another_is_shown_with_it():
+def test_a_delegating_resolver_is_shown_with_the_resolver_inside_it():
     class Around(DelegatingResolver):
         inner = ThreadResolver()
 
@@ -407,7 +407,7 @@ class Broken(ContextResolver):
         raise LookupError("no backend")
 
 
-def test_a_resolver_that_fails_is_predicted_to():
+def test_a_resolver_that_raises_is_predicted_to_fail():
     with install(Broken()):
         report, _ = explain_and_call()
     assert report.answer.error.startswith("ResolverError: resolver Broken: get() raised LookupError('no backend')")
@@ -415,7 +415,7 @@ def test_a_resolver_that_fails_is_predicted_to():
     assert report.loop_factory == "(cannot be formatted: LookupError('no name'))"
 
 
-def test_a_resolver_that_gives_something_else_is_predicted_to_fail():
+def test_a_resolver_that_returns_something_else_is_predicted_to_fail():
     class Wrong(Broken):
         def get(self) -> Any:
             return "loop"
@@ -424,7 +424,7 @@ def test_a_resolver_that_gives_something_else_is_predicted_to_fail():
         assert explain_and_call()[0].answer.error.startswith("ResolverError: resolver Wrong: get() returned 'loop'")
 
 
-def test_a_resolver_that_cannot_name_its_context_is_predicted_to_fail_where_its_name_is_needed():
+def test_a_resolver_that_cannot_name_its_context_is_predicted_to_fail_if_the_name_is_needed():
     class Speechless(Broken):
         def get(self) -> AbstractEventLoop | None:
             return None
@@ -438,7 +438,7 @@ def test_a_resolver_that_cannot_name_its_context_is_predicted_to_fail_where_its_
     assert report.context == "(cannot be formatted: LookupError('no words'))"
 
 
-def test_a_loop_that_cannot_be_printed_is_no_obstacle(loop, monkeypatch):
+def test_a_loop_whose_repr_raises_is_explained_too(loop, monkeypatch):
     monkeypatch.setattr(type(loop), "__repr__", lambda self: 1 / 0)
     with install(ThreadResolver()):
         asyncio.set_event_loop(loop)
@@ -478,7 +478,7 @@ def test_the_resolvers_own_factory_is_named():
         assert checked_explanation().loop_factory.endswith("Own.new")
 
 
-def test_the_text_and_the_data_say_all_there_is():
+def test_the_text_and_the_data_are_complete():
     with install(ThreadResolver(), missing="create"):
         report = checked_explanation()
     for line in (
@@ -503,7 +503,7 @@ def test_the_text_and_the_data_say_all_there_is():
     assert ctxpolicy.explain is explain
 
 
-def test_it_sets_no_policy_and_leaves_no_thread_known():
+def test_it_adds_no_thread_to_the_threading_module():
     import _thread
 
     seen: list[Explanation] = []

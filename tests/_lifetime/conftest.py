@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def outer_factory(request: pytest.FixtureRequest) -> str:
-    """The kind of loop that runs outside of what is tested."""
+    """Return the kind of the outer loop of a test."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     kind: str = request.param

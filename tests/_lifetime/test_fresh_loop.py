@@ -1,4 +1,4 @@
-"""A loop for the length of a with block."""
+"""A loop for the duration of a with block."""
 
 import asyncio
 import contextvars
@@ -50,7 +50,7 @@ def test_the_loop_is_bound_in_the_block_and_closed_and_unbound_after_it(installe
         asyncio.get_event_loop()
 
 
-def test_what_was_bound_before_is_bound_again_also_after_an_exception(installed):
+def test_the_previous_loop_is_bound_again_after_the_block_even_after_an_exception(installed):
     before = asyncio.new_event_loop()
     asyncio.set_event_loop(before)
     for error in (ValueError, KeyboardInterrupt):
@@ -61,7 +61,7 @@ def test_what_was_bound_before_is_bound_again_also_after_an_exception(installed)
     before.close()
 
 
-def test_the_loop_is_there_again_after_asyncio_run_in_the_block(installed):
+def test_the_loop_is_bound_again_after_asyncio_run_in_the_block(installed):
     with fresh_loop() as loop:
         asyncio.run(asyncio.sleep(0))
         assert asyncio.get_event_loop() is loop
@@ -72,7 +72,7 @@ def test_the_loop_is_there_again_after_asyncio_run_in_the_block(installed):
         other.close()
 
 
-def test_blocks_nest(installed):
+def test_blocks_can_be_nested(installed):
     with fresh_loop() as outer:
         with fresh_loop() as inner:
             assert asyncio.get_event_loop() is inner
@@ -80,7 +80,7 @@ def test_blocks_nest(installed):
         assert inner.is_closed()
 
 
-def test_a_plain_resolver_has_its_previous_loop_again_after_the_block():
+def test_under_a_minimal_resolver_the_previous_loop_is_bound_again_after_the_block():
     with ctxpolicy.install(Plain(), missing="error"):
         before = asyncio.new_event_loop()
         asyncio.set_event_loop(before)
@@ -116,7 +116,7 @@ def test_at_the_end_tasks_are_cancelled_and_generators_and_executor_shut_down():
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_while_the_loop_is_shut_down_it_is_still_bound(installed):
+def test_the_loop_is_still_bound_while_it_is_shut_down(installed):
     found = []
     with fresh_loop() as loop:
         task = loop.create_task(asyncio.Event().wait())
@@ -125,7 +125,7 @@ def test_while_the_loop_is_shut_down_it_is_still_bound(installed):
     assert found == [loop]
 
 
-def test_at_the_end_what_is_ready_is_done_though_nothing_else_is_left(outer_factory):
+def test_ready_callbacks_run_at_the_end_even_if_no_other_work_is_left(outer_factory):
     log = []
     with fresh_loop(loop_factory=outer_factory) as loop:
         loop.call_soon(log.append, "called")
@@ -134,7 +134,7 @@ def test_at_the_end_what_is_ready_is_done_though_nothing_else_is_left(outer_fact
     assert sorted(log) == ["called", "called by what was called", "timer"]
 
 
-def test_at_the_end_a_transport_that_was_told_to_close_is_closed(outer_factory):
+def test_a_transport_that_is_closing_is_closed_at_the_end(outer_factory):
     ours, theirs = socket.socketpair()
     with theirs, fresh_loop(loop_factory=outer_factory) as loop:
         transport, _ = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
@@ -142,7 +142,7 @@ def test_at_the_end_a_transport_that_was_told_to_close_is_closed(outer_factory):
     assert ours.fileno() == -1
 
 
-def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler():
+def test_an_exception_of_a_cancelled_task_is_reported_to_the_loops_exception_handler():
     reported = []
 
     async def stubborn():
@@ -158,7 +158,7 @@ def test_what_a_cancelled_task_raises_is_reported_to_the_loops_exception_handler
     assert [str(error) for error in reported] == ["no"]
 
 
-def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_policy_as_it_was():
+def test_without_a_policy_of_ours_the_block_uses_a_temporary_policy_and_restores_asyncios():
     previous = host.in_force()
     with fresh_loop() as loop:
         assert asyncio.get_event_loop() is loop
@@ -168,7 +168,7 @@ def test_without_a_policy_of_ours_the_block_is_under_using_and_leaves_asyncios_p
     assert host.in_force() in (previous, host.asyncio_policy())
 
 
-def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_is_blocked():
+def test_in_a_coroutine_the_loop_is_shut_down_while_the_running_loop_is_blocked():
     log = []
 
     async def main():
@@ -183,7 +183,7 @@ def test_in_a_coroutine_the_loop_can_be_shut_down_while_the_running_one_is_block
     assert log[0] == "called"
 
 
-def test_the_loop_is_made_by_the_factory_that_is_asked_for():
+def test_the_loop_is_made_by_the_given_factory():
     class Loop(asyncio.SelectorEventLoop):
         pass
 
@@ -193,7 +193,7 @@ def test_the_loop_is_made_by_the_factory_that_is_asked_for():
         assert type(loop) is asyncio.SelectorEventLoop
 
 
-def test_a_factory_that_raises_leaves_what_was_there(installed):
+def test_a_factory_that_raises_leaves_the_previous_loop_bound(installed):
     def factory():
         raise OSError("no more descriptors")
 
@@ -206,7 +206,7 @@ def test_a_factory_that_raises_leaves_what_was_there(installed):
     before.close()
 
 
-def test_scopes_left_out_of_order_are_told_so_and_lose_nothing():
+def test_leaving_scopes_out_of_order_is_refused_and_changes_nothing():
     with ctxpolicy.install():
         outer, inner = fresh_loop(), fresh_loop()
         outer_loop = outer.__enter__()
@@ -242,7 +242,7 @@ def clear_the_context(loop, resolver):
 
 
 @pytest.mark.parametrize("end", [close_it, close_it_and_run, end_its_lease_and_need_another, clear_the_context])
-def test_a_scope_whose_loop_has_ended_before_it_is_left_as_ever(end, resolver):
+def test_a_scope_whose_loop_has_already_ended_can_be_left_normally(end, resolver):
     with ctxpolicy.install(resolver, missing="create"), fresh_loop() as outer:
         with fresh_loop() as loop:
             end(loop, resolver)
@@ -250,7 +250,7 @@ def test_a_scope_whose_loop_has_ended_before_it_is_left_as_ever(end, resolver):
         assert asyncio.get_event_loop() is outer
 
 
-def test_a_key_released_in_a_scope_of_it_does_not_keep_the_scope_from_being_left():
+def test_a_scope_can_be_left_after_its_key_was_released():
     resolver = ctxpolicy.KeyedResolver(lambda: "acme")
     with ctxpolicy.install(resolver, missing="error"):
         with fresh_loop() as loop:
@@ -277,7 +277,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
-def test_a_scope_left_elsewhere_is_told_so_and_stays_where_it_was_entered(where):
+def test_leaving_a_scope_in_another_context_is_refused_and_the_scope_stays_entered(where):
     errors = []
 
     def leave():
@@ -297,7 +297,7 @@ def test_a_scope_left_elsewhere_is_told_so_and_stays_where_it_was_entered(where)
 
 
 @pytest.mark.parametrize("resolver", [ctxpolicy.ThreadResolver(), ctxpolicy.ProcessResolver()])
-def test_nor_can_it_be_left_in_another_thread_where_that_is_another_or_the_same_context(resolver):
+def test_leaving_a_scope_in_another_thread_is_refused_even_if_threads_share_the_context(resolver):
     with ctxpolicy.install(resolver):
         scope = fresh_loop()
         loop = scope.__enter__()
@@ -308,7 +308,7 @@ def test_nor_can_it_be_left_in_another_thread_where_that_is_another_or_the_same_
     assert loop.is_closed()
 
 
-def test_where_the_context_is_the_thread_any_code_of_it_may_leave_the_scope():
+def test_if_the_context_is_the_thread_any_code_in_the_thread_may_leave_the_scope():
     with ctxpolicy.install("thread"):
         scope = fresh_loop()
         loop = contextvars.copy_context().run(scope.__enter__)
@@ -331,7 +331,7 @@ def test_a_scope_cannot_be_left_while_its_loop_runs():
         assert asyncio.get_event_loop() is loop
 
 
-def test_a_scope_is_entered_once_at_a_time_and_left_only_when_entered():
+def test_a_scope_can_be_entered_only_once_at_a_time_and_left_only_if_entered():
     scope = fresh_loop()
     with pytest.raises(ScopeError, match="not entered"):
         scope.__exit__(None, None, None)
@@ -342,11 +342,11 @@ def test_a_scope_is_entered_once_at_a_time_and_left_only_when_entered():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_in_a_forked_child_a_scope_of_the_parent_can_be_left_once_and_the_parent_keeps_its_loop():
+def test_a_forked_child_can_leave_a_scope_of_the_parent_once_and_the_parent_keeps_its_loop():
     program = """
         import asyncio, os, warnings, ctxpolicy
 
-        warnings.simplefilter("ignore", DeprecationWarning)  # of os.fork(), where there are threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # os.fork() warns if there are threads
         with ctxpolicy.install():
             scope = ctxpolicy.fresh_loop()
             loop = scope.__enter__()

@@ -1,4 +1,4 @@
-"""One resource per loop, closed when its loop is shut down."""
+"""LoopLocal: one resource per loop, closed when the loop is shut down."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ async def make():
 
 @pytest.mark.parametrize("factory", [Resource, make])
 @pytest.mark.parametrize("close", [Resource.close, Resource.aclose])
-def test_each_loop_has_one_and_it_is_closed_before_the_loop_is(factory, close):
+def test_each_loop_has_its_own_resource_which_is_closed_before_the_loop(factory, close):
     local = LoopLocal(factory, close=close)
 
     async def main():
@@ -47,7 +47,7 @@ def test_each_loop_has_one_and_it_is_closed_before_the_loop_is(factory, close):
         assert resource.loop.is_closed()
 
 
-def test_it_is_made_once_however_many_tasks_ask_at_once():
+def test_the_resource_is_made_once_even_if_many_tasks_ask_at_the_same_time():
     made = []
 
     async def slow():
@@ -62,7 +62,7 @@ def test_it_is_made_once_however_many_tasks_ask_at_once():
     assert len(set(asyncio.run(main()))) == len(made) == 1
 
 
-def test_where_the_task_that_makes_it_is_cancelled_the_next_one_does():
+def test_if_the_task_that_makes_the_resource_is_cancelled_the_next_task_makes_it():
     started = []
 
     async def slow():
@@ -83,7 +83,7 @@ def test_where_the_task_that_makes_it_is_cancelled_the_next_one_does():
     assert len(started) == 2
 
 
-def test_a_factory_that_raises_is_asked_again_by_the_next():
+def test_a_factory_that_raises_is_called_again_by_the_next_get():
     answers = [ValueError("not yet"), "made"]
 
     def factory():
@@ -101,7 +101,7 @@ def test_a_factory_that_raises_is_asked_again_by_the_next():
     assert asyncio.run(main()) == "made"
 
 
-def test_they_are_closed_in_reverse_order_after_the_tasks_were_cancelled():
+def test_resources_are_closed_in_reverse_order_after_the_tasks_were_cancelled():
     log = []
 
     def closing(name):
@@ -128,7 +128,7 @@ def test_they_are_closed_in_reverse_order_after_the_tasks_were_cancelled():
     assert log == ["task cancelled", "close second", "close first"]
 
 
-def test_the_younger_may_use_the_older_while_it_closes():
+def test_a_resource_may_use_an_older_resource_while_it_is_closed():
     seen = []
     older = LoopLocal(object)
 
@@ -146,7 +146,7 @@ def test_the_younger_may_use_the_older_while_it_closes():
     assert seen == [(value, value)]
 
 
-def test_nothing_is_made_in_a_loop_that_was_shut_down():
+def test_no_resource_is_made_in_a_loop_that_was_shut_down():
     made = []
     local = LoopLocal(lambda: made.append(1))
 
@@ -160,7 +160,7 @@ def test_nothing_is_made_in_a_loop_that_was_shut_down():
     asyncio.run(main())
 
 
-def test_what_is_made_while_the_loop_is_shut_down_is_closed_again():
+def test_a_resource_that_is_made_during_the_shutdown_of_the_loop_is_closed_again():
     closed = []
 
     async def factory():
@@ -178,7 +178,7 @@ def test_what_is_made_while_the_loop_is_shut_down_is_closed_again():
     assert closed == ["made too late"]
 
 
-def test_get_nowait_finds_only_what_is_made():
+def test_get_nowait_returns_only_a_resource_that_was_made():
     local = LoopLocal(object)
     with pytest.raises(NoCurrentLoopError, match="no loop is running"):
         local.get_nowait()
@@ -193,7 +193,7 @@ def test_get_nowait_finds_only_what_is_made():
     asyncio.run(main())
 
 
-def test_a_loop_that_is_only_closed_gets_a_warning_that_names_the_resource():
+def test_a_loop_that_is_closed_without_shutdown_causes_a_warning_that_names_the_resource():
     local = LoopLocal(lambda: "the client", close=lambda _: None)
 
     def leave():
@@ -207,7 +207,7 @@ def test_a_loop_that_is_only_closed_gets_a_warning_that_names_the_resource():
             gc.collect()
 
 
-def test_a_value_that_refers_to_its_loop_does_not_keep_it_alive():
+def test_a_resource_that_refers_to_its_loop_does_not_keep_the_loop_alive():
     local = LoopLocal(Resource, close=Resource.close)
 
     async def main():
@@ -220,7 +220,7 @@ def test_a_value_that_refers_to_its_loop_does_not_keep_it_alive():
     assert loop() is None
 
 
-def test_loops_that_take_no_attribute_and_no_weak_reference_work(monkeypatch):
+def test_a_loop_to_which_no_attribute_can_be_added_works(monkeypatch):
     class Slotted(asyncio.SelectorEventLoop):
         def __setattr__(self, name, value):
             if name == loop_local._ATTRIBUTE:
@@ -238,21 +238,21 @@ def test_loops_that_take_no_attribute_and_no_weak_reference_work(monkeypatch):
     assert not loop_local._without_attributes
 
 
-def test_what_is_no_callable_is_refused():
+def test_an_argument_that_is_not_callable_is_refused():
     with pytest.raises(TypeError, match="factory must be callable"):
         LoopLocal("no")
     with pytest.raises(TypeError, match="close must be callable"):
         LoopLocal(object, close="no")
 
 
-def test_it_works_under_uvloop():
+def test_resources_work_under_uvloop():
     pytest.importorskip("uvloop", reason="uvloop is not installed")
     local = LoopLocal(Resource, close=Resource.aclose)
     resource = ctxpolicy.run(local.get(), loop_factory="uvloop")
     assert resource.closed_in is resource.loop
 
 
-def test_it_works_under_anyio():
+def test_resources_work_under_anyio():
     anyio = pytest.importorskip("anyio", reason="anyio is not installed")
     local = LoopLocal(Resource, close=Resource.aclose)
     resource = anyio.run(local.get)

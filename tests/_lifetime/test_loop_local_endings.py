@@ -1,4 +1,4 @@
-"""LoopLocal: how resources are closed, also if closing one of them fails."""
+"""LoopLocal: the closing of resources, even if closing one of them fails."""
 
 import asyncio
 import sys
@@ -11,11 +11,11 @@ from tests.support.policies import collect_garbage
 
 
 class Unusual(BaseException):
-    """An exception like the outcomes of pytest: not an Exception, and not one that ends the program."""
+    """An exception like those of pytest's outcomes: not an Exception, and not one that ends the program."""
 
 
 class Failing:
-    """Two LoopLocals in a loop. Closing the one that is closed first fails."""
+    """Two LoopLocals in a loop. Closing the first of them to be closed fails."""
 
     def __init__(self, error):
         self.error = error
@@ -45,14 +45,14 @@ def test_a_close_that_raises_is_reported_and_the_others_are_closed(error):
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)
-def test_a_close_that_ends_the_program_does_so_when_the_others_are_closed(error):
+def test_a_close_that_ends_the_program_does_so_after_the_others_are_closed(error):
     failing = Failing(error)
     with pytest.raises(type(error)):
         asyncio.run(failing.main())
     failing.check()
 
 
-def test_a_close_that_awaits_a_task_which_the_shutdown_has_cancelled_takes_no_other_along():
+def test_a_close_that_awaits_a_cancelled_task_does_not_prevent_the_others():
     class Refreshed:
         def __init__(self):
             self.task = asyncio.ensure_future(asyncio.Event().wait())
@@ -74,7 +74,7 @@ def test_a_close_that_awaits_a_task_which_the_shutdown_has_cancelled_takes_no_ot
     assert [type(error) for error in reported] == [asyncio.CancelledError]
 
 
-def test_where_the_shutdown_itself_is_cancelled_the_others_are_closed_and_it_says_so():
+def test_if_the_shutdown_is_cancelled_the_others_are_closed_and_the_cancellation_is_raised():
     closing = []
     first = LoopLocal(object, close=closing.append)
 
@@ -99,10 +99,10 @@ def test_where_the_shutdown_itself_is_cancelled_the_others_are_closed_and_it_say
     asyncio.run(main())
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not tell who has cancelled")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not count cancellations")
 @pytest.mark.parametrize("by_others", [False, True])
-def test_the_task_that_closes_them_is_cancelled_only_by_others(by_others):
-    """Not by shutdown_asyncgens(), which does not say what becomes of the tasks that it makes."""
+def test_the_closing_task_is_cancelled_only_by_other_code(by_others):
+    """The test does not use shutdown_asyncgens(), which does not show the outcome of the tasks that it makes."""
     failing = Failing(asyncio.CancelledError())
 
     async def close_all():
@@ -124,7 +124,7 @@ def test_the_task_that_closes_them_is_cancelled_only_by_others(by_others):
     assert len(failing.closed) == 1
 
 
-def test_where_nobody_waits_for_the_shutdown_any_more_the_others_are_named_in_a_warning():
+def test_if_the_shutdown_is_abandoned_the_other_resources_are_named_in_a_warning():
     first = LoopLocal(lambda: "the client", close=lambda _: None)
     second = LoopLocal(object, close=lambda _: asyncio.Event().wait())
 
@@ -133,7 +133,7 @@ def test_where_nobody_waits_for_the_shutdown_any_more_the_others_are_named_in_a_
         await second.get()
         closing = loop_local._find(asyncio.get_running_loop()).generator.aclose()
         closing.send(None)
-        with pytest.raises(StopIteration):  # as a generator's aclose() ends then
+        with pytest.raises(StopIteration):  # the end of a generator's aclose() after a GeneratorExit
             closing.throw(GeneratorExit)
 
     with pytest.warns(ResourceWarning, match="never closed: 'the client'"):
@@ -142,7 +142,7 @@ def test_where_nobody_waits_for_the_shutdown_any_more_the_others_are_named_in_a_
             collect_garbage()
 
 
-# The rest is about aclose(), which closes a resource before its loop ends.
+# The tests below are about aclose(), which closes a resource before its loop ends.
 
 
 class Resource:
@@ -154,7 +154,7 @@ class Resource:
         self.closed += 1
 
 
-def test_one_that_is_closed_by_hand_is_closed_once_and_made_anew_when_it_is_asked_for():
+def test_aclose_closes_a_resource_once_and_get_makes_a_new_one():
     local, other = LoopLocal(Resource, close=Resource.aclose), LoopLocal(Resource, close=Resource.aclose)
 
     async def main():
@@ -173,7 +173,7 @@ def test_one_that_is_closed_by_hand_is_closed_once_and_made_anew_when_it_is_aske
 
 
 @pytest.mark.parametrize("used", [False, True], ids=["none was made in the loop", "others were made in the loop"])
-def test_where_none_was_made_there_is_none_to_close_by_hand(used):
+def test_aclose_does_nothing_if_no_resource_was_made(used):
     closed = []
     local = LoopLocal(object, close=closed.append)
 
@@ -186,7 +186,7 @@ def test_where_none_was_made_there_is_none_to_close_by_hand(used):
     assert closed == []
 
 
-def test_one_that_is_being_made_is_not_there_to_close_by_hand():
+def test_aclose_does_not_close_a_resource_that_is_being_made():
     async def slow():
         await asyncio.sleep(0)
         return Resource()
@@ -205,7 +205,7 @@ def test_one_that_is_being_made_is_not_there_to_close_by_hand():
     assert asyncio.run(main()).closed == 1
 
 
-def test_who_has_waited_for_one_that_is_closed_by_hand_meanwhile_gets_a_new_one():
+def test_a_task_that_waited_for_a_resource_that_is_closed_meanwhile_gets_a_new_one():
     async def slow():
         await asyncio.sleep(0)
         return Resource()
@@ -225,7 +225,7 @@ def test_who_has_waited_for_one_that_is_closed_by_hand_meanwhile_gets_a_new_one(
     asyncio.run(main())
 
 
-def test_while_one_is_closed_by_hand_a_new_one_can_be_had_already():
+def test_a_new_resource_can_be_made_while_aclose_closes_the_old_one():
     seen = []
 
     async def close(value):
@@ -239,13 +239,13 @@ def test_while_one_is_closed_by_hand_a_new_one_can_be_had_already():
         (old, new), *_ = seen
         assert old is not new is local.get_nowait()
         await asyncio.get_running_loop().shutdown_asyncgens()
-        assert seen[1:] == [(new, new)], "at the end there is no newer one"
+        assert seen[1:] == [(new, new)], "the shutdown makes no newer resource"
 
     asyncio.run(main())
 
 
 @pytest.mark.parametrize("error", [ValueError("cannot close"), asyncio.CancelledError(), SystemExit(3)], ids=repr)
-def test_what_closing_by_hand_raises_comes_up_and_the_resource_is_gone(error):
+def test_an_exception_during_aclose_is_raised_and_the_resource_is_gone(error):
     failing = Failing(error)
 
     async def main():
@@ -258,12 +258,12 @@ def test_what_closing_by_hand_raises_comes_up_and_the_resource_is_gone(error):
     assert failing.reported == []
 
 
-def test_one_may_be_closed_by_hand_while_the_loop_is_shut_down():
+def test_aclose_may_be_awaited_while_the_loop_is_shut_down():
     older = LoopLocal(Resource, close=Resource.aclose)
 
     async def close(_):
         await older.aclose()
-        await younger.aclose()  # which is being closed: nothing is to be done
+        await younger.aclose()  # does nothing, because the resource is being closed
         with pytest.raises(LoopLocalError):
             await older.get()
 

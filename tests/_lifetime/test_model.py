@@ -1,4 +1,4 @@
-"""Scopes, leases and block_on(), in any order and from many threads and contexts, do as a plain model does."""
+"""Scopes, leases and block_on(), in any order and from many threads and contexts, behave as a simple model."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from tests._bridge.places import Place, Worker
 from tests.support.policies import collect_garbage
 from tests.support.resolver_cases import ResolverCase
 
-# Whether what nobody refers to is gone at once.
+# Whether unreferenced objects are freed at once.
 AT_ONCE = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 EXAMPLES = 30 if AT_ONCE else 10
 TENANTS = [None, "acme", "globex"]
-# Sixteen of each are enough for any state that matters; whichever number is drawn, it is one of those that are there.
+# Sixteen objects of each kind are enough for any state that matters. one() maps each number to an existing object.
 numbers = st.integers(0, 15)
 
 
 class Leased:
-    """A loop that ctxpolicy made: for a context or a scope, in a thread, and whether it was ended by hand."""
+    """A loop that ctxpolicy made in a thread, for a context or a scope, and whether its lease was ended by hand."""
 
     def __init__(self, loop: AbstractEventLoop, worker: Worker) -> None:
         self.loop = loop
@@ -46,7 +46,7 @@ class Leased:
 
 
 class Slot(NamedTuple):
-    """What is bound in a context: a loop, in which thread, the lease that stands, and that of the innermost scope."""
+    """The binding of a context: a loop, the thread that bound it, the open lease, and the innermost scope's lease."""
 
     loop: AbstractEventLoop | None = None
     worker: Worker | None = None
@@ -77,7 +77,7 @@ async def hand_over(executor: ThreadPoolExecutor, context: contextvars.Context) 
 
 
 class Machine(RuleBasedStateMachine):
-    """Does the same to ctxpolicy and to the model, and compares."""
+    """Applies the same operations to ctxpolicy and to the model, and compares the results."""
 
     case: ResolverCase
 
@@ -94,9 +94,9 @@ class Machine(RuleBasedStateMachine):
         self.closed_by_hand: list[AbstractEventLoop] = []
 
     def teardown(self) -> None:
-        while self.scopes:  # whatever has happened in them, they can be left in order
+        while self.scopes:  # regardless of what has happened in them, they can be left in order
             self.leave_a_scope(0, None)
-            self.every_place_finds_what_is_bound_there()
+            self.every_place_finds_its_bound_loop()
         self.slots.clear()
         while self.places:
             place = self.places.pop()
@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     # The model.
 
     def bound(self, place: Place) -> AbstractEventLoop | None:
-        """Return the loop that is handed out at ``place``."""
+        """Return the current loop of ``place``."""
         slot = self.slots.get(place.slot)
         if slot is None or not (self.case.any_thread or slot.worker is place.worker):
             return None
@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
             self.slots.pop(place, None)
         place.end()
 
-    # What is bound by hand.
+    # Bindings by hand.
 
     @rule(number=numbers)
     def set_a_loop(self, number: int) -> None:
@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
         self.bind(place, None)
 
     @rule(number=numbers)
-    def close_what_is_bound(self, number: int) -> None:
+    def close_the_bound_loop(self, number: int) -> None:
         place = one(self.places, number)
         loop = self.bound(place)
         if loop is not None:
@@ -311,7 +311,7 @@ class Machine(RuleBasedStateMachine):
                 assert (found is loop) is self.is_carried(place)
 
     def is_carried(self, place: Place) -> bool:
-        """Tell whether another thread with a copy of the contextvars context is in the same context, or inherits."""
+        """Return whether a thread with a copy of the contextvars context shares the context or inherits its loop."""
         return (self.case.any_thread and place.slot is not place.worker) or self.case.name == "contextvar"
 
     def open_loop(self, place: Place) -> AbstractEventLoop | None:
@@ -320,10 +320,10 @@ class Machine(RuleBasedStateMachine):
         self.expect_or_lease(place, loop)
         return None if loop.is_closed() else loop
 
-    # What holds at any time.
+    # Invariants.
 
     @invariant()
-    def every_place_finds_what_is_bound_there(self) -> None:
+    def every_place_finds_its_bound_loop(self) -> None:
         for place in getattr(self, "places", ()):
             assert place.run(self.resolver.get) is self.bound(place)
 
@@ -335,7 +335,7 @@ class Machine(RuleBasedStateMachine):
             assert not lease.loop.is_closed() if open_still else lease.loop.is_closed() or not AT_ONCE
 
     @invariant()
-    def what_was_made_by_hand_is_closed_by_hand(self) -> None:
+    def loops_made_by_hand_are_closed_only_by_hand(self) -> None:
         for loop in getattr(self, "by_hand", ()):
             assert loop.is_closed() is (loop in self.closed_by_hand)
 
@@ -348,7 +348,7 @@ def one(things: list[Any], number: int) -> Any:
     return things[number % len(things)]
 
 
-def test_scopes_leases_and_blocking_calls_do_as_the_model_does(resolver_case: ResolverCase):
+def test_scopes_leases_and_blocking_calls_behave_as_the_model(resolver_case: ResolverCase):
     machine = type("Machine", (Machine,), {"case": resolver_case})
     examples = settings(max_examples=EXAMPLES, stateful_step_count=30, report_multiple_bugs=False)
     run_state_machine_as_test(machine, settings=examples)

@@ -1,4 +1,4 @@
-"""Where a loop was created, in the words of messages."""
+"""The place where a loop was created, as messages show it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def policy(request):
 
 
 @pytest.mark.usefixtures("policy")
-def test_a_running_loop_comes_from_who_called_asyncio_run():
+def test_a_running_loop_comes_from_the_call_of_asyncio_run():
     async def main():
         return creation_site(asyncio.get_running_loop())
 
     assert "test_creation.py:" in asyncio.run(main())
-    assert asyncio.run(main()).endswith("in test_a_running_loop_comes_from_who_called_asyncio_run")
+    assert asyncio.run(main()).endswith("in test_a_running_loop_comes_from_the_call_of_asyncio_run")
 
 
 @pytest.mark.usefixtures("policy")
-def test_a_loop_that_runs_in_another_thread_comes_from_who_runs_it_there():
+def test_a_loop_that_runs_in_another_thread_comes_from_the_code_that_runs_it():
     loop = asyncio.SelectorEventLoop()
     running = threading.Event()
 
@@ -50,14 +50,14 @@ def test_a_loop_that_runs_in_another_thread_comes_from_who_runs_it_there():
 
 
 @pytest.mark.usefixtures("policy")
-def test_a_loop_of_asyncio_run_comes_from_an_unknown_place_when_that_is_over():
+def test_a_loop_of_asyncio_run_comes_from_an_unknown_place_after_the_run():
     async def main():
         return asyncio.get_running_loop()
 
     assert creation_site(asyncio.run(main())) == "an unknown place"
 
 
-def test_a_loop_made_under_the_policy_comes_from_there_also_while_it_runs_elsewhere():
+def test_a_loop_made_by_the_policy_keeps_its_creation_site_while_it_runs_elsewhere():
     async def main():
         return creation_site(asyncio.get_running_loop())
 
@@ -70,7 +70,7 @@ def test_a_loop_made_under_the_policy_comes_from_there_also_while_it_runs_elsewh
     loop.close()
 
 
-def test_a_policy_asked_for_a_loop_from_a_shallow_stack_finds_the_place_too():
+def test_the_creation_site_is_found_from_a_shallow_stack_too():
     program = (
         "import ctxpolicy; loop = ctxpolicy.ContextPolicy().new_event_loop(); loop.close(); "
         "from ctxpolicy._loops.creation import creation_site; print(creation_site(loop))"

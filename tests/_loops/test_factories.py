@@ -54,26 +54,26 @@ def test_a_name_gives_loops_of_its_kind(name):
     loop.close()
 
 
-def test_uvloops_name_gives_uvloops_loops():
+def test_the_name_uvloop_gives_loops_of_uvloop():
     uvloop = pytest.importorskip("uvloop")
     loop = ContextPolicy(loop_factory="uvloop").new_event_loop()
     assert type(loop) is uvloop.Loop
     loop.close()
 
 
-def test_an_unknown_name_is_answered_with_those_that_are_known():
+def test_the_error_for_an_unknown_name_lists_the_known_names():
     with pytest.raises(UnknownNameError) as caught:
         ContextPolicy(loop_factory="libuv")
     assert str(caught.value) == "no loop factory is called 'libuv'; there are: asyncio, selector, proactor, uvloop"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has it")
-def test_the_proactor_is_refused_where_it_does_not_exist():
+def test_the_proactor_is_refused_if_it_does_not_exist():
     with pytest.raises(OptionError, match="the loop factory 'proactor' exists on Windows only"):
         loop_factory("proactor")
 
 
-def test_on_windows_the_proactor_can_be_had(monkeypatch):
+def test_on_windows_the_proactor_is_available(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(asyncio, "ProactorEventLoop", returns_none, raising=False)
     assert loop_factory("proactor") is returns_none
@@ -86,7 +86,7 @@ def test_a_name_whose_package_is_missing_says_what_to_install(monkeypatch):
     assert "uvloop" in (NAMED_FACTORIES["uvloop"].unavailable() or "")
 
 
-def test_a_package_that_is_there_but_broken_is_named_with_the_reason(tmp_path):
+def test_the_error_for_a_broken_package_gives_its_name_and_the_reason(tmp_path):
     (tmp_path / "uvloop.py").write_text("raise ImportError('libuv is of the wrong version')")
     program = (
         "import sys, ctxpolicy\n"
@@ -101,7 +101,7 @@ def test_a_package_that_is_there_but_broken_is_named_with_the_reason(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [5, b"uvloop", ["uvloop"]])
-def test_what_is_neither_a_name_nor_callable_is_refused(wrong):
+def test_a_value_that_is_neither_a_name_nor_a_callable_is_refused(wrong):
     with pytest.raises(OptionError, match="loop_factory must be a callable or a name, not "):
         ContextPolicy(loop_factory=wrong)
 
@@ -125,7 +125,7 @@ def test_a_class_of_loops_is_a_factory():
     loop.close()
 
 
-def test_a_factory_that_counts_as_false_is_used_all_the_same():
+def test_a_factory_that_is_false_as_a_boolean_is_still_used():
     class EmptyPool(list):
         made = 0
 
@@ -138,7 +138,7 @@ def test_a_factory_that_counts_as_false_is_used_all_the_same():
     assert pool.made == 1
 
 
-def test_a_mock_of_a_loop_passes():
+def test_a_mock_of_a_loop_is_accepted():
     loop = mock.Mock(spec=asyncio.AbstractEventLoop)
     assert ContextPolicy(loop_factory=lambda: loop).new_event_loop() is loop
 
@@ -172,25 +172,25 @@ def test_a_factory_that_makes_no_open_loop_is_named_and_nothing_is_bound(factory
     assert "Give a callable without arguments that returns a new, open event loop." in str(error)
 
 
-def test_the_context_is_named_that_the_policy_in_force_finds():
+def test_the_error_names_the_context_as_the_policy_in_force_describes_it():
     with install(TaskResolver(), loop_factory=returns_none), pytest.raises(LoopFactoryError) as caught:
         in_thread(asyncio.new_event_loop, name="tenant-7")
     where = "in thread 'tenant-7', for thread 'tenant-7', outside any task; nothing was bound."
     assert f"returned None, which is no event loop, {where}" in str(caught.value)
 
 
-def test_the_reason_is_chained():
+def test_the_exception_of_the_factory_is_chained():
     with pytest.raises(LoopFactoryError) as caught:
         make_loop(raises)
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_an_error_of_ours_is_not_wrapped_again():
+def test_an_error_of_ctxpolicy_is_not_wrapped_again():
     with pytest.raises(CtxPolicyError) as caught:
         make_loop(refuses)
     assert type(caught.value) is OptionError
 
 
-def test_every_named_factory_has_a_line_of_what_it_makes():
+def test_every_named_factory_has_a_summary():
     assert list(NAMED_FACTORIES) == ["asyncio", "selector", "proactor", "uvloop"]
     assert all(factory.summary for factory in NAMED_FACTORIES.values())

@@ -1,4 +1,4 @@
-"""What a finalizer does with a leased loop: no pending work is dropped without a warning."""
+"""The end of a leased loop in a finalizer: no pending work is dropped without a warning."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def leave_a_reader() -> None:
         ),
     ],
 )
-def test_what_a_leased_loop_still_holds_when_its_context_is_gone_is_named_with_the_place(
+def test_pending_work_in_a_leased_loop_whose_context_is_gone_is_named_with_the_place(
     leave: Callable[[], Any], named: str
 ):
     def job() -> threading.Thread:
@@ -95,7 +95,7 @@ async def leave_a_cancelled_callback() -> None:
 
 
 @pytest.mark.parametrize("leave", [leave_a_cancelled_timer, leave_a_cancelled_callback])
-def test_what_was_cancelled_is_not(leave: Callable[[], Any]):
+def test_cancelled_work_is_not_named(leave: Callable[[], Any]):
     def job() -> None:
         asyncio.get_event_loop().run_until_complete(leave())
 
@@ -104,8 +104,8 @@ def test_what_was_cancelled_is_not(leave: Callable[[], Any]):
         collect_garbage()
 
 
-def test_a_task_that_is_pending_when_its_context_is_gone_is_told_of(caplog: pytest.LogCaptureFixture):
-    """By our warning where the task outlives its loop's lease or asyncio can list it; else asyncio tells of it."""
+def test_a_task_that_is_pending_when_its_context_is_gone_is_reported(caplog: pytest.LogCaptureFixture):
+    """Our warning names the task if it outlives its loop's lease or if asyncio can list it; else asyncio logs it."""
 
     async def leave_a_task() -> None:
         asyncio.ensure_future(asyncio.Event().wait()).set_name("left over")
@@ -122,7 +122,7 @@ def test_a_task_that_is_pending_when_its_context_is_gone_is_told_of(caplog: pyte
     assert any("left over" in text for text in [*told, *caplog.messages])
 
 
-def test_a_loop_factory_that_raises_half_way_leaves_the_context_as_it_was_and_is_asked_again(resolver):
+def test_a_loop_factory_that_fails_leaves_the_context_unchanged_and_is_called_again(resolver):
     answers: list[Any] = [OSError("no more descriptors"), None, asyncio.SelectorEventLoop]
 
     def factory() -> Any:

@@ -34,7 +34,7 @@ def lease():
     lease.release()
 
 
-def test_a_lease_tells_its_owner_and_where_it_was_needed(lease):
+def test_a_lease_shows_its_owner_and_the_place_that_needed_it(lease):
     assert (lease.context, lease.thread, lease.process) == ("a test", threading.get_ident(), process.id)
     assert lease.where.startswith(f"{__file__}:")
     assert repr(lease.loop) in repr(lease)
@@ -42,7 +42,7 @@ def test_a_lease_tells_its_owner_and_where_it_was_needed(lease):
     assert f"from {lease.where}" in repr(lease)
 
 
-def test_its_binding_is_that_of_its_loop(lease):
+def test_the_binding_of_a_lease_is_that_of_its_loop(lease):
     loop, thread, pid, same, where, scope = lease.binding()
     assert loop is lease.loop
     assert same is lease
@@ -76,7 +76,7 @@ def test_the_loop_is_made_in_an_empty_contextvars_context():
 
 
 def test_a_leased_selector_loop_pins_no_contextvars_context():
-    """Its self-pipe's handle keeps a copy of the one that it is made in."""
+    """The handle of its self-pipe keeps a copy of the contextvars context in which the loop is created."""
     variable = contextvars.ContextVar("variable")
     lease = Lease("a test")
 
@@ -92,7 +92,7 @@ def test_a_leased_selector_loop_pins_no_contextvars_context():
     lease.release()
 
 
-def test_release_shuts_the_loop_down_as_asyncio_does_and_once():
+def test_release_shuts_the_loop_down_once_as_asyncio_does():
     lease, log = Lease("a test"), []
     loop = lease.open(asyncio.SelectorEventLoop)
 
@@ -121,7 +121,7 @@ def test_release_while_the_loop_runs_is_refused(lease):
     assert lease.stands()
 
 
-def test_release_in_another_thread_closes_only_and_names_what_was_left():
+def test_release_in_another_thread_only_closes_the_loop_and_names_its_pending_work():
     lease = Lease("a test")
     loop = lease.open(asyncio.SelectorEventLoop)
     task = loop.create_task(asyncio.sleep(0), name="left over")
@@ -161,8 +161,8 @@ def test_a_lease_that_was_never_opened_ends_quietly():
     assert gone() is None
 
 
-def test_a_lease_ends_though_its_loop_refers_back_to_it():
-    """By a timer, a pending task, a server: a finalizer that knows the loop would be immortal then."""
+def test_a_lease_ends_even_if_its_loop_refers_to_it():
+    """A timer, a pending task or a server may refer to it. A finalizer that refers to the loop would then never run."""
     lease = Lease("a test")
     loop = lease.open(asyncio.SelectorEventLoop)
     loop.call_later(3600, repr, lease)
@@ -173,7 +173,7 @@ def test_a_lease_ends_though_its_loop_refers_back_to_it():
     assert closed() is None
 
 
-def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_up(monkeypatch):
+def test_without_reference_counting_unreachable_leases_do_not_accumulate(monkeypatch):
     monkeypatch.setattr(lease_module, "refcount", None)  # as on PyPy
     monkeypatch.setattr(lease_module, "_collect_on_growth", CollectOnGrowth())
     most = 0
@@ -187,11 +187,11 @@ def test_where_nothing_is_reclaimed_at_once_leases_that_nobody_has_do_not_pile_u
     finally:
         gc.enable()
         collect()
-    assert most <= 256  # PyPy takes several rounds for a cycle with finalizers, of which each leaves some
+    assert most <= 256  # PyPy takes several rounds for a cycle with finalizers, and each round leaves some leases
 
 
 class Collector:
-    """Lists how much is alive when it is called, and frees as much of it as ``frees`` says for that round."""
+    """Records at each call how many objects are alive, and frees as many as ``frees`` returns for that round."""
 
     def __init__(self):
         self.alive, self.counts = [], []
@@ -216,19 +216,19 @@ def lease_one_after_the_other(collected, times):
         collector.check(collected.alive)
 
 
-def test_and_those_that_somebody_has_are_not_looked_at_each_time(collected):
+def test_leases_in_use_do_not_cause_a_collection_each_time(collected):
     lease_one_after_the_other(collected, 1000)
     assert collected.counts == [64] * 4 + [128] * 4 + [256] * 4 + [512] * 4
 
 
-def test_garbage_is_collected_until_half_of_them_are_gone_as_chains_of_finalizers_take_several_rounds(collected):
+def test_garbage_is_collected_in_several_rounds_until_half_of_the_objects_are_gone(collected):
     collected.frees = lambda rounds: 0 if rounds % 3 else 60
     lease_one_after_the_other(collected, 1000)
     assert len(collected.alive) < 64
     assert max(collected.counts) == 64
 
 
-def test_what_is_finalized_after_the_collection_counts_too(collected):
+def test_objects_that_are_finalized_after_the_collection_count_too(collected):
     collector = CollectOnGrowth()
     for _ in range(20):
         collected.alive += [None] * 64
@@ -240,12 +240,12 @@ def test_what_is_finalized_after_the_collection_counts_too(collected):
     assert len(collected.counts) == 80
 
 
-def test_where_references_are_not_counted_no_count_of_them_says_that_nobody_has_a_lease(monkeypatch):
+def test_without_reference_counting_no_count_means_that_a_lease_is_unreachable(monkeypatch):
     monkeypatch.setattr(lease_module, "refcount", None)
     assert lease_module._refcount_when_unreachable() == 0
 
 
-def test_a_spare_loop_is_closed_once():
+def test_a_pooled_loop_is_closed_once():
     loop = StandInLoop()
     pooled = PooledLoop(object(), loop)
     pooled.close()
@@ -254,7 +254,7 @@ def test_a_spare_loop_is_closed_once():
     assert pooled.loop is None
 
 
-def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_exit():
+def test_a_lease_that_ends_while_its_loop_runs_warns_and_closes_the_loop_at_exit():
     program = """
         import asyncio, gc, sys, warnings
         from ctxpolicy import Lease
@@ -273,7 +273,7 @@ def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_ex
             assert warning.category is ResourceWarning
             assert "for a test is still running at the end of its lease" in str(warning.message)
 
-            lease_module._close_all()  # as at exit, but it runs yet
+            lease_module._close_all()  # as at exit, but the loop still runs
 
         loop.run_until_complete(main())
         assert not loop.is_closed()
@@ -282,7 +282,7 @@ def test_a_lease_that_ends_while_its_loop_runs_says_so_and_closes_the_loop_at_ex
     assert run_program(textwrap.dedent(program)) == "closed"
 
 
-def test_an_error_of_a_loop_that_the_collector_has_finalized_before_is_passed_over():
+def test_an_error_while_closing_a_loop_that_the_collector_has_finalized_is_ignored():
     closed = []
 
     class Finalized(StandInLoop):
@@ -297,7 +297,7 @@ def test_an_error_of_a_loop_that_the_collector_has_finalized_before_is_passed_ov
     assert closed == [loop]
 
 
-def test_leases_that_stand_at_exit_end_there_the_youngest_first():
+def test_open_leases_end_at_exit_the_youngest_first():
     program = """
         import asyncio
         from ctxpolicy import Lease
@@ -318,7 +318,7 @@ def test_leases_that_stand_at_exit_end_there_the_youngest_first():
             lease.open(lambda: loop(number))
         leases[1].release()
         leases[2].loop.is_running = lambda: True
-        lease_module._close_all()  # what is done at exit
+        lease_module._close_all()  # as at exit
         del leases[2].loop.is_running
     """
     assert run_program(textwrap.dedent(program)).split() == ["1", "3", "0", "2"]
@@ -345,14 +345,14 @@ def test_at_exit_each_lease_ends_whatever_the_others_raise():
         unclosed = [loop(number) for number in (2, 3)]
         lease_module.unclosed += unclosed
         sys.excepthook = lambda kind, error, trace: print(error)
-        lease_module._close_all()  # what is done at exit
+        lease_module._close_all()  # as at exit
         print(all(each.is_closed() for each in loops + unclosed))
         lease_module.unclosed.clear()
     """
     assert run_program(textwrap.dedent(program)).split() == ["1", "0", "2", "3", "True"]
 
 
-def test_at_exit_each_lease_ends_though_warnings_are_errors():
+def test_at_exit_each_lease_ends_even_if_warnings_are_errors():
     program = """
         import asyncio, sys, threading
         from ctxpolicy import Lease
@@ -377,8 +377,8 @@ def test_at_exit_each_lease_ends_though_warnings_are_errors():
     assert run_program(textwrap.dedent(program), flags=("-W", "error")).split() == ["True", "True"]
 
 
-def test_leases_that_go_with_cycles_end_before_their_loops_are_finalized():
-    """Else each loop's own finalizer would complain."""
+def test_leases_in_garbage_cycles_end_before_their_loops_are_finalized():
+    """Otherwise the finalizer of each loop would warn."""
     program = """
         import asyncio, gc, sys
         from ctxpolicy import Lease
@@ -401,7 +401,7 @@ def test_leases_that_go_with_cycles_end_before_their_loops_are_finalized():
 
 
 @pytest.mark.parametrize("kind", ["asyncio.SelectorEventLoop", "__import__('uvloop').new_event_loop"])
-def test_a_forked_child_that_comes_out_of_a_lease_closes_its_copy_of_the_loop_if_it_is_detached(kind):
+def test_giving_a_lease_back_in_a_forked_child_closes_its_copy_of_the_loop_if_detached(kind):
     if "uvloop" in kind:
         pytest.importorskip("uvloop", reason="uvloop is not installed")
     program = f"""

@@ -1,4 +1,4 @@
-"""A leased loop is reused exactly where no code can tell it from a new one, and closed everywhere else."""
+"""A leased loop is reused if no code can tell it from a new one, and is closed otherwise."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def installed() -> Iterator[ctxpolicy.Installation]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A number for each loop of asyncio's that is created."""
+    """Return a list that receives a number for each asyncio loop that is created."""
     numbers: list[int] = []
     init = asyncio.SelectorEventLoop.__init__
 
@@ -53,7 +53,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_loop_that_is_finalized_before_its_lease_ends_the_lease_without_a_warning():
     lease = Lease("a test")
     loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
-    loop.__del__()  # as the garbage collector does it where it finds both in one cycle
+    loop.__del__()  # as the garbage collector does if it finds both in one cycle
     assert loop.is_closed()
     assert not lease.stands()
     loop.__del__()
@@ -69,7 +69,7 @@ def test_a_loop_that_is_finalized_before_its_lease_names_the_work_that_was_pendi
     lease.release()
 
 
-def test_a_leased_loop_shows_as_the_loop_that_its_users_know():
+def test_the_class_of_a_leased_loop_looks_like_asyncios_class():
     loop = asyncio.get_event_loop()
     assert isinstance(loop, asyncio.SelectorEventLoop)
     assert repr(type(loop)) == repr(asyncio.SelectorEventLoop)
@@ -97,14 +97,14 @@ def blocks() -> None:
 
 @provable
 @pytest.mark.parametrize("job", [uses, runs, has_a_timeout, blocks])
-def test_a_loop_that_is_as_new_is_used_for_the_next_lease(job, made):
+def test_an_unchanged_loop_is_reused_for_the_next_lease(job, made):
     for _ in range(5):
         in_a_context_of_its_own(job)
     assert len(made) == 1
 
 
 @provable
-def test_it_may_be_used_in_another_thread(made):
+def test_a_loop_may_be_reused_in_another_thread(made):
     in_a_context_of_its_own(runs)
     for _ in range(5):
         in_new_thread(runs)
@@ -112,7 +112,7 @@ def test_it_may_be_used_in_another_thread(made):
 
 
 @provable
-def test_it_is_the_loop_that_the_present_code_needed(made):
+def test_the_creation_site_of_a_reused_loop_is_the_code_that_needs_it_now(made):
     def needs_one() -> str:
         return creation_site(asyncio.get_event_loop())
 
@@ -143,13 +143,13 @@ def keeps_context() -> Any:
 
 
 @pytest.mark.parametrize("job", [keeps_loop, keeps_method, keeps_future, keeps_weak_reference, keeps_context])
-def test_what_somebody_can_still_reach_is_not_used_again(job, made):
+def test_a_loop_that_is_still_reachable_is_not_reused(job, made):
     kept = [in_a_context_of_its_own(job) for _ in range(3)]
     assert len(made) == 3
     assert len(kept) == 3
 
 
-def test_a_loop_that_the_job_hands_out_is_closed():
+def test_a_loop_that_the_job_returns_is_closed():
     loop = in_a_context_of_its_own(keeps_loop)
     collect_garbage()
     assert loop.is_closed()
@@ -168,7 +168,7 @@ def sets_attribute() -> None:
 
 
 def leaves_a_callback() -> None:
-    asyncio.get_event_loop().call_soon(print, context=contextvars.Context())  # a copy of this one would pin the lease
+    asyncio.get_event_loop().call_soon(print, context=contextvars.Context())  # a copy of this one refers to the lease
 
 
 def closes_it() -> None:
@@ -177,13 +177,13 @@ def closes_it() -> None:
 
 @pytest.mark.filterwarnings("ignore:the loop leased at .* with pending work:ResourceWarning")
 @pytest.mark.parametrize("job", [sets_debug, sets_task_factory, sets_attribute, leaves_a_callback, closes_it])
-def test_what_looks_otherwise_than_when_it_was_new_is_not_used_again(job, made):
+def test_a_changed_loop_is_not_reused(job, made):
     for _ in range(3):
         in_a_context_of_its_own(job)
     assert len(made) == 3
 
 
-def test_what_is_left_in_a_loop_is_not_there_in_the_next():
+def test_a_reader_that_is_left_in_a_loop_is_not_in_the_next_loop():
     read, write = os.pipe()
 
     def leaves_a_reader() -> None:
@@ -200,7 +200,7 @@ def test_what_is_left_in_a_loop_is_not_there_in_the_next():
     os.close(write)
 
 
-def test_attributes_that_cannot_be_compared_are_no_trouble(made):
+def test_attributes_that_cannot_be_compared_cause_no_error(made):
     class Incomparable:
         __hash__ = None
 
@@ -216,8 +216,8 @@ def test_attributes_that_cannot_be_compared_are_no_trouble(made):
 
 
 @provable
-def test_a_loop_that_the_collector_finds_is_closed_because_it_may_have_found_the_loop_too(made):
-    """It would go on to finalize it, and complain of a loop that was not closed."""
+def test_a_loop_whose_lease_the_collector_finds_is_closed(made):
+    """The collector may have found the loop too, and would finalize it with a warning about an unclosed loop."""
 
     def job() -> None:
         asyncio.get_event_loop()
@@ -232,8 +232,8 @@ def test_a_loop_that_the_collector_finds_is_closed_because_it_may_have_found_the
 
 
 @provable
-def test_one_that_was_used_before_is_closed_quietly_where_the_collector_finds_it():
-    """It is older than its lease then, and what is older is finalized first."""
+def test_a_reused_loop_that_the_collector_finds_is_closed_without_asyncios_warning():
+    """Such a loop is older than its lease, and the collector finalizes older objects first."""
 
     def job() -> None:
         loop = asyncio.get_event_loop()
@@ -249,7 +249,7 @@ def test_one_that_was_used_before_is_closed_quietly_where_the_collector_finds_it
 
 
 @provable
-def test_one_that_was_used_before_is_reported_by_its_present_lease_where_the_collector_finds_it():
+def test_a_reused_loop_that_the_collector_finds_is_reported_with_its_present_lease():
     def needs_one() -> None:
         loop = asyncio.get_event_loop()
         loop.set_default_executor(ThreadPoolExecutor(1))
@@ -286,14 +286,14 @@ class MakesItsOwn(ContextPolicy):
     ],
     ids=["a loop factory", "a method of its own"],
 )
-def test_only_a_policy_that_leaves_loops_to_asyncio_uses_them_again(policy, made):
+def test_only_a_policy_that_leaves_the_making_of_loops_to_asyncio_reuses_them(policy, made):
     with ctxpolicy.install(policy()):
         for _ in range(3):
             in_a_context_of_its_own(uses)
     assert len(made) == 3
 
 
-def test_block_on_leases_as_the_policy_makes_loops(made, installed):
+def test_block_on_leases_loops_that_the_policy_makes(made, installed):
     installed.policy.new_event_loop = asyncio.SelectorEventLoop
     for _ in range(3):
         in_a_context_of_its_own(blocks)
@@ -301,7 +301,7 @@ def test_block_on_leases_as_the_policy_makes_loops(made, installed):
 
 
 @provable
-def test_few_are_kept():
+def test_the_pool_keeps_no_more_loops_than_its_capacity():
     many = threading.Barrier(_CAPACITY + 3)
 
     def job() -> None:
@@ -319,7 +319,7 @@ def test_few_are_kept():
 
 
 @provable
-def test_uninstalling_closes_them_and_keeps_none_that_is_still_leased(made):
+def test_uninstalling_closes_the_kept_loops_and_keeps_no_loop_that_is_still_leased(made):
     context = contextvars.Context()
     with ctxpolicy.install(missing="create"):
         context.run(uses)
@@ -330,7 +330,7 @@ def test_uninstalling_closes_them_and_keeps_none_that_is_still_leased(made):
     assert loop_pool._kept == []
 
 
-def test_one_that_somebody_has_closed_is_passed_over(made):
+def test_a_kept_loop_that_was_closed_is_skipped(made):
     in_a_context_of_its_own(uses)
     for pooled in loop_pool._kept:
         pooled.loop.close()
@@ -338,7 +338,7 @@ def test_one_that_somebody_has_closed_is_passed_over(made):
     assert len(made) == 2
 
 
-def test_where_another_thread_takes_the_last_one_a_loop_is_made(monkeypatch, made):
+def test_a_loop_is_created_if_another_thread_takes_the_last_kept_loop(monkeypatch, made):
     class Emptied(list):
         def pop(self) -> Any:
             raise IndexError
@@ -348,14 +348,14 @@ def test_where_another_thread_takes_the_last_one_a_loop_is_made(monkeypatch, mad
     assert len(made) == 1
 
 
-def test_where_nobody_counts_references_no_loop_is_used_again(monkeypatch, made):
+def test_without_reference_counting_no_loop_is_reused(monkeypatch, made):
     monkeypatch.setattr("ctxpolicy._loops.pool.refcount", None)
     for _ in range(3):
         in_a_context_of_its_own(uses)
     assert len(made) == 3
 
 
-def test_whoever_takes_the_factory_for_a_plain_one_gets_a_loop_that_says_where_it_was_made(installed):
+def test_a_direct_call_of_the_reusable_factory_records_the_creation_site(installed):
     factory = installed.policy.leased_factory()
     assert isinstance(factory, ReusableFactory)
     loop = factory()
@@ -365,7 +365,7 @@ def test_whoever_takes_the_factory_for_a_plain_one_gets_a_loop_that_says_where_i
 
 @provable
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_forked_child_uses_none_of_its_parents():
+def test_a_forked_child_reuses_no_loop_of_its_parent():
     program = """
         import asyncio, contextvars, os, sys, threading, warnings
         import ctxpolicy
@@ -383,7 +383,7 @@ def test_a_forked_child_uses_none_of_its_parents():
                 assert kept not in [pooled.loop for pooled in loop_pool._kept]
                 sys.exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-            # The parent's is undisturbed: another thread can wake it.
+            # The parent's loop is undisturbed: another thread can wake it.
             timer = threading.Timer(0.05, kept.call_soon_threadsafe, [kept.stop])
             timer.start()
             kept.run_forever()
@@ -393,14 +393,14 @@ def test_a_forked_child_uses_none_of_its_parents():
     assert run_program(textwrap.dedent(program)) == "woken"
 
 
-def test_at_exit_they_are_closed_and_nobody_complains():
+def test_kept_loops_are_closed_at_exit_without_a_warning():
     program = """
         import asyncio, atexit, contextvars
 
         def job():
             asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
 
-        atexit.register(lambda: contextvars.Context().run(job))  # called after those that importing ctxpolicy registers
+        atexit.register(lambda: contextvars.Context().run(job))  # called after the exit functions of ctxpolicy
 
         import ctxpolicy
 
@@ -412,7 +412,7 @@ def test_at_exit_they_are_closed_and_nobody_complains():
     assert run_program(textwrap.dedent(program)) == "done"
 
 
-def test_a_lease_that_was_released_is_over(made, installed):
+def test_the_loop_of_a_released_lease_is_not_reused(made, installed):
     def job() -> None:
         uses()
         installed.policy.resolver.binding().lease.release()
@@ -434,7 +434,7 @@ def test_a_lease_of_a_plain_factory_is_always_closed(made):
 
 
 @provable
-def test_what_nested_runs_have_given_back_is_kept_once_each(made):
+def test_each_loop_that_nested_runs_give_back_is_kept_once(made):
     async def nested(depth: int) -> None:
         if depth:
             ctxpolicy.block_on(nested(depth - 1), nested="isolated")
@@ -447,7 +447,7 @@ def test_what_nested_runs_have_given_back_is_kept_once_each(made):
 
 
 @provable
-def test_a_lease_that_has_given_its_loop_back_has_none_and_keeps_it_once(installed):
+def test_a_lease_that_has_given_its_loop_back_has_no_loop_and_the_pool_keeps_the_loop_once(installed):
     lease = Lease("a test")
     lease.open(installed.policy.leased_factory())
     lease.give_back()
@@ -480,7 +480,7 @@ def test_a_callback_that_is_ready_is_run_before_the_loop_is_kept(made):
 
 @provable
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_what_such_a_callback_raises_is_raised_and_the_loop_is_closed(kind):
+def test_an_exit_exception_of_a_ready_callback_is_raised_and_the_loop_is_closed(kind):
     def leaves() -> None:
         raise kind("leaving")
 
@@ -514,8 +514,8 @@ def test_a_kept_loop_pins_nothing_of_the_context_that_it_was_created_in():
         assert len(loop_pool._kept) == 1
 
 
-def test_a_loop_that_cannot_be_created_is_an_error_of_the_caller_alone(made, monkeypatch):
-    """As where no descriptor is left. The pooled loop that is thrown away has none to close."""
+def test_a_failed_loop_creation_is_an_error_only_in_the_caller(made, monkeypatch):
+    """The creation fails if no file descriptor is left. The discarded object has no loop to close."""
 
     def fails(loop: Any, *_: Any) -> None:
         raise OSError("no descriptor is left")
@@ -533,7 +533,7 @@ def test_a_loop_that_cannot_be_created_is_an_error_of_the_caller_alone(made, mon
     assert len(made) == 1
 
 
-def test_a_loop_that_is_never_reused_says_where_it_was_needed_too(monkeypatch):
+def test_a_loop_that_is_never_reused_has_the_creation_site_of_its_lease_too(monkeypatch):
     def needs_one() -> str:
         return creation_site(asyncio.get_event_loop())
 
@@ -541,7 +541,7 @@ def test_a_loop_that_is_never_reused_says_where_it_was_needed_too(monkeypatch):
     assert in_a_context_of_its_own(needs_one).endswith(" in needs_one")
 
 
-def test_none_is_kept_after_the_exit_has_begun(made, monkeypatch):
+def test_no_loop_is_kept_after_interpreter_exit_has_begun(made, monkeypatch):
     pool = pool_module._LoopPool()
     monkeypatch.setattr(lease_module, "loop_pool", pool)
     in_a_context_of_its_own(uses)
@@ -556,7 +556,7 @@ def test_none_is_kept_after_the_exit_has_begun(made, monkeypatch):
 
 
 @provable
-def test_nested_runs_use_one_loop_and_leave_one_that_is_not_as_new_to_be_shut_down(made):
+def test_nested_runs_reuse_one_loop_and_a_changed_loop_is_shut_down(made):
     kept = []
 
     async def keeps() -> None:

@@ -1,4 +1,4 @@
-"""Where references are counted. The tests of leases and of isolate() show what the counts are used for."""
+"""Snapshots of loops, if references are counted. The tests of leases and of isolate() show how snapshots are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.reuse import provable
 
 
 class Holds:
-    """Has a loop, as a pooled loop has."""
+    """An object with an attribute ``loop``, as a ``PooledLoop`` has."""
 
     def __init__(self) -> None:
         self.loop: Any = asyncio.SelectorEventLoop()
@@ -87,7 +87,7 @@ def test_the_last_attribute_may_be_set(holder):
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_free_threaded_builds_do_not_count(counts, monkeypatch):
+def test_free_threaded_builds_count_no_references(counts, monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: counts, raising=False)
     monkeypatch.setattr(sys, "getrefcount", len, raising=False)
     assert (snapshot._reference_counter() is len) is counts

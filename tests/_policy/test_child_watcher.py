@@ -162,19 +162,19 @@ async def told_child(status: int, started: threading.Event, told: threading.Even
 
 
 async def in_threads(*statuses: int) -> list[int]:
-    """Run a child for each status, each in the loop of another thread; they end when they are told to, in order.
+    """Run one child for each status, each in the loop of another thread. The children end in order, one at a time.
 
-    Else two of the watchers now and then say 255, under plain asyncio too: SafeChildWatcher and MultiLoopChildWatcher,
-    when given a child, ask at once and in the loop's thread whether it has ended, as the main thread does meanwhile;
-    and MultiLoopChildWatcher asks in a signal handler, which the end of another child interrupts.
+    If they ended at once, two watchers would sometimes report 255, under plain asyncio too. SafeChildWatcher and
+    MultiLoopChildWatcher check a new child at once in the loop's thread, while the main thread may check it as well.
+    MultiLoopChildWatcher checks children in a signal handler, which the end of another child may interrupt.
     """
     events = [(threading.Event(), threading.Event()) for _ in statuses]
     jobs = [
         asyncio.ensure_future(asyncio.to_thread(asyncio.run, told_child(status, *its)))
         for status, its in zip(statuses, events)
     ]
-    # join() with a limit, repeatedly: the kernel may deliver a signal to another thread, and its Python handler runs
-    # only when this thread runs Python code.
+    # Polling: the kernel may deliver a signal to another thread, and its Python handler runs only when this thread
+    # runs Python code.
     while not all(started.is_set() or job.done() for job, (started, _) in zip(jobs, events)):
         await asyncio.sleep(0)
     for job, (_, told) in zip(jobs, events):
@@ -188,7 +188,7 @@ def test_children_of_loops_in_other_threads_are_waited_for_while_one_runs_in_the
     assert asyncio.run(in_threads(3, 4)) == [3, 4]
 
 
-def test_a_child_of_a_loop_in_a_plain_thread_is_waited_for_where_the_main_thread_is_not_needed(watched):
+def test_a_child_of_a_loop_in_a_plain_thread_is_waited_for_if_the_main_thread_is_not_needed(watched):
     if type(watched).__name__ in IN_THE_MAIN_THREAD:
         pytest.skip("this kind needs a loop that runs in the main thread")
     assert in_thread(asyncio.run, child()) == 7
@@ -207,7 +207,7 @@ def kept_by(policy: Any, journal: Journal) -> None:
         journal.note(lambda: asyncio.set_child_watcher(5))
 
 
-def test_get_and_set_show_and_warn_as_those_of_asyncios_own_policy(own_policy):
+def test_get_and_set_return_and_warn_as_in_asyncios_own_policy(own_policy):
     asyncios, ours, in_a_block = Journal(), Journal(), Journal()
     kept_by(default_policy(), asyncios)
     kept_by(ContextPolicy(), ours)
@@ -219,7 +219,7 @@ def test_get_and_set_show_and_warn_as_those_of_asyncios_own_policy(own_policy):
         assert bool(theirs.warned) == (CHILD_WATCHERS_WARN and theirs.error is None)
 
 
-def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
+def test_a_custom_watcher_is_attached_as_asyncio_attaches_it():
     with unwarned():
 
         class Own(asyncio.AbstractChildWatcher):
@@ -244,7 +244,7 @@ def test_a_watcher_of_ones_own_is_attached_as_asyncio_attaches_it():
     loop.close()
 
 
-# --- what belongs to the previous policy ----------------------------------------------------------------------------
+# --- the watcher of the previous policy -------------------------------------------------------------------------------
 
 
 class Watching:
@@ -265,7 +265,7 @@ def watching() -> Any:
         return type("Watching", (Watching, asyncio.AbstractChildWatcher), {})()
 
 
-def test_a_previous_policys_watcher_is_used_on_and_not_closed_when_another_is_set(own_policy):
+def test_the_previous_policys_watcher_is_used_and_not_closed_when_another_is_set(own_policy):
     previous, first, second = watching(), watching(), watching()
     set_watcher(previous)
     with install("thread"):
@@ -282,7 +282,7 @@ def test_a_previous_policys_watcher_is_used_on_and_not_closed_when_another_is_se
     assert previous.done == ["closed"]
 
 
-def test_a_watcher_of_the_policys_own_is_not_replaced_by_the_previous_ones(own_policy):
+def test_the_policys_own_watcher_is_not_replaced_by_that_of_the_previous_policy(own_policy):
     previous, mine = watching(), watching()
     set_watcher(previous)
     policy = ContextPolicy("thread")
@@ -307,7 +307,7 @@ def test_uninstalling_attaches_the_previous_policys_watcher_to_its_loop_again(ow
     loop.close()
 
 
-def test_what_is_not_the_previous_policys_present_loop_is_not_attached_at_the_end(own_policy):
+def test_uninstalling_attaches_no_loop_that_is_closed_or_of_another_thread(own_policy):
     watcher, loop = watching(), asyncio.new_event_loop()
     set_watcher(watcher)
     with install("thread"):
@@ -325,7 +325,7 @@ def test_what_is_not_the_previous_policys_present_loop_is_not_attached_at_the_en
     assert watcher.done == [loop, None]
 
 
-def test_outside_of_every_using_block_its_previous_policy_alone_attaches_a_watcher(own_policy):
+def test_outside_of_using_blocks_only_the_previous_policy_attaches_its_watcher(own_policy):
     watcher, loop, outside = watching(), asyncio.new_event_loop(), contextvars.copy_context()
     set_watcher(watcher)
     with using("thread"):
@@ -337,7 +337,7 @@ def test_outside_of_every_using_block_its_previous_policy_alone_attaches_a_watch
     loop.close()
 
 
-def test_a_policy_without_watchers_lends_none():
+def test_no_watcher_is_borrowed_from_a_policy_without_watchers():
     with in_force(uvloop_policy()), install("thread") as installation:
         assert installation.policy._borrowed_watcher is None
         assert ctxpolicy.run(child()) == 7

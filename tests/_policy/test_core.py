@@ -74,7 +74,7 @@ def test_a_method_of_a_policy_works_when_the_policy_is_gone():
     other.close()
 
 
-# --- where using() is never called, nothing of it is on the way -------------------------------------------------------
+# --- without using(), no frame of it is on the stack ------------------------------------------------------------------
 
 FRAMES = """
 import asyncio, sys, ctxpolicy
@@ -96,8 +96,8 @@ with ctxpolicy.install() as installation:
 """
 
 
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="on PyPy what is built in has frames of its own too")
-def test_a_hit_and_a_set_are_one_frame_until_using_is_first_called():
-    never, ever = run_program(FRAMES).splitlines()
-    assert never == "1 1 1 1"
-    assert int(ever) > 1
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="on PyPy built-in functions have frames too")
+def test_get_and_set_take_one_frame_until_using_is_first_called():
+    before, after = run_program(FRAMES).splitlines()
+    assert before == "1 1 1 1"
+    assert int(after) > 1

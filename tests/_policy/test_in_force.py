@@ -29,7 +29,7 @@ def test_under_asyncios_policy_it_is_asyncios_own_class_whether_the_policy_exist
             assert factory_in_force() is factory_of(policy) is default_loop_factory()
 
 
-def test_under_a_policy_of_ours_it_is_what_the_policy_was_given():
+def test_under_a_context_policy_it_is_the_factory_that_the_policy_was_given():
     with install("thread"):
         assert factory_in_force() is default_loop_factory()
     with install("thread", loop_factory=Own):
@@ -46,20 +46,20 @@ def test_in_a_using_block_it_is_the_overriding_resolvers():
         assert factory_in_force() is default_loop_factory()
 
 
-def test_a_subclass_or_an_instance_that_makes_loops_itself_is_asked():
+def test_an_overridden_new_event_loop_of_a_subclass_or_an_instance_is_used():
     subclass, instance = Makes(), ContextPolicy()
     instance.new_event_loop = Own  # type: ignore[method-assign]
     assert factory_of(subclass) == subclass.leased_factory() == subclass.kind_of_loops() == subclass.new_event_loop
     assert factory_of(instance) is instance.leased_factory() is instance.kind_of_loops() is Own
 
 
-def test_a_policy_of_another_kind_is_asked():
+def test_new_event_loop_of_another_kind_of_policy_is_used():
     with in_force(uvloop_policy()) as policy:
         assert factory_in_force() == policy.new_event_loop
 
 
 @pytest.mark.parametrize("policy", [None, ContextPolicy, Makes, uvloop_policy])
-def test_what_is_leased_is_of_the_same_kind_and_says_where_it_was_made(policy):
+def test_a_leased_loop_is_of_the_same_kind_and_knows_where_it_was_made(policy):
     with in_force(policy and policy()):
         leased, plain = leased_factory_in_force()(), factory_of(host.in_force())()
         assert type(leased) is type(plain)

@@ -1,4 +1,4 @@
-"""install: puts a policy in force for the whole process, and restores exactly what was there."""
+"""install: puts a policy in force for the whole process, and restores exactly the previous policy."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def bind_here() -> asyncio.AbstractEventLoop:
     return loop
 
 
-# --- what can be installed --------------------------------------------------------------------------------------------
+# --- policies and resolvers that can be installed ---------------------------------------------------------------------
 
 
-def test_the_default_is_a_context_per_contextvars_context():
+def test_the_default_resolver_is_that_of_contextvars_contexts():
     with install() as installation:
         assert host.in_force() is installation.policy
         assert isinstance(installation.policy.resolver, ContextVarResolver)
@@ -72,7 +72,7 @@ def test_a_resolver_its_name_or_a_policy_can_be_installed():
         assert installation.policy is policy is host.in_force()
 
 
-def test_the_options_are_the_policys():
+def test_the_options_are_passed_to_the_policy():
     made = []
 
     def factory() -> asyncio.AbstractEventLoop:
@@ -101,14 +101,14 @@ def test_the_options_are_the_policys():
         (["thread"], {"loop_factory": 7}, OptionError, "loop_factory must be a callable or a name, not 7"),
     ],
 )
-def test_what_cannot_be_installed_leaves_everything_as_it_was(arguments, options, error, message):
+def test_a_failed_install_changes_nothing(arguments, options, error, message):
     with in_force(default_policy()) as previous:
         with pytest.raises(error, match=message):
             install(*arguments, **options)
         assert host.in_force() is previous
 
 
-def test_a_policy_is_given_its_options_itself():
+def test_a_policy_cannot_be_installed_with_options():
     policy = ContextPolicy("thread")
     with pytest.raises(OptionError, match=r"install\(\) of a policy takes no options \(missing\)"):
         install(policy, missing="error")
@@ -118,7 +118,7 @@ def test_a_policy_is_given_its_options_itself():
 # --- the undo ---------------------------------------------------------------------------------------------------------
 
 
-def test_uninstall_restores_the_very_policy_that_was_there_with_its_loops():
+def test_uninstall_restores_the_previous_policy_itself_with_its_loops():
     with in_force(default_policy()) as previous:
         loop = bind_here()
         with install("thread"):
@@ -130,13 +130,13 @@ def test_uninstall_restores_the_very_policy_that_was_there_with_its_loops():
         other.close()
 
 
-def test_where_asyncio_had_made_no_policy_yet_none_is_there_after():
+def test_uninstall_leaves_no_policy_if_asyncio_had_created_none():
     with in_force(None):
         install().uninstall()
         assert host.in_force() is None
 
 
-def test_loops_bound_under_an_installation_are_there_again_with_the_same_resolver():
+def test_loops_bound_under_an_installation_are_current_again_with_the_same_resolver():
     resolver = ThreadResolver()
     with install(resolver):
         loop = bind_here()
@@ -145,7 +145,7 @@ def test_loops_bound_under_an_installation_are_there_again_with_the_same_resolve
     loop.close()
 
 
-def test_a_with_block_uninstalls_also_where_its_body_raises():
+def test_a_with_block_uninstalls_even_if_its_body_raises():
     before = host.in_force()
     with pytest.raises(ZeroDivisionError), install():
         1 / 0  # noqa: B018
@@ -159,7 +159,7 @@ def test_a_body_may_uninstall_itself():
     assert host.in_force() is before
 
 
-def test_what_is_uninstalled_cannot_be_again():
+def test_an_installation_cannot_be_uninstalled_twice():
     installation = install("thread")
     installation.uninstall()
     with install("task") as other:
@@ -170,7 +170,7 @@ def test_what_is_uninstalled_cannot_be_again():
         assert host.in_force() is other.policy
 
 
-def test_installations_nest_and_what_is_inside_answers():
+def test_installations_nest_and_the_inner_one_is_in_force():
     before = host.in_force()
     with install("thread") as outer:
         first = bind_here()
@@ -185,7 +185,7 @@ def test_installations_nest_and_what_is_inside_answers():
     second.close()
 
 
-def test_out_of_order_nothing_is_undone_and_the_one_in_the_way_is_named():
+def test_uninstalling_out_of_order_changes_nothing_and_names_the_policy_to_uninstall_first():
     before = host.in_force()
     outer, inner = install("thread"), install("task")
     with pytest.raises(InstallationError) as caught:
@@ -213,7 +213,7 @@ def test_a_policy_is_installed_once_at_a_time():
             assert host.in_force() is policy
 
 
-def test_a_policy_that_was_set_plainly_can_be_installed_over_itself():
+def test_a_policy_set_with_asyncios_function_can_be_installed_over_itself():
     policy = ContextPolicy("thread")
     with in_force(policy):
         with install(policy):
@@ -222,7 +222,7 @@ def test_a_policy_that_was_set_plainly_can_be_installed_over_itself():
 
 
 @pytest.mark.parametrize("replacement", [None, "asyncio's", "ours"])
-def test_what_somebody_else_set_since_stays_and_is_named(replacement):
+def test_a_policy_that_other_code_has_set_since_stays_and_is_named(replacement):
     policies = {"asyncio's": default_policy, "ours": ContextPolicy}
     policy = policies[replacement]() if replacement else None
     installation = install("thread")
@@ -239,7 +239,7 @@ def test_what_somebody_else_set_since_stays_and_is_named(replacement):
     assert repr(installation).endswith(", uninstalled>")
 
 
-def test_a_with_block_whose_policy_was_replaced_says_so():
+def test_a_with_block_whose_policy_was_replaced_raises():
     before = host.in_force()
     installation = install("thread")
     with pytest.raises(InstallationError, match="has replaced it, by asyncio"), installation:
@@ -308,17 +308,17 @@ def test_an_installation_may_outlive_the_run_that_made_it():
     assert host.in_force() is before
 
 
-# --- what a resolver is told ------------------------------------------------------------------------------------------
+# --- installed() and uninstalled() of the resolver --------------------------------------------------------------------
 
 
-def test_a_resolver_is_told_when_it_comes_into_force_and_goes():
+def test_installed_and_uninstalled_are_called():
     resolver = Noting()
     with install(resolver):
         assert resolver.told == ["installed"]
     assert resolver.told == ["installed", "uninstalled"]
 
 
-def test_a_resolver_that_cannot_begin_leaves_everything_as_it_was():
+def test_if_installed_raises_nothing_changes():
     resolver = Noting(fails="installed")
     with in_force(default_policy()) as previous:
         with pytest.raises(OSError, match="installed fails"):
@@ -330,7 +330,7 @@ def test_a_resolver_that_cannot_begin_leaves_everything_as_it_was():
             pass
 
 
-def test_a_resolver_that_cannot_end_does_not_keep_the_previous_policy_out():
+def test_if_uninstalled_raises_the_previous_policy_is_restored_all_the_same():
     resolver = Noting(fails="uninstalled")
     with in_force(default_policy()) as previous:
         installation = install(resolver)
@@ -340,14 +340,14 @@ def test_a_resolver_that_cannot_end_does_not_keep_the_previous_policy_out():
         assert repr(installation).endswith(", uninstalled>")
 
 
-def test_a_chain_whose_second_resolver_cannot_begin_tells_the_first_of_the_end():
+def test_if_installed_raises_in_a_chain_uninstalled_is_called_on_the_first_resolver():
     first = Noting()
     with pytest.raises(OSError, match="installed fails"):
         install(ChainResolver(first, Noting(fails="installed")))
     assert first.told == ["installed", "uninstalled"]
 
 
-def test_where_asyncio_refuses_the_policy_the_resolver_is_told_of_the_end(monkeypatch):
+def test_if_asyncio_refuses_the_policy_uninstalled_is_called(monkeypatch):
     def refuse(_):
         raise InstallationError("not here")
 
@@ -361,7 +361,7 @@ def test_where_asyncio_refuses_the_policy_the_resolver_is_told_of_the_end(monkey
     assert host.in_force() is before
 
 
-def test_installing_in_one_contextvars_context_holds_in_all():
+def test_installing_in_one_contextvars_context_takes_effect_in_all():
     context = contextvars.Context()
     installation = context.run(install, "thread")
     assert host.in_force() is installation.policy
@@ -372,7 +372,7 @@ def test_installing_in_one_contextvars_context_holds_in_all():
 # --- the hooks of using() ---------------------------------------------------------------------------------------------
 
 
-def test_without_using_a_change_calls_nothing():
+def test_without_using_a_change_calls_no_hook():
     """A program that never imports using() has no hooks."""
     fresh, called = _Installations(), []
     with fresh.change():

@@ -36,12 +36,12 @@ def test_the_first_block_of_a_process_enables_overrides_in_the_policies_that_exi
     assert policy.resolver is own
 
 
-def test_a_policy_that_is_made_after_the_first_block_heeds_them_from_the_start():
+def test_a_policy_made_after_the_first_block_has_overrides_enabled_from_the_start():
     override_switch.enable_overrides()
     assert ContextPolicy()._core.overrides_enabled
 
 
-def test_an_override_holds_in_its_contextvars_context_and_its_copies():
+def test_an_override_takes_effect_in_its_contextvars_context_and_its_copies():
     resolver = ThreadResolver()
     override = Override(resolver)
     assert overriding_resolver() is None
@@ -67,7 +67,7 @@ def test_overrides_that_are_left_in_any_order_all_end_with_the_last():
     assert overriding_resolver() is None
 
 
-def test_an_override_left_out_of_order_ends_in_its_own_context_and_its_copies_end_theirs():
+def test_an_override_left_in_a_copy_before_an_inner_one_raises_and_stays_in_effect():
     outer = Override(ThreadResolver())
     outer.enter()
     copies = [contextvars.copy_context() for _ in range(2)]
@@ -82,8 +82,8 @@ def test_an_override_left_out_of_order_ends_in_its_own_context_and_its_copies_en
     assert [overriding_resolver(), *(copy.run(overriding_resolver) for copy in copies)] == [outer.resolver] * 3
 
 
-def test_an_override_left_where_an_unrelated_one_is_in_effect_says_that_this_is_another_context():
-    """It is not left out of order: the other one was not entered inside it."""
+def test_leaving_an_override_under_an_unrelated_one_raises_that_this_is_another_context():
+    """This is not a wrong order, because the unrelated override was not entered inside the first one."""
     elsewhere = contextvars.copy_context()
     override, unrelated = Override(ThreadResolver()), Override(ThreadResolver())
     elsewhere.run(override.enter)
@@ -95,7 +95,7 @@ def test_an_override_left_where_an_unrelated_one_is_in_effect_says_that_this_is_
     assert elsewhere.run(overriding_resolver) is override.resolver
 
 
-def test_an_override_that_is_left_twice_says_so():
+def test_leaving_an_override_twice_raises():
     override = Override(ThreadResolver())
     override.enter()
     override.leave()
@@ -103,7 +103,7 @@ def test_an_override_that_is_left_twice_says_so():
         override.leave()
 
 
-def test_without_an_override_the_policys_own_resolver_is_asked_and_told():
+def test_without_an_override_getter_and_setter_of_the_policys_own_resolver_are_used():
     class Own(ThreadResolver):
         def getter(self, miss):
             return lambda: "got"
@@ -117,7 +117,7 @@ def test_without_an_override_the_policys_own_resolver_is_asked_and_told():
     assert told == ["loop"]
 
 
-def test_with_an_override_what_misses_or_is_no_loop_goes_where_the_policy_says():
+def test_with_an_override_missing_loops_and_other_objects_go_to_the_functions_of_the_policy():
     override = Override(ThreadResolver())
     override.enter()
     others: list[object] = []

@@ -1,4 +1,4 @@
-"""The policy that is in force while using blocks are open and no policy of ours is installed."""
+"""The policy that is in force while using blocks are open and no ContextPolicy is in force."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.policies import asyncio_alone, default_policy, in_force, in_t
 
 
 class Kept:
-    """Stands for the thread-local of a policy that is not ours."""
+    """Stands in for the thread-local object of another library's policy."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -51,7 +51,7 @@ class OtherPolicy(PolicyBase):
 
 @pytest.fixture(params=[True, False])
 def previous(request: pytest.FixtureRequest):
-    """Put a policy that is not ours in force. It may keep its loop where asyncio's policy does."""
+    """Put another library's policy in force, which keeps its loop in ``_local`` as asyncio's policy does, or not."""
     policy = OtherPolicy(private=request.param)
     with in_force(policy):
         yield policy
@@ -61,14 +61,14 @@ def previous(request: pytest.FixtureRequest):
 
 @pytest.fixture
 def passthrough(previous):
-    """Put the pass-through policy over it in force, with no block open."""
+    """Put the pass-through policy in force over that policy, with no block open."""
     policy = PassThroughPolicy(previous)
     set_policy(policy)
     return policy
 
 
 @pytest.mark.skipif(not CREATES_IMPLICITLY, reason="asyncio of this Python creates no loop implicitly")
-def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames_the_caller():
+def test_a_subclass_of_asyncios_policy_still_makes_loops_and_a_warning_blames_the_caller():
     class Subclass(PolicyBase):
         def new_event_loop(self):
             return Own()
@@ -83,13 +83,13 @@ def test_a_subclass_of_asyncios_policy_goes_on_making_loops_and_a_warning_blames
     loop.close()
 
 
-def test_it_names_what_it_stands_over(previous, passthrough):
+def test_it_names_the_previous_policy(previous, passthrough):
     assert passthrough.previous is previous
     assert repr(passthrough) == f"<the policy of using() over {previous!r}>"
     assert passthrough.resolver.describe() == f"the present context of {previous!r}"
 
 
-def test_get_set_and_new_are_the_previous_policys(previous, passthrough):
+def test_get_set_and_new_are_those_of_the_previous_policy(previous, passthrough):
     loop = asyncio.get_event_loop()
     assert type(loop) is Own
     assert in_thread(asyncio.get_event_loop) is loop
@@ -102,7 +102,7 @@ def test_get_set_and_new_are_the_previous_policys(previous, passthrough):
     made.close()
 
 
-def test_what_the_previous_policy_raises_is_raised():
+def test_an_exception_of_the_previous_policy_is_passed_on():
     previous = default_policy()
     previous.get_event_loop = lambda: 1 / 0
     with in_force(OtherPolicy()) as kept:
@@ -113,17 +113,17 @@ def test_what_the_previous_policy_raises_is_raised():
         set_policy(kept)
 
 
-def test_what_is_no_loop_is_refused_as_by_every_policy_of_ours(previous, passthrough):
+def test_an_object_that_is_not_a_loop_is_refused_as_by_every_context_policy(previous, passthrough):
     with pytest.raises(TypeError, match="loop must be an instance of AbstractEventLoop or None, not 'str'"):
         asyncio.set_event_loop("forbidden")
 
 
-def test_libraries_that_peek_see_what_the_previous_policy_keeps_where_asyncios_does(previous, passthrough):
+def test_libraries_that_read_the_private_local_see_that_of_the_previous_policy(previous, passthrough):
     loop = asyncio.get_event_loop()
     assert passthrough._local._loop is (loop if isinstance(previous._local, Kept) else None)
 
 
-def test_in_a_block_the_previous_policy_is_not_asked(previous):
+def test_in_a_block_the_previous_policy_is_not_called(previous):
     with using(ThreadResolver()):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -132,13 +132,13 @@ def test_in_a_block_the_previous_policy_is_not_asked(previous):
     loop.close()
 
 
-def test_a_policy_that_takes_its_place_goes_on_making_the_previous_policys_kind(previous, passthrough):
+def test_a_policy_that_replaces_it_still_makes_loops_of_the_previous_policys_kind(previous, passthrough):
     loop = ContextPolicy("thread").new_event_loop()
     loop.close()
     assert type(loop) is Own
 
 
-def test_over_asyncios_own_policy_what_is_bound_and_that_it_was_is_asyncios():
+def test_over_asyncios_own_policy_a_binding_is_kept_by_asyncios_policy():
     with asyncio_alone() as previous:
         with using("task"):
             outside = host.in_force()
@@ -163,14 +163,14 @@ def bind_and_keep(previous) -> asyncio.AbstractEventLoop:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_in_a_forked_child_it_is_asyncios_own_fresh_start():
+def test_a_forked_child_starts_as_under_asyncios_own_policy():
     with asyncio_alone(), using("task"):
         loop = in_thread(bind_in_the_main_thread_and_fork)
     loop.close()
 
 
 def bind_in_the_main_thread_and_fork() -> asyncio.AbstractEventLoop:
-    # This plain thread is outside of the block, and becomes the main thread of the child.
+    # This plain thread is outside the block. It becomes the main thread of the child.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with warnings.catch_warnings():

@@ -43,7 +43,7 @@ def test_it_is_an_asyncio_policy():
     assert isinstance(ContextPolicy(), abstract)
 
 
-def test_it_works_set_plainly_and_goes_with_none(loops):
+def test_it_can_be_set_with_asyncios_function_and_removed_with_none(loops):
     with in_force(None):
         set_policy(ContextPolicy())
         asyncio.set_event_loop(loops[0])
@@ -56,7 +56,7 @@ def test_it_works_set_plainly_and_goes_with_none(loops):
         asyncio.set_event_loop(None)
 
 
-def test_what_is_bound_under_one_policy_is_not_seen_under_another(loops):
+def test_a_loop_bound_under_one_policy_is_not_seen_under_another(loops):
     with in_force(ContextPolicy(missing="error")):
         asyncio.set_event_loop(loops[0])
         with in_force(ContextPolicy(missing="error")), pytest.raises(RuntimeError):
@@ -64,7 +64,7 @@ def test_what_is_bound_under_one_policy_is_not_seen_under_another(loops):
         assert asyncio.get_event_loop() is loops[0]
 
 
-def test_two_policies_over_one_resolver_see_the_same(loops):
+def test_two_policies_with_one_resolver_see_the_same_loop(loops):
     resolver = ContextVarResolver()
     with in_force(ContextPolicy(resolver)):
         asyncio.set_event_loop(loops[0])
@@ -72,7 +72,7 @@ def test_two_policies_over_one_resolver_see_the_same(loops):
             assert asyncio.get_event_loop() is loops[0]
 
 
-def test_it_tells_what_it_was_made_of():
+def test_its_attributes_and_repr_show_its_arguments():
     resolver = ThreadResolver()
     policy = ContextPolicy(resolver, missing="create")
     assert policy.resolver is policy.own_resolver is resolver
@@ -83,7 +83,7 @@ def test_it_tells_what_it_was_made_of():
 
 
 @pytest.mark.parametrize("wrong", ["", "raise", None, 5, ["error"]])
-def test_missing_is_one_of_three(wrong):
+def test_missing_must_be_one_of_three_values(wrong):
     with pytest.raises(OptionError, match="missing must be one of 'asyncio', 'error', 'create', not "):
         ContextPolicy(missing=wrong)
 
@@ -107,7 +107,7 @@ def test_every_resolver_serves_a_whole_program(resolver):
 
 
 @pytest.mark.parametrize("wrong", [5, "loop", asyncio.SelectorEventLoop, object()])
-def test_what_is_no_loop_is_refused_and_the_binding_stays(resolver, loops, wrong):
+def test_an_object_that_is_not_a_loop_is_refused_and_the_binding_stays(resolver, loops, wrong):
     with in_force(ContextPolicy(resolver, missing="error")) as policy:
         asyncio.set_event_loop(loops[0])
         with pytest.raises(NOT_A_LOOP, match="^loop must be an instance of AbstractEventLoop or None, not '"):
@@ -184,7 +184,7 @@ def test_within_a_chain_the_resolver_that_is_wrong_is_named():
             asyncio.get_event_loop()
 
 
-def test_a_chain_that_cannot_tell_which_resolver_applies_is_named_itself():
+def test_a_chain_is_named_if_applies_raises_in_one_of_its_resolvers():
     class Lost(ThreadResolver):
         def applies(self):
             raise ZeroDivisionError
@@ -269,7 +269,7 @@ def test_a_subclass_may_override_new_event_loop_and_leases_come_from_it(loops):
         asyncio.set_event_loop(None)
 
 
-def test_a_subclass_may_override_them_in_a_second_generation(loops):
+def test_a_subclass_of_a_subclass_may_override_them_too(loops):
     class First(ContextPolicy):
         def get_event_loop(self):
             return super().get_event_loop()
@@ -286,7 +286,7 @@ def test_a_subclass_may_override_them_in_a_second_generation(loops):
     assert calls == ["second"]
 
 
-# --- what is not overridden costs no frame ----------------------------------------------------------------------------
+# --- a method that is not overridden costs no frame -------------------------------------------------------------------
 
 
 def test_the_policys_get_event_loop_is_the_resolvers_own_closure():
@@ -307,10 +307,10 @@ def test_the_policys_get_event_loop_is_the_resolvers_own_closure():
     loop.close()
 
 
-# --- asyncio's private face, which libraries peek at ------------------------------------------------------------------
+# --- private attributes of asyncio's policy, which libraries read -----------------------------------------------------
 
 
-def test_the_private_local_of_asyncios_policy_reads_and_writes_the_present_context(loops):
+def test_the_private_local_reads_and_writes_the_binding_of_the_present_context(loops):
     policy = ContextPolicy("thread", missing="error")
     assert policy._local._loop is None
     policy._local._loop = loops[0]
@@ -320,7 +320,7 @@ def test_the_private_local_of_asyncios_policy_reads_and_writes_the_present_conte
     assert policy._local._loop is None
 
 
-def test_what_asyncio_assigns_to_local_in_a_forked_child_changes_nothing(loops):
+def test_an_assignment_to_local_as_asyncio_does_in_a_forked_child_changes_nothing(loops):
     policy = ContextPolicy("thread")
     policy.set_event_loop(loops[0])
     policy._local = default_policy()._local
@@ -353,7 +353,7 @@ def kind(policy: ContextPolicy) -> type:
     return type(loop)
 
 
-def test_the_policys_factory_goes_before_the_resolvers_and_that_before_asyncios():
+def test_the_policys_factory_takes_precedence_over_the_resolvers_and_that_over_asyncios():
     native = platform_loop()
     native.close()
     assert kind(ContextPolicy("thread")) is type(native)
@@ -362,7 +362,7 @@ def test_the_policys_factory_goes_before_the_resolvers_and_that_before_asyncios(
     assert kind(ContextPolicy(WithFactory(), loop_factory=Other)) is Other
 
 
-def test_the_factory_that_is_in_use_is_told():
+def test_factory_in_use_returns_the_factory():
     resolver = WithNew()
     assert ContextPolicy("thread", loop_factory=Own).factory_in_use() is Own
     assert ContextPolicy(WithFactory()).factory_in_use() is Own
@@ -370,7 +370,7 @@ def test_the_factory_that_is_in_use_is_told():
     assert ContextPolicy("thread").factory_in_use() == PolicyBase._loop_factory
 
 
-def test_a_policy_in_the_place_of_one_with_a_factory_makes_the_same_kind():
+def test_a_policy_installed_over_one_with_a_factory_makes_the_same_kind_of_loops():
     with ctxpolicy.install("thread", loop_factory=Own), ctxpolicy.install("task") as inner:
         assert kind(inner.policy) is Own
         with ctxpolicy.install("thread", loop_factory=Other) as given, ctxpolicy.install("thread") as innermost:
@@ -378,7 +378,7 @@ def test_a_policy_in_the_place_of_one_with_a_factory_makes_the_same_kind():
             assert kind(innermost.policy) is Other
 
 
-def test_a_policy_in_the_place_of_a_subclass_with_a_kind_of_its_own_makes_that_kind():
+def test_a_policy_installed_over_a_subclass_with_its_own_kind_of_loops_makes_that_kind():
     class Mine(ContextPolicy):
         def new_event_loop(self):
             return Own()
@@ -387,7 +387,7 @@ def test_a_policy_in_the_place_of_a_subclass_with_a_kind_of_its_own_makes_that_k
         assert kind(inner.policy) is Own
 
 
-def test_a_policys_kind_is_that_of_the_place_it_takes_not_of_where_it_was_made():
+def test_the_kind_of_loops_depends_on_the_policy_underneath_not_on_where_the_policy_was_made():
     native = platform_loop()
     native.close()
     with ctxpolicy.install("thread", loop_factory=Own):
@@ -397,7 +397,7 @@ def test_a_policys_kind_is_that_of_the_place_it_takes_not_of_where_it_was_made()
         assert kind(policy) is type(native)
 
 
-def test_two_policies_that_take_each_others_place_do_not_ask_each_other_for_ever():
+def test_two_policies_installed_over_each_other_do_not_call_each_other_for_ever():
     class Mine(ContextPolicy):
         def new_event_loop(self):
             return super().new_event_loop()

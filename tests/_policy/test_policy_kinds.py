@@ -1,4 +1,4 @@
-"""Over a policy of another kind, uvloop's or tornado's, new loops are of that kind."""
+"""A ContextPolicy over uvloop's or tornado's policy makes loops of the kind that the policy underneath makes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_installed_over_it(previous):
     assert host.in_force() is previous
 
 
-def test_set_plainly_over_it_and_back_to_none(previous):
+def test_set_over_it_with_asyncios_function_and_back_to_none(previous):
     kind = kind_made_by(previous.new_event_loop)
     set_policy(ContextPolicy("contextvar"))
     assert kinds() == {kind}
@@ -77,17 +77,17 @@ def test_leased_loops_are_of_that_kind_too(previous):
     collect_garbage()
 
 
-def test_a_factory_of_the_policys_own_goes_before_it(previous):
+def test_the_policys_own_factory_takes_precedence(previous):
     with install("thread", loop_factory="selector"):
         assert kinds() == {asyncio.SelectorEventLoop}
 
 
-def test_asyncios_kind_can_be_had_back_by_name(previous):
+def test_asyncios_kind_can_be_chosen_by_name(previous):
     with install("thread", loop_factory="asyncio"):
         assert kinds() == {kind_made_by(default_policy().new_event_loop)}
 
 
-def test_a_policy_that_was_made_before_it_takes_over_its_kind_when_it_is_installed():
+def test_a_policy_made_earlier_makes_loops_of_that_kind_when_it_is_installed():
     policy = ContextPolicy("thread")
     native = kind_made_by(policy.new_event_loop)
     with in_force(uvloop_policy()) as previous, install(policy):
@@ -95,7 +95,7 @@ def test_a_policy_that_was_made_before_it_takes_over_its_kind_when_it_is_install
         assert native not in kinds()
 
 
-def test_what_was_bound_by_the_previous_policy_is_there_again(previous):
+def test_a_loop_bound_under_the_previous_policy_is_current_again_afterwards(previous):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with install("thread", missing="error"), pytest.raises(RuntimeError):
@@ -108,7 +108,7 @@ def test_what_was_bound_by_the_previous_policy_is_there_again(previous):
     loop.close()
 
 
-def test_what_the_previous_policy_does_without_a_loop_shows_outside_of_a_using_block():
+def test_outside_a_using_block_the_previous_policy_handles_a_missing_loop():
     """Tornado's policy creates a loop in any thread."""
     loops: list[asyncio.AbstractEventLoop] = []
 

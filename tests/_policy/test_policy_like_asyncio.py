@@ -1,4 +1,4 @@
-"""Under missing="asyncio" a program sees what it sees under asyncio's own policy of the same Python.
+"""Under missing="asyncio" a program behaves as under asyncio's own policy of the same Python.
 
 The same program is run under both, and results, exceptions and warnings (their file and line too) are compared.
 """
@@ -48,8 +48,8 @@ def installed_where_using_is_used(resolver: ContextResolver) -> Iterator[None]:
 
 
 WAYS = [set_plainly, installed, installed_where_using_is_used]
-# The resolvers whose loops do not cross threads. With the others, a program with two threads sees more than asyncio
-# shows it.
+# The resolvers whose loops do not cross threads. With the other resolvers, a program with two threads sees loops that
+# asyncio's policy does not return.
 ALIKE = [case for case in CASES.values() if not case.any_thread]
 
 
@@ -60,21 +60,21 @@ def run_program(request: pytest.FixtureRequest) -> Program:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_program_sees_what_it_sees_under_asyncios_own_policy(run_program, way):
+def test_a_program_behaves_as_under_asyncios_own_policy(run_program, way):
     with way(ThreadResolver()):
         ours = notes_of(run_program)
     assert_alike(ours, asyncios_notes(run_program))
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_where_warnings_are_errors_too(run_program, way):
+def test_a_program_behaves_the_same_if_warnings_are_errors(run_program, way):
     with way(ThreadResolver()):
         ours = notes_of(run_program, "error")
     assert_alike(ours, asyncios_notes(run_program, "error"))
 
 
 @pytest.mark.parametrize("case", ALIKE, ids=lambda case: case.name)
-def test_in_one_context_every_resolver_shows_what_asyncio_shows(run_program, case):
+def test_in_one_context_every_resolver_behaves_as_asyncio(run_program, case):
     if case.missing:
         pytest.skip(case.missing)
     with installed(case.make()):
@@ -82,7 +82,7 @@ def test_in_one_context_every_resolver_shows_what_asyncio_shows(run_program, cas
     assert_alike(ours, asyncios_notes(run_program))
 
 
-def test_a_using_block_over_asyncios_own_policy_shows_what_it_shows(run_program):
+def test_a_program_in_a_using_block_behaves_as_under_asyncios_own_policy(run_program):
     def block(journal: Journal) -> None:
         with ctxpolicy.using(ThreadResolver()):
             run_program(journal)
@@ -93,7 +93,7 @@ def test_a_using_block_over_asyncios_own_policy_shows_what_it_shows(run_program)
     assert_alike(ours, asyncios_notes(run_program))
 
 
-def test_outside_of_every_using_block_asyncios_own_policy_shows_through(run_program):
+def test_a_program_outside_of_every_using_block_behaves_as_under_asyncios_own_policy(run_program):
     with asyncio_alone():
         elsewhere = contextvars.Context()
         block = ctxpolicy.using("task")
@@ -135,7 +135,7 @@ class _Getter:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("plugin", [Plugin, CallablePlugin])
-def test_a_plugins_frames_take_no_blame(run_program, way, plugin):
+def test_no_warning_blames_a_frame_of_a_plugin(run_program, way, plugin):
     with way(plugin()):
         ours = notes_of(run_program)
     assert_alike(ours, asyncios_notes(run_program))
@@ -161,7 +161,7 @@ def subclass_of(base: Any) -> Any:
     return MyEventLoopPolicy
 
 
-def test_a_subclass_that_calls_super_sees_what_it_sees_over_asyncios_own(run_program):
+def test_a_subclass_that_calls_super_behaves_as_one_of_asyncios_own_policy(run_program):
     with asyncio_alone() as own:
         theirs, mine = subclass_of(type(own))(), subclass_of(ContextPolicy)("thread")
     with in_force(theirs):
@@ -173,21 +173,21 @@ def test_a_subclass_that_calls_super_sees_what_it_sees_over_asyncios_own(run_pro
     assert hasattr(mine, "last_set") == hasattr(theirs, "last_set")
 
 
-# --- the policy of 3.13 that compat puts back where asyncio has none --------------------------------------------------
+# --- the policy of 3.13 that compat restores if asyncio has none ------------------------------------------------------
 
 as_on_3_13 = pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="compared with asyncio's of Python 3.13")
 
 
 @as_on_3_13
 @pytest.mark.parametrize("action", ["always", "error"])
-def test_compats_default_policy_shows_what_asyncios_of_3_13_shows(run_program, action):
+def test_compats_default_policy_behaves_as_asyncios_of_3_13(run_program, action):
     with forced(DefaultEventLoopPolicy()):
         compats = notes_of(run_program, action)
     assert_alike(compats, asyncios_notes(run_program, action))
 
 
 @as_on_3_13
-def test_a_subclass_of_compats_default_policy_shows_what_one_of_asyncios_shows(run_program):
+def test_a_subclass_of_compats_default_policy_behaves_as_one_of_asyncios(run_program):
     theirs, compats = subclass_of(type(default_policy()))(), subclass_of(DefaultEventLoopPolicy)()
     with in_force(theirs):
         asyncios = notes_of(run_program)
@@ -246,7 +246,7 @@ class RandomProgram:
 
 
 @given(steps=st.lists(st.tuples(st.booleans(), st.sampled_from(STEPS)), max_size=12), way=st.sampled_from(WAYS))
-def test_a_random_program_sees_what_it_sees_under_asyncios_own_policy(steps, way):
+def test_a_random_program_behaves_as_under_asyncios_own_policy(steps, way):
     with way(ThreadResolver()):
         ours = notes_of(RandomProgram(steps))
     assert_alike(ours, asyncios_notes(RandomProgram(steps)))

@@ -1,4 +1,4 @@
-"""What get_event_loop does if no loop is bound: what asyncio does, raise, or create a loop."""
+"""If no loop is bound, get_event_loop does the same as asyncio, raises, or creates a loop."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_error_names_the_task():
     assert "(task 'tenant 7' in thread 'MainThread' has none. " in message
 
 
-def test_every_context_is_told_for_itself(resolver_case):
+def test_every_context_without_a_loop_raises(resolver_case):
     with in_force(ContextPolicy(resolver_case.make(), missing="error")):
         gets_none()
         in_thread(gets_none)
@@ -87,7 +87,7 @@ def test_every_context_is_told_for_itself(resolver_case):
 # --- "create" ---------------------------------------------------------------------------------------------------------
 
 
-def test_create_makes_one_loop_a_context_and_keeps_it(resolver):
+def test_create_makes_one_loop_per_context_and_keeps_it(resolver):
     with in_force(ContextPolicy(resolver, missing="create")):
         loop = asyncio.get_event_loop()
         assert asyncio.get_event_loop() is loop
@@ -97,8 +97,8 @@ def test_create_makes_one_loop_a_context_and_keeps_it(resolver):
         assert not resolver_keeps_leases(resolver) or asyncio.get_event_loop() is loop
 
 
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy lets go of nothing at once")
-def test_a_policy_and_its_resolver_go_at_once_so_that_leases_end_before_their_loops(resolver_case):
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees nothing at once")
+def test_a_policy_and_its_resolver_are_freed_at_once_so_that_leases_end_before_their_loops(resolver_case):
     collect_garbage()
     gc.disable()
     try:
@@ -115,7 +115,7 @@ def resolver_keeps_leases(resolver: ContextResolver) -> bool:
     return hasattr(resolver, "load")
 
 
-def test_what_is_set_by_hand_goes_before_what_was_made_and_the_latter_comes_back():
+def test_a_loop_set_by_hand_replaces_the_created_loop_until_it_is_unset():
     loop = platform_loop()
     with in_force(ContextPolicy("thread", missing="create")):
         made = asyncio.get_event_loop()
@@ -185,7 +185,7 @@ def test_the_loop_of_a_contextvars_context_is_closed_when_the_context_is_gone():
         assert loop.is_closed()
 
 
-def test_the_loop_of_a_job_in_a_worker_thread_is_gone_with_the_jobs_context():
+def test_the_loop_of_a_job_in_a_worker_thread_is_closed_when_the_jobs_context_is_gone():
     async def main() -> list[asyncio.AbstractEventLoop]:
         return [await asyncio.to_thread(asyncio.get_event_loop) for _ in range(3)]
 
@@ -195,7 +195,7 @@ def test_the_loop_of_a_job_in_a_worker_thread_is_gone_with_the_jobs_context():
     assert all(loop.is_closed() for loop in loops)
 
 
-def test_a_factory_that_binds_a_loop_itself_does_not_confuse_it():
+def test_a_factory_may_bind_its_loop_itself():
     def factory() -> asyncio.AbstractEventLoop:
         loop = platform_loop()
         asyncio.set_event_loop(loop)
@@ -206,7 +206,7 @@ def test_a_factory_that_binds_a_loop_itself_does_not_confuse_it():
         assert asyncio.get_event_loop() is loop
 
 
-def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or_unset():
+def test_a_plain_resolver_ends_its_lease_when_a_loop_is_set_or_unset():
     class Plain(ContextResolver):
         loop = None
 
@@ -231,11 +231,11 @@ def test_a_resolver_that_is_told_of_no_ends_ends_its_lease_when_a_loop_is_set_or
         assert another.is_closed()
 
 
-# --- "asyncio": what is inherited, and from whom ----------------------------------------------------------------------
+# --- "asyncio": the loop that is created implicitly -------------------------------------------------------------------
 
 
 @creates
-def test_what_is_created_implicitly_is_made_once_for_all_contexts_of_the_main_thread():
+def test_one_implicit_loop_is_created_for_all_contexts_of_the_main_thread():
     with in_force(ContextPolicy("contextvar")) as policy:
         loop = contextvars.Context().run(created_implicitly)
         with warnings.catch_warnings():
@@ -248,7 +248,7 @@ def test_what_is_created_implicitly_is_made_once_for_all_contexts_of_the_main_th
 
 
 @creates
-def test_once_it_is_closed_another_context_gets_another_one():
+def test_once_the_implicit_loop_is_closed_another_context_gets_a_new_one():
     with in_force(ContextPolicy("contextvar")) as policy:
         first = created_implicitly()
         first.close()
@@ -260,7 +260,7 @@ def test_once_it_is_closed_another_context_gets_another_one():
 
 
 @creates
-def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_was_made_in():
+def test_the_implicit_loop_lives_until_it_is_closed_even_if_the_context_that_created_it_is_gone():
     done = []
 
     async def work():
@@ -282,7 +282,7 @@ def test_it_is_there_until_it_is_closed_whatever_became_of_the_context_that_it_w
 
 
 @creates
-def test_it_is_not_leased():
+def test_the_implicit_loop_is_not_leased():
     with in_force(ContextPolicy("contextvar")) as policy:
         context = contextvars.Context()
         loop = context.run(created_implicitly)
@@ -292,7 +292,7 @@ def test_it_is_not_leased():
 
 
 @creates
-def test_a_forked_child_makes_one_of_its_own():
+def test_a_forked_child_forgets_the_implicit_loop():
     with in_force(ContextPolicy("contextvar")) as policy:
         loop = created_implicitly()
         policy.after_fork()  # what happens in a forked child
@@ -302,7 +302,7 @@ def test_a_forked_child_makes_one_of_its_own():
 
 
 @creates
-def test_that_a_loop_was_set_belongs_to_the_context_and_is_inherited_with_it():
+def test_a_copied_context_inherits_the_mark_that_a_loop_was_set():
     with in_force(ContextPolicy("contextvar")):
         context = contextvars.Context()
         context.run(asyncio.set_event_loop, None)
@@ -314,7 +314,7 @@ def test_that_a_loop_was_set_belongs_to_the_context_and_is_inherited_with_it():
 
 
 @creates
-def test_what_a_worker_sets_does_not_stop_creation_in_the_main_thread(resolver_case):
+def test_a_set_in_a_worker_thread_does_not_stop_creation_in_the_main_thread(resolver_case):
     if resolver_case.one_context:
         pytest.skip("all threads are one context")
 
@@ -328,7 +328,7 @@ def test_what_a_worker_sets_does_not_stop_creation_in_the_main_thread(resolver_c
 
 
 @creates
-def test_a_type_check_that_fails_counts_as_set(resolver):
+def test_a_set_whose_type_check_fails_counts_as_a_set(resolver):
     with in_force(ContextPolicy(resolver)):
         with pytest.raises((TypeError, AssertionError)):
             asyncio.set_event_loop("loop")
@@ -336,7 +336,7 @@ def test_a_type_check_that_fails_counts_as_set(resolver):
 
 
 @creates
-def test_a_set_that_the_resolver_swallows_ends_in_an_error():
+def test_a_set_that_the_resolver_ignores_ends_in_an_error():
     class Forgetful(ContextResolver):
         def get(self):
             return None
@@ -360,13 +360,13 @@ def test_a_set_that_the_resolver_swallows_ends_in_an_error():
 
 
 @pytest.mark.skipif(CREATES_IMPLICITLY, reason="asyncio of this Python creates loops implicitly")
-def test_where_asyncio_makes_none_unasked_none_is_made(resolver):
+def test_no_loop_is_created_if_asyncio_creates_none_implicitly(resolver):
     with in_force(ContextPolicy(resolver)) as policy:
         gets_none()
         assert policy.legacy_loop() is None
 
 
-def test_what_would_be_done_is_told_without_doing_it(resolver):
+def test_missing_action_names_the_action_without_doing_it(resolver):
     for missing, remedies in (("error", {"error"}), ("create", {"lease"}), ("asyncio", {"legacy", "error"})):
         policy = ContextPolicy(resolver, missing=missing)
         assert policy.missing_action() in remedies
@@ -375,7 +375,7 @@ def test_what_would_be_done_is_told_without_doing_it(resolver):
     assert in_thread(ContextPolicy(ThreadResolver()).missing_action) == "error"
 
 
-def test_a_policy_that_is_dropped_is_gone_and_so_is_what_it_leased(resolver_case):
+def test_a_dropped_policy_is_freed_and_its_leased_loop_is_closed(resolver_case):
     policy = ContextPolicy(resolver_case.make(), missing="create")
     with in_force(policy):
         loop = contextvars.Context().run(asyncio.get_event_loop)

@@ -1,4 +1,4 @@
-"""run and Runner: the behaviour of asyncio's, for every implementation of Runner, and the effect of a resolver."""
+"""run and Runner: every implementation of Runner behaves as asyncio's; and the effect of a resolver."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def nothing() -> None:
     pass
 
 
-# --- what asyncio.Runner does -----------------------------------------------------------------------------------------
+# --- the behaviour of asyncio.Runner ----------------------------------------------------------------------------------
 
 
-def test_it_runs_coroutines_in_one_loop_and_returns_what_they_return(make_runner):
+def test_it_runs_coroutines_in_one_loop_and_returns_their_results(make_runner):
     async def main(value: object) -> tuple[object, asyncio.AbstractEventLoop]:
         await asyncio.sleep(0)
         return value, asyncio.get_running_loop()
@@ -69,7 +69,7 @@ def test_it_runs_coroutines_in_one_loop_and_returns_what_they_return(make_runner
     assert loop.is_closed()
 
 
-def test_what_is_raised_is_raised_and_the_runner_goes_on(make_runner):
+def test_an_exception_is_passed_on_and_the_runner_can_be_used_again(make_runner):
     async def fails() -> None:
         await asyncio.sleep(0)
         raise LookupError("mine")
@@ -80,7 +80,7 @@ def test_what_is_raised_is_raised_and_the_runner_goes_on(make_runner):
         assert runner.run(asyncio.sleep(0, "on")) == "on"
 
 
-def test_a_cancelled_main_task_raises_that_it_was(make_runner):
+def test_a_cancelled_main_task_raises_cancelled_error(make_runner):
     async def cancels_itself() -> None:
         asyncio.current_task().cancel()
         await asyncio.sleep(0)
@@ -90,7 +90,7 @@ def test_a_cancelled_main_task_raises_that_it_was(make_runner):
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-def test_what_ends_the_program_passes_through(make_runner, error):
+def test_system_exit_and_keyboard_interrupt_pass_through(make_runner, error):
     async def exits() -> None:
         raise error
 
@@ -100,7 +100,7 @@ def test_what_ends_the_program_passes_through(make_runner, error):
         runner.get_loop()
 
 
-def test_it_is_closed_once_and_for_all(make_runner):
+def test_a_closed_runner_cannot_be_used_again(make_runner):
     with make_runner() as runner:
         pass
     runner.close()
@@ -117,7 +117,7 @@ def closing_run(runner: Any) -> None:
         coro.close()
 
 
-def test_closing_one_that_was_never_used_does_nothing(make_runner):
+def test_closing_an_unused_runner_does_nothing(make_runner):
     runner = make_runner()
     runner.close()
     assert runner.run(asyncio.sleep(0, "still good")) == "still good"
@@ -132,7 +132,7 @@ def test_without_a_with_statement_the_first_use_starts_it(make_runner):
     assert loop.is_closed()
 
 
-def test_what_is_no_coroutine_is_refused(make_runner):
+def test_an_object_that_is_not_a_coroutine_is_refused(make_runner):
     with make_runner() as runner:
         with pytest.raises((ValueError, TypeError), match="a coroutine was expected|awaitable is required"):
             runner.run(5)
@@ -189,7 +189,7 @@ def test_a_contextvars_context_may_be_given(make_runner):
         assert runner.run(put("own")) == "unset"
 
 
-def test_the_debug_mode_is_the_loops(make_runner):
+def test_debug_sets_the_debug_mode_of_the_loop(make_runner):
     for debug in (True, False):
         with make_runner(debug=debug) as runner:
             assert runner.get_loop().get_debug() is debug
@@ -209,7 +209,7 @@ def test_a_factory_makes_its_loop_and_asyncio_binds_none(make_runner):
     assert loop.is_closed()
 
 
-def test_without_a_factory_its_loop_is_the_policys_and_is_bound_till_the_end():
+def test_without_a_factory_the_policy_makes_its_loop_which_is_bound_until_the_end():
     for make in {*RUNNERS} - {by_name_of_a_factory}:
         with ctxpolicy.install("thread", missing="error"):
             with make() as runner:
@@ -251,7 +251,7 @@ def test_at_its_end_tasks_are_cancelled_generators_closed_and_the_executor_shut_
     assert not keep[2].is_alive()
 
 
-def test_what_a_task_raises_when_it_is_cancelled_at_the_end_is_reported(make_runner):
+def test_an_exception_of_a_task_that_is_cancelled_at_the_end_is_reported(make_runner):
     async def fails() -> None:
         try:
             await asyncio.get_running_loop().create_future()
@@ -272,7 +272,7 @@ def test_what_a_task_raises_when_it_is_cancelled_at_the_end_is_reported(make_run
     ]
 
 
-def test_in_another_thread_too(make_runner):
+def test_it_works_in_another_thread_too(make_runner):
     def job() -> str:
         with make_runner() as runner:
             return runner.run(asyncio.sleep(0, "done"))
@@ -280,7 +280,7 @@ def test_in_another_thread_too(make_runner):
     assert in_thread(job) == "done"
 
 
-def test_the_tasks_name_coroutine_and_stack_are_its_own(make_runner):
+def test_the_main_task_shows_the_coroutine_and_its_stack(make_runner):
     async def main() -> None:
         asyncio.get_running_loop().call_soon(look, asyncio.current_task(), waiter := asyncio.Future())
         await waiter
@@ -329,7 +329,7 @@ def test_run_passes_debug_on(run):
     assert run(main(), debug=False) is False
 
 
-def test_run_refuses_what_is_no_coroutine_and_leaves_no_loop(run):
+def test_run_refuses_an_object_that_is_not_a_coroutine_and_leaves_no_loop(run):
     with ctxpolicy.install("thread", missing="error"):
         with pytest.raises((ValueError, TypeError), match="a coroutine was expected|awaitable is required"):
             run(5)
@@ -394,12 +394,12 @@ def test_the_resolver_is_in_force_for_the_duration_only(installed):
     assert settled() is before or before is None
 
 
-def test_without_one_the_policy_in_force_decides():
+def test_without_a_resolver_the_policy_in_force_decides():
     with ctxpolicy.install("task") as installation:
         assert ctxpolicy.run(seen_resolver())[0] is installation.policy.own_resolver
 
 
-def test_a_name_means_the_same_resolver_at_each_run_and_leaves_the_context_as_large_as_it_was():
+def test_a_name_means_the_same_resolver_at_each_run_and_the_context_does_not_grow():
     first, _ = ctxpolicy.run(seen_resolver(), resolver="contextvar")
     size = len(contextvars.copy_context())
     for _ in range(50):
@@ -453,7 +453,7 @@ def test_the_loop_is_made_and_bound_by_the_resolver():
         ({"loop_factory": 5}, OptionError),
     ],
 )
-def test_what_cannot_be_used_is_refused_before_anything_happens(options, error):
+def test_wrong_options_are_refused_before_anything_happens(options, error):
     before = host.in_force()
     with pytest.raises(error):
         Runner(**options)
@@ -465,7 +465,7 @@ def test_what_cannot_be_used_is_refused_before_anything_happens(options, error):
 
 
 @pytest.mark.parametrize("resolver", [None, "task"])
-def test_a_factory_that_makes_no_loop_is_named_and_nothing_stays(resolver):
+def test_a_factory_that_makes_no_loop_raises_and_leaves_the_policy_in_force(resolver):
     before = host.in_force()
     coro = nothing()
     with pytest.raises(LoopFactoryError, match="returned None, which is no event loop"):
@@ -474,7 +474,7 @@ def test_a_factory_that_makes_no_loop_is_named_and_nothing_stays(resolver):
     assert settled() is before or before is None
 
 
-def test_closed_in_another_contextvars_context_it_says_so_and_the_loop_is_closed():
+def test_closing_in_another_contextvars_context_raises_and_closes_the_loop():
     runner = Runner(resolver="task")
     elsewhere = contextvars.Context()
     loop = elsewhere.run(runner.get_loop)
@@ -483,7 +483,7 @@ def test_closed_in_another_contextvars_context_it_says_so_and_the_loop_is_closed
     assert loop.is_closed()
 
 
-def test_a_runner_that_is_dropped_is_gone():
+def test_a_dropped_runner_is_freed():
     runner = Runner(resolver="task")
     runner.run(nothing())
     runner.close()

@@ -168,7 +168,7 @@ IMPLEMENTATIONS = ["ours", "resolver", "3.10", *(["asyncio"] if hasattr(asyncio,
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_ctrl_c_does_what_it_does_in_asyncios_runner(implementation):
+def test_ctrl_c_has_the_same_effect_as_in_asyncios_runner(implementation):
     assert run_program(PROGRAM, implementation) == OUTCOME
 
 

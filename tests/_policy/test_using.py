@@ -92,17 +92,17 @@ def loops() -> Iterator[list[asyncio.AbstractEventLoop]]:
 
 
 def seen() -> asyncio.AbstractEventLoop | None:
-    """Return the loop of the policy in force, also if another loop is running."""
+    """Return the loop of the policy in force, even if another loop is running."""
     try:
         return (host.in_force() or host.asyncio_policy()).get_event_loop()
     except RuntimeError:
         return None
 
 
-# --- where it holds ---------------------------------------------------------------------------------------------------
+# --- where a block takes effect ---------------------------------------------------------------------------------------
 
 
-def test_in_the_block_the_resolver_answers_and_outside_of_it_what_was_there(loops):
+def test_the_resolver_is_used_in_the_block_and_the_previous_policy_outside(loops):
     asyncio.set_event_loop(loops[0])
     with using(ThreadResolver()) as resolver:
         asyncio.set_event_loop(loops[1])
@@ -112,7 +112,7 @@ def test_in_the_block_the_resolver_answers_and_outside_of_it_what_was_there(loop
     asyncio.set_event_loop(None)
 
 
-def test_a_binding_made_in_the_block_is_there_in_the_next_one_of_that_resolver(loops):
+def test_a_binding_made_in_a_block_is_seen_in_the_next_block_of_that_resolver(loops):
     resolver = ThreadResolver()
     with using(resolver):
         asyncio.set_event_loop(loops[0])
@@ -138,7 +138,7 @@ def test_blocks_nest(loops):
         assert asyncio.get_event_loop() is loops[0]
 
 
-def test_the_policy_names_the_resolver_that_answers_here(surroundings):
+def test_the_policy_names_the_resolver_in_effect(surroundings):
     with using(ThreadResolver()) as overriding:
         policy = host.in_force()
         assert isinstance(policy, ContextPolicy)
@@ -171,9 +171,9 @@ def test_a_copy_made_in_the_block_keeps_the_resolver_after_it(loops, surrounding
     assert copy.run(asyncio.get_event_loop) is loops[0]
 
 
-def test_with_the_last_copy_goes_the_policy_that_heeded_it(surroundings):
+def test_the_temporary_policy_is_removed_with_the_last_copy(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force")
+        pytest.skip("under this policy a block puts no other policy in force")
     before = host.in_force()
     with using(ThreadResolver()):
         copies = [contextvars.copy_context() for _ in range(2)]
@@ -184,9 +184,9 @@ def test_with_the_last_copy_goes_the_policy_that_heeded_it(surroundings):
     assert settled() is before
 
 
-def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_way(surroundings, loops):
+def test_a_policy_installed_over_the_temporary_policy_is_not_disturbed_by_the_end_of_the_last_copy(surroundings, loops):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force")
+        pytest.skip("under this policy a block puts no other policy in force")
     before = host.in_force()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -199,7 +199,7 @@ def test_what_is_installed_over_a_copys_policy_goes_before_it_and_is_in_nobodys_
     assert settled() is before
 
 
-def test_the_last_copy_may_go_while_another_block_begins(surroundings):
+def test_the_last_copy_may_be_freed_while_another_block_begins(surroundings):
     before = host.in_force()
     copies = []
 
@@ -215,7 +215,7 @@ def test_the_last_copy_may_go_while_another_block_begins(surroundings):
     assert settled() is before
 
 
-def test_a_task_that_goes_on_after_the_block_keeps_its_resolver(loops):
+def test_a_task_that_continues_after_the_block_keeps_its_resolver(loops):
     async def child(go_on: asyncio.Event) -> None:
         await go_on.wait()
         asyncio.set_event_loop(loops[1])
@@ -286,7 +286,7 @@ def test_two_tasks_of_one_loop_are_each_under_a_resolver_of_their_own(loops):
 
 
 class Barrier:
-    """Does what asyncio.Barrier does, which 3.10 does not have."""
+    """A barrier for tasks, because Python 3.10 has no asyncio.Barrier."""
 
     def __init__(self, parties: int) -> None:
         self.parties, self.arrived, self.event = parties, 0, asyncio.Event()
@@ -325,7 +325,7 @@ def test_two_threads_are_each_under_a_resolver_of_their_own(loops):
     assert not failures
 
 
-def test_a_block_in_one_thread_ends_while_another_threads_goes_on(loops):
+def test_a_block_in_one_thread_ends_while_a_block_in_another_thread_continues(loops):
     entered, finish, result = threading.Event(), threading.Event(), []
 
     def job() -> None:
@@ -344,7 +344,7 @@ def test_a_block_in_one_thread_ends_while_another_threads_goes_on(loops):
     assert result == [loops[0]]
 
 
-def test_it_holds_when_a_loop_runs(loops):
+def test_a_block_takes_effect_while_a_loop_runs(loops):
     async def main() -> None:
         running = asyncio.get_running_loop()
         with using(ThreadResolver()):
@@ -369,10 +369,10 @@ def test_asyncio_run_in_a_block_binds_its_loop_by_the_blocks_resolver(loops):
         assert resolver.get() is None
 
 
-# --- what the policy does in a block ----------------------------------------------------------------------------------
+# --- the policy in a block --------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_loop_is_refused_and_the_binding_stays(loops):
+def test_an_object_that_is_not_a_loop_is_refused_and_the_binding_stays(loops):
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         with pytest.raises(NOT_A_LOOP, match="^loop must be an instance of AbstractEventLoop or None, not 'int'"):
@@ -416,7 +416,7 @@ def test_a_resolvers_own_kind_of_loops_is_made_in_its_block_only():
     assert type(kinds[1]) is not Own
 
 
-def test_without_a_kind_of_its_own_loops_are_of_the_kind_that_is_made_outside():
+def test_a_resolver_without_its_own_kind_makes_loops_of_the_kind_that_is_made_outside():
     outside = asyncio.new_event_loop()
     with using(ThreadResolver()):
         inside = asyncio.new_event_loop()
@@ -425,7 +425,7 @@ def test_without_a_kind_of_its_own_loops_are_of_the_kind_that_is_made_outside():
     assert type(inside) is type(outside)
 
 
-def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
+def test_a_missing_loop_is_made_in_the_block_if_the_policy_makes_missing_loops():
     with install("thread", missing="create"):
         with using("task"):
 
@@ -438,7 +438,7 @@ def test_a_missing_loop_is_made_in_the_block_where_the_policy_makes_them():
     assert made.is_closed()  # the lease ended with the task
 
 
-def test_a_resolver_that_counts_as_false_is_chosen_all_the_same(loops):
+def test_a_resolver_whose_truth_value_is_false_is_used(loops):
     class Empty(ThreadResolver):
         def __len__(self):
             return 0
@@ -464,7 +464,7 @@ def test_a_block_is_entered_once_at_a_time_and_may_be_entered_again():
         block.__exit__(None, None, None)
 
 
-def test_a_block_left_out_of_order_says_so_and_ends_with_the_one_in_it(loops):
+def test_a_block_left_out_of_order_raises_and_ends_with_the_inner_block(loops):
     resolvers = [ThreadResolver(), ThreadResolver(), ThreadResolver()]
     blocks = [using(resolver) for resolver in resolvers]
     asyncio.set_event_loop(loops[0])
@@ -495,7 +495,7 @@ def test_of_two_blocks_of_one_resolver_the_outer_one_cannot_be_left_first(loops)
     asyncio.set_event_loop(None)
 
 
-def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(loops):
+def test_leaving_a_block_in_another_contextvars_context_raises_and_the_block_stays_entered(loops):
     elsewhere = contextvars.Context()
     block = using(ThreadResolver())
     elsewhere.run(block.__enter__)
@@ -509,7 +509,7 @@ def test_left_in_another_contextvars_context_it_says_so_and_stays_chosen_there(l
         assert elsewhere.run(asyncio.get_event_loop) is loops[0]
 
 
-def test_left_in_a_copy_of_its_context_it_says_so_too():
+def test_leaving_a_block_in_a_copy_of_its_context_raises_too():
     block = using(ThreadResolver())
 
     async def leaver() -> None:
@@ -523,7 +523,7 @@ def test_left_in_a_copy_of_its_context_it_says_so_too():
     asyncio.run(main())
 
 
-def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
+def test_closing_an_asynchronous_generator_in_another_task_raises():
     @contextlib.asynccontextmanager
     async def fixture() -> AsyncIterator[None]:
         with using(ThreadResolver()):
@@ -538,7 +538,7 @@ def test_an_asynchronous_generator_that_is_closed_by_another_task_says_so():
     asyncio.run(main())
 
 
-def test_a_block_in_a_copy_ends_rightly_though_an_outer_one_was_left_in_the_copy(loops):
+def test_a_block_in_a_copy_ends_correctly_although_the_outer_block_was_left_in_the_copy(loops):
     outer = using(ThreadResolver())
 
     async def child() -> None:
@@ -562,7 +562,7 @@ def test_an_unknown_name_is_refused_before_anything_happens():
     assert settled() is before
 
 
-def test_a_resolver_is_told_of_each_block_and_one_that_cannot_begin_leaves_nothing():
+def test_installed_and_uninstalled_are_called_for_each_block_and_if_installed_raises_nothing_changes():
     told: list[str] = []
 
     class Noting(ThreadResolver):
@@ -587,9 +587,9 @@ def test_a_resolver_is_told_of_each_block_and_one_that_cannot_begin_leaves_nothi
     assert settled() is before
 
 
-def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(monkeypatch, surroundings):
+def test_if_asyncio_refuses_the_policy_uninstalled_is_called(monkeypatch, surroundings):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force")
+        pytest.skip("under this policy a block puts no other policy in force")
     told: list[str] = []
 
     class Noting(ThreadResolver):
@@ -615,7 +615,7 @@ def test_where_no_policy_can_be_put_in_force_the_resolver_is_told_of_the_end(mon
 # --- with install and set_event_loop_policy ---------------------------------------------------------------------------
 
 
-def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstalled(loops):
+def test_a_policy_installed_in_a_block_stays_in_force_after_it_until_it_is_uninstalled(loops):
     before = host.in_force()
     with using(ThreadResolver()) as overriding:
         installation = install("thread", missing="error")
@@ -629,7 +629,7 @@ def test_what_is_installed_in_a_block_is_in_force_after_it_until_it_is_uninstall
     assert settled() is before
 
 
-def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(loops):
+def test_installing_and_uninstalling_in_a_block_leaves_the_block_in_effect(loops):
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
         with install("task"):
@@ -637,7 +637,7 @@ def test_what_is_installed_and_uninstalled_in_a_block_leaves_the_block_in_force(
         assert asyncio.get_event_loop() is loops[0]
 
 
-def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loops):
+def test_a_policy_made_before_any_block_obeys_the_block_that_it_is_installed_in(loops):
     policy = ContextPolicy("thread")
     policy._core._override = None  # the state before the first block of the process
     policy._bind_methods()
@@ -647,7 +647,7 @@ def test_a_policy_made_before_any_block_heeds_those_that_it_is_installed_in(loop
             assert asyncio.get_event_loop() is loops[0]
 
 
-def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
+def test_a_block_continues_when_the_policy_under_it_is_uninstalled(loops):
     installation = install("thread")
     entered, finish, result = threading.Event(), threading.Event(), []
 
@@ -667,9 +667,9 @@ def test_a_block_goes_on_when_the_policy_under_it_is_uninstalled(loops):
     assert result == [loops[0]]
 
 
-def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_says_so(surroundings):
+def test_a_policy_set_in_a_block_stays_and_the_end_of_the_block_warns(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force that could be replaced")
+        pytest.skip("under this policy a block puts no other policy in force that could be replaced")
     before, intruder = host.in_force(), default_policy()
     with pytest.warns(RuntimeWarning) as caught, using("task"):
         set_policy(intruder)
@@ -680,13 +680,13 @@ def test_a_policy_that_somebody_set_in_a_block_stays_and_the_end_of_the_block_sa
     assert "Set policies outside of using blocks, or call ctxpolicy.install()." in str(warning.message)
     assert warning.filename == __file__
     set_policy(before)
-    with using("task"):  # the block works as if that had not happened
+    with using("task"):  # the next block works normally
         pass
 
 
-def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops):
+def test_a_block_takes_effect_again_when_another_block_is_entered(surroundings, loops):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force that could be replaced")
+        pytest.skip("under this policy a block puts no other policy in force that could be replaced")
     before, intruder = host.in_force(), default_policy()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -698,7 +698,7 @@ def test_a_block_that_is_entered_after_that_is_heeded_again(surroundings, loops)
     set_policy(before)
 
 
-def test_a_program_that_sets_a_policy_loses_no_result():
+def test_run_returns_its_result_even_if_the_program_sets_a_policy():
     async def main() -> str:
         set_policy(default_policy())
         return "result"
@@ -712,7 +712,7 @@ def test_a_program_that_sets_a_policy_loses_no_result():
     set_policy(before)
 
 
-def test_a_policy_made_before_any_block_and_set_in_one_heeds_it():
+def test_a_policy_made_before_any_block_and_set_in_a_block_obeys_the_block():
     assert run_program(
         "import asyncio, warnings, ctxpolicy\n"
         "from ctxpolicy._asyncio.host import host\n"
@@ -723,7 +723,7 @@ def test_a_policy_made_before_any_block_and_set_in_one_heeds_it():
     ).startswith("TaskResolver")
 
 
-def test_a_context_policy_that_somebody_set_in_a_block_stays_and_heeds_it(loops):
+def test_a_context_policy_set_in_a_block_stays_and_obeys_the_block(loops):
     before = host.in_force()
     with using(ThreadResolver()):
         asyncio.set_event_loop(loops[0])
@@ -744,7 +744,7 @@ def copy_in_a_block() -> tuple[contextvars.Context, weakref.ref[ContextResolver]
 
 def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(surroundings):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force")
+        pytest.skip("under this policy a block puts no other policy in force")
     before = host.in_force()
     copies = [copy_in_a_block()]
     inside, leave, dropped = threading.Event(), threading.Event(), threading.Event()
@@ -776,7 +776,7 @@ def test_dropping_the_last_copy_does_not_wait_for_a_thread_that_is_in_a_change(s
 
 def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surroundings, monkeypatch):
     if surroundings in ("something_installed", "set_plainly"):
-        pytest.skip("there a block puts no policy in force")
+        pytest.skip("under this policy a block puts no other policy in force")
     before, intruder = host.in_force(), default_policy()
     with using("task"):
         set_policy(intruder)
@@ -790,10 +790,10 @@ def test_a_temporary_policy_that_cannot_be_installed_again_is_forgotten(surround
     set_policy(before)
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
+# --- the memory that blocks take --------------------------------------------------------------------------------------
 
 
-def test_many_blocks_leave_the_contextvars_context_as_large_as_it_was():
+def test_the_contextvars_context_does_not_grow_with_many_blocks():
     with using("contextvar"):
         pass
     size = len(contextvars.copy_context())
@@ -803,7 +803,7 @@ def test_many_blocks_leave_the_contextvars_context_as_large_as_it_was():
     assert len(contextvars.copy_context()) == size
 
 
-def test_blocks_make_no_garbage_that_grows():
+def test_the_resolvers_of_blocks_that_ended_are_freed():
     class Watched(ThreadResolver):
         pass
 

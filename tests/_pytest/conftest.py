@@ -36,7 +36,7 @@ def run_pytest(
 ) -> RunPytest:
     """Run pytest in a process of its own."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    # `tests` can be imported also where the package is installed and the tests are not.
+    # Makes `tests` importable even if the installed package is tested, which does not contain the tests.
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
 
     def run(*args: str, plugins: tuple[str, ...] | None = (), cold: bool = False) -> pytest.RunResult:

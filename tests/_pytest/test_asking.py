@@ -1,4 +1,4 @@
-"""The plugin isolates the tests that ask for it, in any of the documented ways, and costs other runs nothing."""
+"""The plugin isolates the tests that request isolation, in any of the documented ways, and costs other runs nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests._pytest.conftest import OURS, Inner, RunPytest
 
 
-def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> None:
+def test_a_run_without_a_request_for_isolation_behaves_as_without_the_plugin(inner: Inner) -> None:
     source = """
         import asyncio, sys
         from asyncio import base_events, events
@@ -33,7 +33,7 @@ def test_a_run_that_asks_for_nothing_is_as_without_the_plugin(inner: Inner) -> N
     inner(source, "-W", "error", cold=True).assert_outcomes(passed=3)
 
 
-def test_a_run_that_asks_for_nothing_imports_neither_asyncio_nor_ctxpolicy(
+def test_a_run_without_a_request_for_isolation_imports_neither_asyncio_nor_ctxpolicy(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
@@ -125,7 +125,7 @@ ASKING = {
 
 
 @pytest.mark.parametrize("way", ASKING)
-def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_asks(inner: Inner, way: str) -> None:
+def test_the_first_test_that_requests_isolation_activates_the_plugin(inner: Inner, way: str) -> None:
     late = """
         import pytest
 
@@ -140,7 +140,7 @@ def test_the_first_test_that_asks_brings_the_plugin_to_work_whichever_way_it_ask
 
 
 @pytest.mark.parametrize("leaks", ["error", "warn", "ignore"])
-def test_who_says_on_the_command_line_what_to_do_about_leaks_asks_for_all_tests(inner: Inner, leaks: str) -> None:
+def test_the_leaks_option_on_the_command_line_isolates_all_tests(inner: Inner, leaks: str) -> None:
     source = """
         import asyncio
 
@@ -155,7 +155,7 @@ def test_who_says_on_the_command_line_what_to_do_about_leaks_asks_for_all_tests(
     result.assert_outcomes(passed=2, errors=leaks == "error", warnings=leaks == "warn")
 
 
-def test_what_the_ini_file_says_about_leaks_asks_for_nothing(inner: Inner) -> None:
+def test_the_leaks_option_in_the_ini_file_isolates_no_test(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest
@@ -175,7 +175,7 @@ def test_what_the_ini_file_says_about_leaks_asks_for_nothing(inner: Inner) -> No
     result.assert_outcomes(passed=3, errors=1)
 
 
-def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
+def test_the_plugin_does_not_run_coroutine_tests_itself(inner: Inner) -> None:
     source = """
         async def test_it(ctxpolicy_loop):
             raise AssertionError("it was run")
@@ -186,7 +186,7 @@ def test_it_runs_no_coroutine_test_itself(inner: Inner) -> None:
     assert "it was run" not in "".join(line for line in result.outlines if line.startswith("E "))
 
 
-def test_it_can_be_kept_out(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
+def test_the_plugin_can_be_disabled(pytester: pytest.Pytester, run_pytest: RunPytest) -> None:
     pytester.makeini("[pytest]\nctxpolicy = contextvar")
     pytester.makepyfile("""
         import sys

@@ -1,4 +1,4 @@
-"""Wrong options and markers are refused: the error names what is wrong, and the values that are allowed."""
+"""Wrong options and markers are refused: the error names the wrong value and the allowed values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_wrong_value_on_the_command_line_ends_the_run(inner: Inner) -> None:
     result.stderr.fnmatch_lines(["*no resolver is called 'nosuch'*"])
 
 
-def test_an_unknown_option_in_the_ini_file_is_pytests_to_complain_of(inner: Inner) -> None:
+def test_an_unknown_option_in_the_ini_file_is_reported_by_pytest(inner: Inner) -> None:
     result = inner("def test_it(): pass", "--strict-config", ini="ctxpolicy_lekas = warn")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*Unknown config option: ctxpolicy_lekas*"])
@@ -81,7 +81,7 @@ def test_a_loop_factory_that_makes_no_loop_is_reported(inner: Inner) -> None:
     )
 
 
-def test_several_loop_factories_are_refused_where_a_test_cannot_run_with_each(inner: Inner) -> None:
+def test_several_loop_factories_are_refused_if_a_test_cannot_run_with_each(inner: Inner) -> None:
     source = """
         import unittest
         import pytest

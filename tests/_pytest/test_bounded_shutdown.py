@@ -1,4 +1,4 @@
-"""What a test leaves in a loop is reported, and the loop is closed, even if something in it does not end."""
+"""Leftover work in a loop is reported and the loop is closed, even if some of the work does not end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STUBBORN = """
 """
 
 
-def test_what_does_not_end_when_it_is_cancelled_is_given_up_in_time_and_reported(inner: Inner) -> None:
+def test_work_that_ignores_its_cancellation_is_given_up_in_time_and_reported(inner: Inner) -> None:
     result = inner(STUBBORN, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error")
     result.assert_outcomes(passed=4, errors=3)
     given_up = "*was closed with something in it that had not ended 0.1 seconds after it was cancelled"
@@ -62,7 +62,7 @@ def test_what_does_not_end_when_it_is_cancelled_is_given_up_in_time_and_reported
     assert "destroyed" not in result.stdout.str() + result.stderr.str()
 
 
-def test_a_loop_that_is_left_in_a_task_is_reported_and_no_next_one_is_kept_from_running(inner: Inner) -> None:
+def test_a_loop_that_is_left_inside_a_task_is_reported_and_other_loops_can_run(inner: Inner) -> None:
     source = """
         import asyncio
 

@@ -34,7 +34,7 @@ def test_a_marker_that_cannot_be_used_is_one_error_of_its_unittest_case(inner: I
     assert "plugin.py" not in result.stdout.str()
 
 
-def test_a_conflict_that_a_filter_makes_an_error_is_one_error_of_its_test(inner: Inner) -> None:
+def test_a_conflict_that_a_filter_turns_into_an_error_is_one_error_of_its_test(inner: Inner) -> None:
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
     source = """
         import pytest
@@ -54,7 +54,7 @@ def test_a_conflict_that_a_filter_makes_an_error_is_one_error_of_its_test(inner:
     assert "KeyError" not in result.stdout.str()
 
 
-def test_leaks_are_reported_without_a_word_of_tracebacks(inner: Inner) -> None:
+def test_leaks_are_reported_without_a_traceback(inner: Inner) -> None:
     source = """
         import asyncio
 
@@ -67,7 +67,7 @@ def test_leaks_are_reported_without_a_word_of_tracebacks(inner: Inner) -> None:
     result.stdout.fnmatch_lines(lines, consecutive=True)
 
 
-def test_leaks_that_a_filter_makes_errors_are_all_named(inner: Inner) -> None:
+def test_all_leaks_that_a_filter_turns_into_errors_are_named(inner: Inner) -> None:
     source = """
         import asyncio
 
@@ -84,7 +84,7 @@ def test_leaks_that_a_filter_makes_errors_are_all_named(inner: Inner) -> None:
 
 
 @pytest.mark.parametrize("scope", ["function", "module"])
-def test_the_traceback_of_a_fixture_that_fails_has_no_line_of_the_plugin_s(inner: Inner, scope: str) -> None:
+def test_the_traceback_of_a_fixture_that_fails_contains_no_line_of_the_plugin(inner: Inner, scope: str) -> None:
     source = f"""
         import pytest
 

@@ -1,4 +1,4 @@
-"""A test runs once with each of its loop factories, also if several factories have the same name."""
+"""A test runs once with each of its loop factories, even if several factories have the same name."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ SEEN = """
 IDS = [f"*test_each[[]{name}[]]*" for name in ("make", "make-2", "Maker", "Maker-2", "asyncio", "asyncio-2")]
 
 
-def test_factories_of_one_name_have_different_ids(inner: Inner) -> None:
+def test_factories_with_the_same_name_have_different_ids(inner: Inner) -> None:
     result = inner(SOURCE + SYNC + SEEN, "-v")
     result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(["*test_each[[]factory.<locals>.<lambda>[]]*", "*<lambda>-2[]]*", *IDS])
 
 
-def test_pytest_asyncio_is_given_each_of_several_factories_of_one_name(inner: Inner) -> None:
+def test_pytest_asyncio_receives_each_of_several_factories_with_the_same_name(inner: Inner) -> None:
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
     result = inner(SOURCE + ASYNC + SEEN, "-v", ini="ctxpolicy_pytest_asyncio = true", plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=9)

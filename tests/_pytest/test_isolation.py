@@ -34,7 +34,7 @@ MESS = """
 
 
 @pytest.mark.parametrize("resolver", ["contextvar", "thread", "task", "process"])
-def test_what_a_test_sets_or_leaks_does_not_reach_the_next_one(inner: Inner, resolver: str) -> None:
+def test_the_settings_and_leaks_of_a_test_do_not_reach_the_next_test(inner: Inner, resolver: str) -> None:
     ini = f"""
         ctxpolicy = {resolver}
         ctxpolicy_missing = error
@@ -43,7 +43,7 @@ def test_what_a_test_sets_or_leaks_does_not_reach_the_next_one(inner: Inner, res
     inner(MESS, "-W", "error", ini=ini).assert_outcomes(passed=3)
 
 
-def test_the_command_line_asks_for_it_too_and_goes_before_the_ini_file(inner: Inner) -> None:
+def test_the_command_line_can_request_isolation_and_overrides_the_ini_file(inner: Inner) -> None:
     source = """
         def test_it(ctxpolicy_resolver, ctxpolicy_policy):
             assert type(ctxpolicy_resolver).__name__ == "TaskResolver"
@@ -52,7 +52,7 @@ def test_the_command_line_asks_for_it_too_and_goes_before_the_ini_file(inner: In
     inner(source, "--ctxpolicy=task", ini="ctxpolicy = thread").assert_outcomes(passed=1)
 
 
-def test_what_was_in_force_is_again_after_the_session(inner: Inner) -> None:
+def test_the_previous_policy_is_in_force_again_after_the_session(inner: Inner) -> None:
     conftest = """
         import asyncio
         import pytest
@@ -138,7 +138,7 @@ def test_a_marker_isolates_one_test_and_the_closest_one_wins(inner: Inner) -> No
     result.stdout.fnmatch_lines(["*test_it.py:*CtxPolicyLeakWarning: *made at *test_it.py:* was left open*"])
 
 
-def test_a_marker_goes_before_the_session_s_settings(inner: Inner) -> None:
+def test_a_marker_overrides_the_settings_of_the_session(inner: Inner) -> None:
     source = """
         import pytest
 
@@ -226,7 +226,7 @@ def test_a_test_runs_with_each_of_several_loop_factories(inner: Inner, where: st
     )
 
 
-def test_a_test_whose_setup_fails_does_not_stay_in_force(inner: Inner) -> None:
+def test_the_policy_of_a_test_whose_setup_fails_does_not_stay_in_force(inner: Inner) -> None:
     source = """
         import pytest
         from ctxpolicy._asyncio.host import host

@@ -1,4 +1,4 @@
-"""What a test leaves behind is found, named, and does not reach the next test."""
+"""The leaks of a test are found and named, and do not reach the next test."""
 
 from __future__ import annotations
 
@@ -89,20 +89,20 @@ FOUND = {
 }
 
 
-def test_each_kind_of_leak_is_an_error_of_its_test_and_mended(inner: Inner) -> None:
+def test_each_kind_of_leak_is_an_error_of_its_test_and_is_cleaned_up(inner: Inner) -> None:
     result = inner(LEAKS, "--ctxpolicy-leaks=error", ini="ctxpolicy = contextvar\nctxpolicy_missing = error")
     result.assert_outcomes(passed=12, errors=len(FOUND))
     for name, lines in FOUND.items():
         result.stdout.fnmatch_lines([f"test_it.py::test_{name} left behind:", *lines])
 
 
-def test_each_kind_of_leak_is_a_warning_where_that_is_asked_for(inner: Inner) -> None:
+def test_each_kind_of_leak_is_a_warning_by_default(inner: Inner) -> None:
     result = inner(LEAKS, ini="ctxpolicy = contextvar\nctxpolicy_missing = error")
     result.assert_outcomes(passed=12, warnings=sum(map(len, FOUND.values())))
     result.stdout.fnmatch_lines([f"*CtxPolicyLeakWarning: {line}" for lines in FOUND.values() for line in lines])
 
 
-def test_each_kind_of_leak_is_mended_in_silence_where_they_are_ignored(inner: Inner) -> None:
+def test_each_kind_of_leak_is_cleaned_up_silently_if_leaks_are_ignored(inner: Inner) -> None:
     ini = "ctxpolicy = contextvar\nctxpolicy_missing = error\nctxpolicy_leaks = ignore"
     inner(LEAKS, ini=ini).assert_outcomes(passed=12)
 
@@ -193,7 +193,7 @@ FIXTURES = """
 
 
 @pytest.mark.parametrize("resolver", ["contextvar", "tests._pytest.plain:Plain"])
-def test_what_fixtures_of_wider_scope_have_made_stays_and_is_no_leak(inner: Inner, resolver: str) -> None:
+def test_resources_of_fixtures_of_a_wider_scope_stay_and_are_no_leaks(inner: Inner, resolver: str) -> None:
     ini = f"ctxpolicy = {resolver}\nctxpolicy_missing = create\nctxpolicy_leaks = error"
     inner(FIXTURES, "-W", "error", ini=ini).assert_outcomes(passed=6)
 
@@ -230,7 +230,7 @@ POOLS = """
 """
 
 
-def test_the_threads_of_a_thread_pool_that_a_fixture_has_made_are_no_leak_wherever_it_is_kept(inner: Inner) -> None:
+def test_the_threads_of_a_fixtures_thread_pool_are_no_leaks_wherever_the_pool_is_stored(inner: Inner) -> None:
     inner(POOLS, "-W", "error", ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
 
 
@@ -251,7 +251,7 @@ def test_a_thread_that_ends_while_it_is_waited_for_is_no_leak(inner: Inner) -> N
     inner(source, ini="ctxpolicy = contextvar\nctxpolicy_leaks = error").assert_outcomes(passed=1)
 
 
-def test_unreferenced_leases_end_at_once_where_references_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreferenced_leases_end_at_once_even_without_reference_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "refcount", None)
     cycle: list[object] = []
     lease = Lease("a cycle of the test's")
@@ -263,7 +263,7 @@ def test_unreferenced_leases_end_at_once_where_references_are_not_counted(monkey
     assert loop.is_closed()
 
 
-def test_a_leak_warning_can_be_made_an_error_by_a_filter(inner: Inner) -> None:
+def test_a_filter_can_turn_a_leak_warning_into_an_error(inner: Inner) -> None:
     source = """
         from ctxpolicy._asyncio.host import host
         from ctxpolicy._asyncio.running import restore_running_loop, unset_running_loop
@@ -274,7 +274,7 @@ def test_a_leak_warning_can_be_made_an_error_by_a_filter(inner: Inner) -> None:
     inner(source, "-W", "error::ctxpolicy.pytest_plugin.CtxPolicyLeakWarning").assert_outcomes(passed=1, errors=1)
 
 
-def test_a_fixture_s_running_marker_is_off_in_tests_and_back_at_its_end(inner: Inner) -> None:
+def test_a_running_loop_set_by_a_fixture_is_unset_in_tests_and_restored_for_its_teardown(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest
@@ -348,14 +348,14 @@ FACADE = """
 """
 
 
-def test_a_sync_facade_over_a_loop_in_a_greenlet_does_not_keep_tests_from_running_loops(inner: Inner) -> None:
+def test_tests_can_run_loops_despite_a_sync_facade_over_a_loop_in_a_greenlet(inner: Inner) -> None:
     pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
     result = inner(FACADE, ini="ctxpolicy = contextvar")
     result.assert_outcomes(passed=3, xpassed=1, warnings=2)
     result.stdout.fnmatch_lines(["*was never awaited to its end*", "*was left running, in another thread or greenlet*"])
 
 
-def test_a_sync_facade_that_a_test_leaves_is_reported_and_can_still_be_closed(inner: Inner) -> None:
+def test_a_sync_facade_that_a_test_leaves_open_is_reported_and_can_still_be_closed(inner: Inner) -> None:
     pytest.importorskip("greenlet", reason="needs the package greenlet, which is not installed")
     result = inner(FACADE, "-k", "own or without", ini="ctxpolicy = contextvar")
     result.assert_outcomes(passed=1, xpassed=1, warnings=3, deselected=2)
@@ -424,7 +424,7 @@ THREADS = """
 
 
 @pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
-def test_a_loop_that_a_fixture_s_thread_or_executor_made_in_a_test_stays_and_is_no_leak(
+def test_a_loop_that_a_fixtures_thread_or_executor_made_during_a_test_stays_and_is_no_leak(
     inner: Inner, factory: str
 ) -> None:
     if factory == "uvloop":
@@ -438,7 +438,7 @@ def test_a_loop_that_a_fixture_s_thread_or_executor_made_in_a_test_stays_and_is_
     inner(THREADS, "-W", "error", ini=ini).assert_outcomes(passed=5)
 
 
-def test_a_loop_is_not_shut_down_while_a_thread_that_a_test_has_left_may_use_it(inner: Inner) -> None:
+def test_a_loop_is_not_shut_down_while_a_leaked_thread_may_use_it(inner: Inner) -> None:
     source = """
         import asyncio, concurrent.futures
 

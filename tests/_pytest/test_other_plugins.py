@@ -11,12 +11,12 @@ ISOLATED = "ctxpolicy = contextvar\nctxpolicy_leaks = error\nctxpolicy_missing =
 
 @pytest.fixture
 def needs_pytest_asyncio() -> None:
-    """Skip a test where pytest-asyncio is not installed."""
+    """Skip a test if pytest-asyncio is not installed."""
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
-def test_pytest_asyncios_tests_and_fixtures_of_every_scope_work_and_none_is_a_leak(inner: Inner) -> None:
+def test_tests_and_fixtures_of_pytest_asyncio_work_in_every_scope_and_are_no_leaks(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest
@@ -77,7 +77,7 @@ def test_pytest_asyncios_tests_and_fixtures_of_every_scope_work_and_none_is_a_le
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
-def test_one_marked_test_among_pytest_asyncios_own_is_isolated_and_the_others_are_not(inner: Inner) -> None:
+def test_one_marked_test_of_pytest_asyncio_is_isolated_and_the_others_are_not(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest
@@ -129,7 +129,7 @@ LOOPS = """
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
 @pytest.mark.parametrize("factories", ["", "ctxpolicy_loop_factories = selector asyncio\n"])
-def test_pytest_asyncio_makes_its_loops_by_our_factories_where_asked(inner: Inner, factories: str) -> None:
+def test_pytest_asyncio_makes_its_loops_with_our_factories_if_the_option_is_set(inner: Inner, factories: str) -> None:
     ini = ISOLATED + factories + "ctxpolicy_pytest_asyncio = true\nasyncio_mode = auto"
     result = inner(LOOPS, "-W", "error", ini=ini, plugins=(PYTEST_ASYNCIO,))
     result.assert_outcomes(passed=6 if factories else 5)
@@ -154,7 +154,7 @@ def test_a_marker_whose_loop_factory_does_not_reach_pytest_asyncio_is_reported_o
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
-def test_another_hook_for_loop_factories_beside_ours_gets_one_clear_warning_with_the_fix(inner: Inner) -> None:
+def test_another_hook_for_loop_factories_causes_one_warning_with_the_fix(inner: Inner) -> None:
     conftest = """
         import asyncio
 
@@ -179,7 +179,7 @@ def test_another_hook_for_loop_factories_beside_ours_gets_one_clear_warning_with
     )
 
 
-def test_asking_for_pytest_asyncios_loops_without_pytest_asyncio_is_an_error(inner: Inner) -> None:
+def test_the_option_for_pytest_asyncio_without_pytest_asyncio_is_an_error(inner: Inner) -> None:
     result = inner("", ini="ctxpolicy_pytest_asyncio = true")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*ctxpolicy_pytest_asyncio is set*not installed or not active*remove the option*"])
@@ -187,7 +187,7 @@ def test_asking_for_pytest_asyncios_loops_without_pytest_asyncio_is_an_error(inn
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
 @pytest.mark.filterwarnings("default")
-def test_a_policy_fixture_of_pytest_asyncio_gets_one_clear_warning_with_the_fix(inner: Inner) -> None:
+def test_an_overridden_policy_fixture_of_pytest_asyncio_causes_one_warning_with_the_fix(inner: Inner) -> None:
     source = """
         import asyncio
         import pytest
@@ -211,7 +211,7 @@ def test_a_policy_fixture_of_pytest_asyncio_gets_one_clear_warning_with_the_fix(
     )
 
 
-def test_anyios_tests_fixtures_and_loop_factories_work_and_none_is_a_leak(inner: Inner) -> None:
+def test_tests_fixtures_and_loop_factories_of_anyio_work_and_are_no_leaks(inner: Inner) -> None:
     pytest.importorskip("anyio", reason="needs the package anyio, which is not installed")
     source = """
         import asyncio
@@ -251,7 +251,7 @@ def test_anyios_tests_fixtures_and_loop_factories_work_and_none_is_a_leak(inner:
 
 
 @pytest.mark.usefixtures("needs_pytest_asyncio")
-def test_our_fixtures_and_marker_work_with_both_plugins_there(inner: Inner) -> None:
+def test_our_fixtures_and_marker_work_with_both_plugins_active(inner: Inner) -> None:
     pytest.importorskip("anyio", reason="needs the package anyio, which is not installed")
     source = """
         import asyncio
@@ -275,7 +275,7 @@ def test_our_fixtures_and_marker_work_with_both_plugins_there(inner: Inner) -> N
     inner(source, "-W", "error", ini=ISOLATED, plugins=(PYTEST_ASYNCIO, "anyio")).assert_outcomes(passed=3)
 
 
-def test_unittests_async_cases_work_and_are_isolated(inner: Inner) -> None:
+def test_async_test_cases_of_unittest_work_and_are_isolated(inner: Inner) -> None:
     source = """
         import asyncio, unittest
         from ctxpolicy._asyncio.host import host

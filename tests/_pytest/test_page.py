@@ -29,7 +29,7 @@ def section(title: str) -> str:
     return found
 
 
-def test_no_example_is_outside_of_these_sections() -> None:
+def test_every_example_of_the_page_is_in_one_of_the_sections() -> None:
     assert blocks(PAGE, "python") == [block for title in SECTIONS for block in blocks(section(title), "python")]
 
 

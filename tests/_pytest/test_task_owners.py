@@ -1,4 +1,4 @@
-"""A task that a test leaves in a fixture's loop belongs to the test; what the fixture has started there does not."""
+"""A task that a test leaves in a fixture's loop belongs to the test; a task that the fixture started does not."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ IN_THREAD = (
 )
 
 
-def test_a_task_left_in_a_loop_that_a_fixture_runs_in_a_thread_is_ended_and_its_server_s_are_not(inner: Inner) -> None:
+def test_a_task_left_in_a_fixtures_loop_in_a_thread_is_ended_and_tasks_of_the_server_are_not(inner: Inner) -> None:
     result = inner(IN_THREAD.replace("import PACKAGE", ""), ini=ISOLATED)
     result.assert_outcomes(passed=5, errors=1)
     result.stdout.fnmatch_lines(
@@ -170,7 +170,7 @@ AT_REST = """
 """
 
 
-def test_a_task_left_in_a_loop_that_a_fixture_runs_now_and_then_is_ended_unless_it_is_stubborn(inner: Inner) -> None:
+def test_a_task_left_in_a_fixtures_loop_that_does_not_run_is_ended_unless_it_ignores_cancellation(inner: Inner) -> None:
     result = inner(AT_REST, ini=ISOLATED)
     result.assert_outcomes(passed=5, errors=2)
     lines = [
@@ -225,7 +225,7 @@ ASYNC = (
 
 
 @pytest.mark.parametrize("plugin", ["pytest_asyncio", "anyio"])
-def test_a_task_left_in_the_session_s_loop_is_ended_and_its_server_s_are_not(inner: Inner, plugin: str) -> None:
+def test_a_task_left_in_the_sessions_loop_is_ended_and_tasks_of_the_server_are_not(inner: Inner, plugin: str) -> None:
     pytest.importorskip(plugin, reason=f"needs the package {plugin}, which is not installed")
     theirs = plugin == "pytest_asyncio"
     source = ASYNC.replace("PACKAGE", plugin)

@@ -1,4 +1,4 @@
-"""With pytest-xdist, and with all installed plugins, which pytest finds by their entry points as in a user's run."""
+"""Runs with pytest-xdist, and with all installed plugins, which pytest finds by their entry points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEEDED = {"asyncio": "pytest_asyncio", "anyio": "anyio"}  # the name of a plugin
 
 @pytest.fixture
 def run_with_all_plugins(pytester: pytest.Pytester, run_pytest: RunPytest) -> RunPytest:
-    """Run pytest, which finds its plugins itself."""
+    """Run pytest with all plugins that it finds itself."""
     pytester.makeini("[pytest]\nctxpolicy = contextvar\nctxpolicy_leaks = error\n")
     return functools.partial(run_pytest, plugins=None)
 
@@ -98,7 +98,7 @@ def test_workers_of_pytest_xdist_run_the_tests_of_other_plugins(inner: Inner, pl
 
 
 @pytest.mark.parametrize("kept_out", [(), ("asyncio",), ("anyio",), ("asyncio", "anyio"), ("xdist",)], ids=str)
-def test_any_other_plugin_may_be_kept_out(
+def test_any_other_plugin_may_be_disabled(
     pytester: pytest.Pytester, run_with_all_plugins: RunPytest, kept_out: tuple[str, ...]
 ) -> None:
     pytester.makepyfile("""
@@ -115,7 +115,7 @@ def test_any_other_plugin_may_be_kept_out(
     run_with_all_plugins(*options).assert_outcomes(passed=2)
 
 
-def test_our_plugin_may_be_named_although_pytest_finds_it_itself(
+def test_our_plugin_may_be_named_even_if_pytest_finds_it_itself(
     pytester: pytest.Pytester, run_with_all_plugins: RunPytest
 ) -> None:
     pytester.makepyfile("""
@@ -127,7 +127,7 @@ def test_our_plugin_may_be_named_although_pytest_finds_it_itself(
     run_with_all_plugins("-p", OURS, "--ctxpolicy=task").assert_outcomes(passed=1)
 
 
-def test_pytest_asyncio_kept_out_is_not_asked_to_make_loops(
+def test_a_disabled_pytest_asyncio_cannot_be_used_to_make_loops(
     pytester: pytest.Pytester, run_with_all_plugins: RunPytest
 ) -> None:
     pytester.makeini("[pytest]\nctxpolicy_pytest_asyncio = true")
@@ -136,7 +136,7 @@ def test_pytest_asyncio_kept_out_is_not_asked_to_make_loops(
     result.stderr.fnmatch_lines(["*pytest-asyncio is not installed or not active: remove the option*"])
 
 
-def test_no_name_of_ours_is_another_plugins(run_with_all_plugins: RunPytest) -> None:
+def test_no_name_of_our_plugin_is_used_by_another_plugin(run_with_all_plugins: RunPytest) -> None:
     there = {plugin for plugin, package in NEEDED.items() if importlib.util.find_spec(package)}
     fixtures = run_with_all_plugins("--fixtures", "-v").stdout.str()
     found = re.findall(r"^(\w+)(?: \[\w+ scope\])? -- (\S+):\d+$", fixtures, re.MULTILINE)

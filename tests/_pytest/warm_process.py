@@ -1,7 +1,7 @@
-"""Runs of pytest, each in a process of its own that is forked from one which has already imported pytest and ctxpolicy.
+"""Runs of pytest, each in a process that is forked from a warm process, which has imported pytest and ctxpolicy.
 
-The imports are most of the cost of a short run. The forked process is as clean as a new one: the process that is forked
-imports modules, runs no test, makes no loop and starts no thread.
+The imports are most of the cost of a short run. The forked process is as clean as a new one: the warm process only
+imports modules. It runs no test, makes no loop and starts no thread.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def serve() -> None:
 
 
 def _run_pytest(arguments: list[str], cwd: str, environ: dict[str, str], outputs: list[str]) -> NoReturn:
-    """Do as ``python -m pytest``, and end as a Python process ends, with all that its finalization reports."""
+    """Do the same as ``python -m pytest``, and end as a Python process ends, with all reports of its finalization."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for descriptor, path in enumerate(outputs, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)

@@ -1,1 +1,1 @@
-"""What ctxpolicy costs, measured against asyncio's own policy and others: ``python -m tests.benchmarks``."""
+"""The cost of ctxpolicy, compared with asyncio's own policy and others: ``python -m tests.benchmarks``."""

@@ -1,4 +1,4 @@
-"""Measure, and show the table: ``python -m tests.benchmarks --help``."""
+"""Run the benchmarks and show the table: ``python -m tests.benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def _parser() -> argparse.ArgumentParser:
     usual = Effort()
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Measure ctxpolicy on this Python, each row in several processes of its own, as ratios.",
+        description="Measure ctxpolicy on this Python as ratios. Several processes measure each row.",
     )
     parser.add_argument(
         "rows", nargs="*", metavar="ROW", choices=[[], *ROWS], help=f"all, or some of: {', '.join(ROWS)}"
     )
     parser.add_argument("--processes", type=int, default=3, help="how many processes measure a row (default: 3)")
-    parser.add_argument("--seconds", type=float, default=usual.seconds, help="of one comparison (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="per comparison (default: %(default)s)")
     parser.add_argument("--many", type=int, default=usual.many, help="contexts alive (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=usual.jobs, help="jobs that go by (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured")
+    parser.add_argument("--jobs", type=int, default=usual.jobs, help="jobs to run (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
     parser.add_argument("--markdown", action="store_true", help="print the README's table")
     parser.add_argument(
         "--read", type=Path, nargs="+", default=[], metavar="FILE",
-        help="measure nothing, and show what was kept by --json, of several Pythons say",
+        help="measure nothing; show results that --json wrote, for example those of several Pythons",
     )  # fmt: skip
     parser.add_argument("--worker", choices=ROWS, help=argparse.SUPPRESS)
     return parser
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measured(names: list[str], effort: Effort, processes: int) -> Results:
     found: dict[str, list[Measured]] = {}
-    for number in range(processes):  # one of each row, then the next of each: a slow minute must not hit one row alone
+    for number in range(processes):  # in turns, so that a slow minute does not affect one row alone
         for name in names:
             why_not = ROWS[name].unavailable()
             if why_not is None:

@@ -1,4 +1,4 @@
-"""An aiohttp server, with or without ctxpolicy's policy: prints its port, and ends when its input does."""
+"""An aiohttp server, with or without ctxpolicy's policy. It prints its port, and ends at the end of its input."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Measure two things against each other: in one process, in short slices that take turns.
+"""Compare two time functions in one process, in short slices that alternate.
 
-A machine's speed drifts, by its clock and by what else it does, and much more than the differences looked for here. So
-each slice of the one is compared with the slice of the other right beside it, and the median of those pairs is taken:
-what disturbs one slice disturbs one pair.
+The speed of a machine drifts with its clock and its other load, and much more than the differences to be measured.
+Therefore each slice of the subject is compared with the neighbouring slice of the peer, and the result is the median of
+these pairs. A disturbance of one slice affects only one pair.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 __all__ = ["Effort", "Measured", "TimeFunction", "compare", "difference"]
 
-# What pyperf calls a time function: does the thing that many times, and returns the seconds that took.
+# A time function in the sense of pyperf: makes the given number of calls and returns the seconds that they took.
 TimeFunction = Callable[[int], float]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to measure.
+    """The amount of measuring.
 
     Attributes:
-        seconds: the time that one comparison is to take, set-up aside.
-        many: how many other contexts are alive where there are to be many.
-        jobs: how many jobs go by where nothing may pile up.
+        seconds: the duration of one comparison, without its set-up.
+        many: the number of other contexts in the rows with many contexts.
+        jobs: the number of jobs in the row that counts leaked descriptors.
     """
 
     seconds: float = 1.5
@@ -34,12 +34,12 @@ class Effort:
     jobs: int = 100_000
 
     def longer(self, times: float) -> Effort:
-        """Return the same, with more time for one comparison: for what has slices that are long, or uneven."""
+        """Return the same effort with more time for one comparison, for rows whose slices are long or uneven."""
         return replace(self, seconds=self.seconds * times)
 
 
 class Measured(NamedTuple):
-    """A number, and the seconds (of one call) that it was made from; no seconds where it counts something else."""
+    """The number of a row, and the seconds per call that it was computed from; ``None`` if it is not about time."""
 
     value: float
     subject: float | None = None
@@ -52,19 +52,19 @@ class _Pair(NamedTuple):
 
 
 def compare(subject: TimeFunction, peer: TimeFunction, effort: Effort, *, slice_seconds: float = 0.0002) -> Measured:
-    """Return how many times as long ``subject`` takes as ``peer``: the median of the pairs.
+    """Return the time of ``subject`` divided by the time of ``peer``: the median of the pairs.
 
     Args:
         subject, peer: time functions.
-        effort: how long to compare them.
-        slice_seconds: how long a slice is: short enough that few are interrupted by other programs.
+        effort: the duration of the comparison.
+        slice_seconds: the duration of a slice. A short slice is seldom interrupted by other programs.
     """
     pairs = _pairs(subject, peer, effort, slice_seconds)
     return Measured(median([pair.subject / pair.peer for pair in pairs]), *_medians(pairs))
 
 
 def difference(subject: TimeFunction, peer: TimeFunction, effort: Effort, *, slice_seconds: float) -> Measured:
-    """Return how many seconds ``subject`` takes more than ``peer``: the median of the pairs."""
+    """Return the seconds that ``subject`` takes more than ``peer``: the median of the pairs."""
     pairs = _pairs(subject, peer, effort, slice_seconds)
     return Measured(median([pair.subject - pair.peer for pair in pairs]), *_medians(pairs))
 
@@ -79,7 +79,7 @@ def _pairs(subject: TimeFunction, peer: TimeFunction, effort: Effort, slice_seco
     subject_loops, peer_loops = _loops(subject, slice_seconds), _loops(peer, slice_seconds)
     pairs: list[_Pair] = []
     for number in range(max(2, round(effort.seconds / slice_seconds / 2))):
-        if number % 2:  # who goes first takes turns too
+        if number % 2:  # the order alternates too
             took = subject(subject_loops)
             against = peer(peer_loops)
         else:
@@ -90,7 +90,7 @@ def _pairs(subject: TimeFunction, peer: TimeFunction, effort: Effort, slice_seco
 
 
 def _loops(function: TimeFunction, slice_seconds: float) -> int:
-    """Return how many loops a slice has; runs the function warm on the way."""
+    """Return the number of loops in a slice. This also warms the function up."""
     loops = 1
     while (took := function(loops)) < slice_seconds / 2:
         loops *= 2

@@ -1,4 +1,4 @@
-"""What it costs to run a coroutine from sync code, against other ways."""
+"""The cost of running a coroutine from sync code, compared with other ways."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _noop() -> None:
     pass
 
 
-# --- under a loop that runs in this thread ---
+# --- inside a loop that runs in this thread ---
 
 
 def _nested() -> None:
@@ -53,13 +53,14 @@ def _isolated(effort: Effort) -> Measured:
 
 
 def _against_nest_asyncio(effort: Effort) -> Measured:
-    with _process("nested") as ours, _process("nest_asyncio2") as theirs:  # it patches asyncio, for the subject too
+    # Two processes, because nest_asyncio2 patches asyncio, which would affect the subject too.
+    with _process("nested") as ours, _process("nest_asyncio2") as theirs:
         return compare(ours, theirs, effort, slice_seconds=0.005)
 
 
 @contextlib.contextmanager
 def _process(side: str) -> Iterator[TimeFunction]:
-    """Have a process of its own do the calls."""
+    """Return a time function whose calls are made in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.of_blocking", side]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -82,13 +83,13 @@ def _answer(side: str) -> None:
             import nest_asyncio2
 
             nest_asyncio2.apply(loop)
-            # Its way is to run the coroutine on the very loop that runs.
+            # nest_asyncio2 runs the coroutine on the running loop itself.
             time = _in(loop, lambda: loop.run_until_complete(_noop()))
         for line in sys.stdin:
             print(time(int(line)), flush=True)
 
 
-# --- where no loop runs ---
+# --- no loop runs ---
 
 
 def _sync(peer: Callable[[], Any]) -> Callable[[Effort], Measured]:
@@ -116,7 +117,7 @@ def _asgiref() -> None:
     async_to_sync(_noop)()
 
 
-# --- where the context's loop runs in another thread ---
+# --- the context's loop runs in another thread ---
 
 
 def _elsewhere(
@@ -128,7 +129,7 @@ def _elsewhere(
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
-            # Bound by that thread, in this context: so this one sees that it runs there.
+            # The other thread binds the loop in this context, therefore this thread sees that the loop runs there.
             context = contextvars.copy_context()
             assert isinstance(policy.resolver, ContextVarResolver)
             _bound_by(loop, context, policy)

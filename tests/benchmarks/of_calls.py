@@ -1,4 +1,4 @@
-"""What one call of get, set and new costs under a policy."""
+"""The cost of one call of get, set and new under a policy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SET = "`asyncio.set_event_loop(loop)`"
 NEW = "`asyncio.new_event_loop()` and its `close()`"
 ASYNCIO = "asyncio's own policy"
 UVLOOP = "uvloop's policy"
-FLOOR = "a C method bound as the policy's own"
+FLOOR = "a C method in place of the policy's method"
 
 Side = Callable[[Any, AbstractEventLoop], TimeFunction]
 
@@ -53,7 +53,7 @@ def _of(resolver: str, **options: Any) -> Callable[[], Any]:
 
 
 def _getter_alone() -> Any:
-    # What a policy would be that had never heard of using(): the resolver's closure and nothing else.
+    # A policy without support for using(): the resolver's closure and nothing else.
     resolver = ContextVarResolver()
     return bare_policy(resolver.getter(asyncio.new_event_loop), resolver.set)
 
@@ -109,7 +109,7 @@ ROWS = [
         _against(_news, _of("contextvar", loop_factory="uvloop"), uvloops_policy), needs=("uvloop",),
     ),
     Row(
-        "using-never", f"{GET}, `using` never called", "the same without that feature",
+        "using-never", f"{GET}, `using` never called", "the same without support for `using`",
         _against(gets, _of("contextvar"), _getter_alone), reach=Reach(1.0, within_spread=True),
     ),
     Row("using-elsewhere", f"{GET}, `using` called elsewhere", ASYNCIO, _against(gets, _after_using, asyncios_policy)),

@@ -1,4 +1,4 @@
-"""What a real server answers in a second with the policy installed, and without."""
+"""The requests per second of a real server with the policy installed, and without."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONNECTIONS = 8
 
 def _http(effort: Effort) -> Measured:
     with _server("--installed") as ours, _server() as asyncios:
-        # Two servers, of which the one that is not asked sleeps.
+        # There are two servers. The one that receives no requests sleeps.
         took = compare(asyncios, ours, effort.longer(6), slice_seconds=0.02)
     return Measured(took.value, took.peer, took.subject)
 
@@ -63,7 +63,7 @@ def _read_answer(client: socket.socket) -> None:
 
 ROWS = [
     Row(
-        "http", "HTTP requests a second of an aiohttp server, policy installed", "not installed", _http,
+        "http", "HTTP requests per second of an aiohttp server, policy installed", "not installed", _http,
         reach=Reach(0.99, least=True, within_spread=True), needs=("aiohttp",),
     )
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What importing ctxpolicy costs: the bare import, and the first name that programs use."""
+"""The cost of importing ctxpolicy: the bare import, and the import of the first name that programs use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _import_install(effort: Effort) -> Measured:
 
 def _milliseconds_more(subject: str, peer: str, effort: Effort) -> Measured:
     with tempfile.TemporaryDirectory() as cache:
-        # The first processes, which are not counted, fill the cache of compiled modules.
+        # The first processes fill the cache of compiled modules, and are not counted.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         subject_time, peer_time = _processes(subject, environment), _processes(peer, environment)
@@ -35,7 +35,7 @@ def _milliseconds_more(subject: str, peer: str, effort: Effort) -> Measured:
 
 def _processes(code: str, environment: Mapping[str, str]) -> TimeFunction:
     def time(loops: int) -> float:
-        # CPU time, because the time that a process waits for on a busy machine is not its own.
+        # CPU time, because a process on a busy machine also waits for other processes.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         for _ in range(loops):
             subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -1,4 +1,4 @@
-"""What it costs to await a coroutine that runs on another loop in another thread."""
+"""The cost of awaiting a coroutine that runs on another loop in another thread."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _isolated() -> Awaitable[Any]:
 
 @contextlib.contextmanager
 def _running_anew() -> Iterator[Call]:
-    """Make a loop for each call, in a thread of asyncio's."""
+    """Make a loop for each call, in a thread of asyncio's default executor."""
     yield lambda: asyncio.to_thread(asyncio.run, _noop())
 
 
 @contextlib.contextmanager
 def _standing_thread() -> Iterator[Call]:
-    """Have one loop run in one thread for all calls, which so share it."""
+    """Run one loop in one thread, which all calls share."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -51,7 +51,7 @@ def _standing_thread() -> Iterator[Call]:
 
 @contextlib.contextmanager
 def _portal() -> Iterator[Call]:
-    """Have anyio's blocking portal run the calls, in one loop for all."""
+    """Run the calls in anyio's blocking portal, which has one loop for all calls."""
     from anyio.from_thread import start_blocking_portal
 
     with start_blocking_portal() as portal:
@@ -60,7 +60,7 @@ def _portal() -> Iterator[Call]:
 
 @contextlib.contextmanager
 def _asgiref() -> Iterator[Call]:
-    """Go through a thread of asgiref's, where sync code calls async code."""
+    """Call sync code in a thread of asgiref, which calls async code."""
     from asgiref.sync import async_to_sync, sync_to_async
 
     yield sync_to_async(async_to_sync(_noop, force_new_loop=True), thread_sensitive=False)
@@ -68,10 +68,10 @@ def _asgiref() -> Iterator[Call]:
 
 @contextlib.contextmanager
 def _on_one_core() -> Iterator[None]:
-    """Keep this thread, and those that it starts, on one core where the system lets us choose.
+    """Keep this thread, and the threads that it starts, on one core if the system allows it.
 
-    On several, what a call takes is up to where the scheduler puts the two threads and how long an idle core takes to
-    wake up: the same comparison gave 0.2 in one process and 0.5 in the next.
+    On several cores, the time of a call depends on where the scheduler puts the two threads and how long an idle core
+    takes to wake up: the same comparison gave 0.2 in one process and 0.5 in the next.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield
@@ -92,7 +92,7 @@ def _against(
         loop = asyncio.new_event_loop()
         try:
             with cores(), peer() as call:
-                # Twenty calls or so to a slice: a thread's turn takes longer on a busy machine than a call does.
+                # About twenty calls per slice, because a thread's turn on a busy machine takes longer than a call.
                 return compare(_awaits(loop, _isolated), _awaits(loop, call), effort, slice_seconds=0.003)
         finally:
             close_isolate_pool()
@@ -103,7 +103,7 @@ def _against(
 
 
 def _awaits(loop: asyncio.AbstractEventLoop, call: Call) -> TimeFunction:
-    """Return calls, one awaited after the other."""
+    """Return a time function that awaits one call after the other."""
 
     async def main(loops: int) -> float:
         times = itertools.repeat(None, loops)

@@ -1,4 +1,4 @@
-"""What a run costs, and what a loop that is leased for a job costs."""
+"""The cost of asyncio.run(), and of a loop that is leased for a job."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _leases(job: Callable[[], Any], by_hand: Callable[[], Any], resolver: str = 
 
 
 def _descriptors(effort: Effort) -> Measured:
-    """Return how many more descriptors are open after the jobs than before."""
+    """Return the number of descriptors that are open after the jobs but were not open before."""
 
     def many_jobs(count: int) -> float:
         contextvars.Context().run(_has_a_loop)
@@ -73,7 +73,7 @@ def _descriptors(effort: Effort) -> Measured:
 
 
 def _open_descriptors() -> int:
-    loop_pool.close()  # which are kept on purpose, and are few
+    loop_pool.close()  # the pool keeps a few loops on purpose
     return len(os.listdir("/dev/fd"))
 
 
@@ -83,7 +83,7 @@ ROWS = [
         reach=Reach(1.02, within_spread=True),
     ),
     Row(
-        "lease", 'a loop of its own for each job, `missing="create"`, made and reclaimed',
+        "lease", 'a loop of its own for each job, `missing="create"`, leased and given back',
         "`new_event_loop()` and `close()` by hand", _leases(_has_a_loop, _by_hand), reach=Reach(1.15), pypy=False,
     ),
     Row(
@@ -91,7 +91,7 @@ ROWS = [
         _leases(_runs_its_loop, _runs_by_hand), reach=Reach(1.15), pypy=False,
     ),
     Row(
-        "lease-kept", "the same, and the job hands its loop out, which so cannot be used again",
+        "lease-kept", "the same, and the job returns its loop, which therefore cannot be reused",
         "`new_event_loop()` and `close()` by hand", _leases(_keeps_its_loop, _by_hand), pypy=False,
     ),
     Row(

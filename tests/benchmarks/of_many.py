@@ -1,4 +1,4 @@
-"""What a get costs while many other contexts are alive."""
+"""The cost of a get while many other contexts are alive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ROWS"]
 
 
 class Kind(NamedTuple):
-    """A kind of context: a resolver, and what has that many others alive for a block, the loop bound in each."""
+    """A kind of context: a resolver, and a context manager that keeps many other contexts with a bound loop alive."""
 
     resolver: ContextResolver
     alive: Callable[[int], AbstractAsyncContextManager[None]]
@@ -88,7 +88,8 @@ async def _many_against_one(kind: Kind, count: int, effort: Effort) -> Measured:
 
     async def with_others(count: int) -> Measured:
         async with kind.alive(count):
-            # Against a floor that does not change, because the machine does between one and many.
+            # The peer is the floor policy, which does not depend on the number of contexts. The machine's speed may
+            # change between the comparisons.
             return compare(calls(policy.get_event_loop), calls(floor.get_event_loop), effort)
 
     before, many, after = [await with_others(others) for others in (1, count, 1)]

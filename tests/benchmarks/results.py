@@ -1,4 +1,4 @@
-"""What was measured on one Python, kept as JSON so that several Pythons make one table."""
+"""The results of one Python, stored as JSON so that the results of several Pythons make one table."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Figure:
     """The number of one row.
 
     Attributes:
-        value: the median of the processes that measured it.
-        low, high: the least and the greatest of them.
-        subject, peer: seconds of one call, where it is about time.
-        reached: whether it is as good as it is to be; ``None`` where nothing is said of that.
+        value: the median of the processes that measured the row.
+        low, high: the least and the greatest value of these processes.
+        subject, peer: seconds per call; ``None`` if the row is not about time.
+        reached: whether the target is reached; ``None`` if the row has no target.
     """
 
     value: float
@@ -39,12 +39,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured on one Python.
+    """The results of one Python.
 
     Attributes:
-        python: how the table calls it: ``"3.14"``, ``"PyPy 3.11"``.
+        python: the name of the Python in the table: ``"3.14"``, ``"PyPy 3.11"``.
         about: the Python and the machine, as pyperf describes them.
-        figures: by the name of their row.
+        figures: the figures by the names of their rows.
     """
 
     python: str
@@ -52,19 +52,19 @@ class Results:
     figures: Mapping[str, Figure]
 
     def write(self, path: Path) -> None:
-        """Keep this as JSON."""
+        """Write the results as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Return what :meth:`write` has kept."""
+        """Return the results that :meth:`write` has written."""
         kept = json.loads(path.read_text())
         figures = {name: Figure(**fields) for name, fields in kept["figures"].items()}
         return cls(kept["python"], kept["about"], figures)
 
 
 def figure(row: Row, measured: Sequence[Measured]) -> Figure:
-    """Return the number of ``row`` that several processes have measured."""
+    """Return the figure of ``row`` from the measurements of several processes."""
     values = [each.value for each in measured]
     value, low, high = statistics.median(values), min(values), max(values)
     reached = None if row.reach is None or _is_pypy() else row.reach.reached(value, low, high, _version())

@@ -1,4 +1,4 @@
-"""A row of the table: what is measured, against what, and the number to reach."""
+"""A row of the table: the subject, the peer, and the number to reach."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class Reach:
     """The number to reach.
 
     Attributes:
-        number: on most Pythons.
-        on: on some it is another, ``{"3.14": 0.95}``.
-        least: it is the least there is to be, not the most.
-        within_spread: it is enough if one of the processes that measure reaches it: there is to be no difference.
+        number: the number on most Pythons.
+        on: other numbers on some Pythons, such as ``{"3.14": 0.95}``.
+        least: whether the number is a minimum instead of a maximum.
+        within_spread: whether it is enough that one of the measuring processes reaches the number. This is for rows in
+            which no difference is expected.
     """
 
     number: float
@@ -34,24 +35,24 @@ class Reach:
         return self.on.get(python, self.number)
 
     def reached(self, value: float, low: float, high: float, python: str) -> bool:
-        """Tell whether ``value``, the median of what lies between ``low`` and ``high``, is as good as that."""
+        """Return whether ``value``, the median of measurements between ``low`` and ``high``, reaches the number."""
         if self.least:
             return (high if self.within_spread else value) >= self.here(python)
         return (low if self.within_spread else value) <= self.here(python)
 
 
 class Row(NamedTuple):
-    """A row of the table, and what measures it.
+    """A row of the table, and the function that measures it.
 
     Attributes:
-        name: what the command line takes.
-        what: what is measured, in the table's words.
-        peer: what it is measured against.
-        measure: measures it.
-        reach: the number to reach, on CPython; ``None`` where none is set.
-        unit: of the number; empty: how many times as much as the peer.
-        needs: packages it needs.
-        pypy: whether it can be measured on PyPy.
+        name: the name on the command line.
+        what: the subject, as the table names it.
+        peer: the peer, as the table names it.
+        measure: the function that measures the row.
+        reach: the number to reach on CPython; ``None`` if there is none.
+        unit: the unit of the number; empty for a ratio to the peer.
+        needs: the packages that the row needs.
+        pypy: whether the row can be measured on PyPy.
     """
 
     name: str
@@ -64,8 +65,8 @@ class Row(NamedTuple):
     pypy: bool = True
 
     def unavailable(self) -> str | None:
-        """Return why this cannot be measured here, ``None`` where it can."""
+        """Return why this row cannot be measured here, ``None`` if it can."""
         if not self.pypy and sys.implementation.name == "pypy":
-            return "PyPy reclaims nothing at once"
+            return "PyPy does not free unreachable objects at once"
         missing = [package for package in self.needs if find_spec(package) is None]
         return f"needs {' and '.join(missing)}" if missing else None

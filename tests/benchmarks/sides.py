@@ -61,12 +61,12 @@ def our_policy(resolver: str = "contextvar", **options: Any) -> ContextPolicy:
 
 
 def asyncios_policy() -> Any:
-    """Make a policy of asyncio's own."""
+    """Make an instance of asyncio's default policy."""
     return PolicyBase()
 
 
 def uvloops_policy() -> Any:
-    """Make a policy of uvloop's."""
+    """Make an instance of uvloop's policy."""
     import uvloop
 
     with warnings.catch_warnings():
@@ -75,13 +75,13 @@ def uvloops_policy() -> Any:
 
 
 def floor_policy() -> Any:
-    """Make the fastest policy there can be: a context variable's methods, written in C, which check nothing."""
+    """Make the fastest possible policy: the methods of a context variable, which are written in C and check nothing."""
     variable: ContextVar[AbstractEventLoop] = ContextVar("floor")
     return bare_policy(variable.get, variable.set)
 
 
 def bare_policy(get: Callable[[], AbstractEventLoop], set: Callable[[AbstractEventLoop], Any]) -> Any:  # noqa: A002
-    """Make a policy of asyncio's with these two for methods."""
+    """Make an instance of asyncio's default policy with these two functions as its methods."""
     policy: Any = PolicyBase()
     policy.get_event_loop = get
     policy.set_event_loop = set
@@ -89,7 +89,7 @@ def bare_policy(get: Callable[[], AbstractEventLoop], set: Callable[[AbstractEve
 
 
 def under(policy: Any, function: TimeFunction) -> TimeFunction:
-    """Return ``function`` with ``policy`` in force, and what was before put back after."""
+    """Return a time function that runs ``function`` with ``policy`` in force, and then restores the previous policy."""
 
     def time(loops: int) -> float:
         previous = host.in_force()
@@ -103,18 +103,18 @@ def under(policy: Any, function: TimeFunction) -> TimeFunction:
 
 
 def gets(policy: Any, loop: AbstractEventLoop) -> TimeFunction:
-    """Return calls of ``asyncio.get_event_loop()`` under ``policy``, which find ``loop``."""
+    """Return a time function of ``asyncio.get_event_loop()`` under ``policy``, with ``loop`` bound."""
     policy.set_event_loop(loop)
     return under(policy, calls(asyncio.get_event_loop))
 
 
 def sets(policy: Any, loop: AbstractEventLoop) -> TimeFunction:
-    """Return calls of ``asyncio.set_event_loop(loop)`` under ``policy``."""
+    """Return a time function of ``asyncio.set_event_loop(loop)`` under ``policy``."""
     return under(policy, calls(asyncio.set_event_loop, loop))
 
 
 def jobs(function: Callable[[], Any]) -> TimeFunction:
-    """Return calls of ``function``, which takes so long that the loop over the calls does not count."""
+    """Return a time function of ``function``, which takes so long that the loop over the calls does not matter."""
 
     def time(loops: int) -> float:
         times = itertools.repeat(None, loops)
@@ -127,7 +127,7 @@ def jobs(function: Callable[[], Any]) -> TimeFunction:
 
 
 def calls(function: Callable[..., Any], *args: Any) -> TimeFunction:
-    """Return calls of ``function``, ten to a round so that the loop over the rounds hardly counts."""
+    """Return a time function of ``function``: ten calls per round, so that the loop over the rounds hardly matters."""
     kernel: Any = _with_one if args else _with_none
 
     def time(loops: int) -> float:

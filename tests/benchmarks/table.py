@@ -1,4 +1,4 @@
-"""The table of numbers: all its rows, and how it is shown."""
+"""The table of numbers: all rows, and the functions that show the table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_text(results: Results) -> str:
 
 
 def as_markdown(all_results: Sequence[Results]) -> str:
-    """Return the table of several Pythons, a column for each; bold is what is not as good as it is to be."""
+    """Return the table of several Pythons, with a column for each. Numbers that miss their target are bold."""
     return "\n".join(_markdown_lines(all_results))
 
 
@@ -67,7 +67,7 @@ def _number(value: float) -> str:
         return f"{value:.0f}"
     if abs(value) >= 10:
         return f"{value:.1f}"
-    return f"{value:.3f}" if 0.97 < value < 1.05 else f"{value:.2f}"  # near 1 a hundredth counts
+    return f"{value:.3f}" if 0.97 < value < 1.05 else f"{value:.2f}"  # near 1 the third digit matters
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Every benchmark runs, and yields numbers; what they are depends on the machine, and is not tested."""
+"""Every benchmark runs and returns numbers. The numbers depend on the machine, and are not tested."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def test_each_row_is_measured(row):
     if (why_not := row.unavailable()) is not None:
         pytest.skip(f"{row.name}: {why_not}")
     if row.name.endswith("-uvloop") and not HAS_POLICIES:
-        pytest.skip("uvloop has no policy where asyncio has none")
+        pytest.skip("uvloop has no policy if asyncio has none")
     measured = row.measure(TINY)
     assert math.isfinite(measured.value)
     if row.unit:
-        return  # a difference, of either sign
+        return  # a difference may have either sign
     assert measured.value > 0
     assert measured.subject > 0
     assert measured.peer > 0
 
 
-def test_a_job_that_is_over_leaves_no_descriptor_open():
+def test_a_finished_job_leaves_no_descriptor_open():
     row = ROWS["lease-descriptors"]
     if (why_not := row.unavailable()) is not None:
         pytest.skip(why_not)
     assert row.measure(TINY).value == 0
 
 
-def test_results_are_kept_and_shown(tmp_path):
+def test_results_can_be_saved_and_shown(tmp_path):
     row = ROWS["get"]
     measured = [Measured(ratio, ratio * 1e-7, 1e-7) for ratio in (0.5, 0.75, 3.0)]
     results({"get": figure(row, measured)}).write(tmp_path / "kept.json")
@@ -58,5 +58,5 @@ def test_results_are_kept_and_shown(tmp_path):
         (Reach(0.9, within_spread=True), 0.95, {"3.13": True}),
     ],
 )
-def test_a_number_is_reached_or_not(reach, value, reached):
+def test_a_target_is_reached_or_not(reach, value, reached):
     assert {python: reach.reached(value, value - 0.1, value + 0.1, python) for python in reached} == reached

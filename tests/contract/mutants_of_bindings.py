@@ -29,7 +29,7 @@ class Forgets(OfThreads):
 
 
 class KeepsTheFirst(OfContextVars):
-    """set() does nothing where a loop is bound already"""
+    """set() does nothing if a loop is bound already"""
 
     breaks = 1
     also = (0, 2, 5, 6, ALL_LAWS)
@@ -41,7 +41,7 @@ class KeepsTheFirst(OfContextVars):
 
 
 class ComparesByEquality(OfContextVars):
-    """set() leaves a loop bound that compares equal to the new one"""
+    """set() does nothing if the bound loop compares equal to the new one"""
 
     breaks = 1
 
@@ -62,7 +62,7 @@ class TakesAFalseLoopForNone(OfThreads):
 
 
 class HidesAClosedLoop(OfContextVars):
-    """get() returns None where the bound loop is closed"""
+    """get() returns None if the bound loop is closed"""
 
     breaks = 1
 
@@ -156,7 +156,7 @@ class AsksTheParent(OfContextVars):
 
 
 class InheritsUnsaid(OfContextVars):
-    """the documentation says that new contexts start empty, and they inherit"""
+    """the documentation says that new contexts start empty, but they inherit"""
 
     breaks = 3
     sometimes = (ALL_LAWS,)
@@ -165,7 +165,7 @@ class InheritsUnsaid(OfContextVars):
 
 
 class SaysThatItInherits(OfThreads):
-    """the documentation says that new contexts inherit, and they start empty"""
+    """the documentation says that new contexts inherit, but they start empty"""
 
     breaks = 3
     sometimes = (ALL_LAWS,)
@@ -173,7 +173,7 @@ class SaysThatItInherits(OfThreads):
 
 
 class SaysThatThreadsInherit(OfContextVars):
-    """the documentation says that new threads inherit, and they start empty"""
+    """the documentation says that new threads inherit, but they start empty"""
 
     breaks = 3
     sometimes = (ALL_LAWS,)
@@ -199,7 +199,7 @@ class InheritsWithoutTheLease(OfContextVars):
 
 
 class InheritsWhatWasUnset(OfTasks):
-    """a new task starts with the last loop that was set in its parent, also if that loop was unset since"""
+    """a new task starts with the last loop that was set in its parent, even if that loop was unset since"""
 
     breaks = 3
     also = (6,)

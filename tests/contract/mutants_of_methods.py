@@ -1,4 +1,4 @@
-"""Resolvers that break what the contract says about single methods."""
+"""Resolvers that break a rule of the contract about a single method."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ctxpolicy.testing._errors import ALL_LAWS
 from tests.contract.right import ContextVars, OfContextVars, OfSlots, OfThreads, Slots, Threads
 
 
-class RaisesWhereNothingIsBound(OfThreads):
-    """get() raises LookupError where nothing is bound"""
+class RaisesIfNothingIsBound(OfThreads):
+    """get() raises LookupError if nothing is bound"""
 
     breaks = 0
     also = (2, 3, 4, 5, 7, ALL_LAWS)
@@ -24,7 +24,7 @@ class RaisesWhereNothingIsBound(OfThreads):
 
 
 class MakesALoopInGet(OfThreads):
-    """get() makes a loop where nothing is bound"""
+    """get() makes a loop if nothing is bound"""
 
     breaks = 0
     also = (2, 3, 4, 5, 7, ALL_LAWS)
@@ -59,7 +59,7 @@ class SaysNothing(OfThreads):
 
 
 class UnbindsWhenUninstalled(OfContextVars):
-    """uninstalled() unbinds what was bound before the installation"""
+    """uninstalled() unbinds the loop that was bound before the installation"""
 
     breaks = 0
 
@@ -93,7 +93,7 @@ class ClosesWhatItReplaces(OfContextVars):
 
 
 class BindsAnything(OfContextVars):
-    """setter() returns set() itself, which also binds what is no event loop"""
+    """setter() returns set() itself, which also binds objects that are not event loops"""
 
     breaks = 0
 

@@ -50,7 +50,7 @@ class SurvivesAFork(OfThreads):
             return getattr(self._local, "bound", (None, 0))[0]
 
 
-class ForgetsOnlyHereInAFork(OfContextVars):
+class ForgetsOneContextInAFork(OfContextVars):
     """after_fork() unbinds the loop of the context that forked, and of no other context"""
 
     breaks = 4
@@ -74,7 +74,7 @@ class KeysByIdOfTask(OfTasks):
     """loops are kept in a dictionary by the id() of their task"""
 
     breaks = 6
-    sometimes = (4, ALL_LAWS)  # where the address of a task is that of an earlier one, which is up to Python
+    sometimes = (4, ALL_LAWS)  # if Python reuses the address of an earlier task
 
     class Resolver(ContextResolver):
         def __init__(self):
@@ -245,7 +245,7 @@ class RegistersItself(OfThreads):
             self.made.append(self)
 
 
-class MakesAVariableASet(OfContextVars):
+class MakesAVariablePerSet(OfContextVars):
     """each set() makes a new context variable"""
 
     breaks = 6
@@ -258,7 +258,7 @@ class MakesAVariableASet(OfContextVars):
 
 # Law 7
 
-# Seconds that let another thread run first for sure: with 0, the same thread may go on, on a busy machine to its end.
+# Seconds, enough for another thread to run first. After sleep(0) the same thread may continue, even to its end.
 WINDOW = 0.0001
 
 

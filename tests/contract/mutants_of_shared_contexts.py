@@ -74,7 +74,7 @@ class _Exclusive(SlotBindings):
         return True
 
 
-class LeasesOneForEach(OfSharedTenants):
+class LeasesOnePerThread(OfSharedTenants):
     """lease() checks whether a loop is bound, and leases one, without a lock"""
 
     breaks = 8

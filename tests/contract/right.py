@@ -22,7 +22,7 @@ from ctxpolicy.testing import (
 
 
 def present_task() -> Any:
-    """Return the asyncio task that runs here, if one does."""
+    """Return the current asyncio task, ``None`` if there is none."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -101,10 +101,10 @@ class SharedTenants(Tenants):
 class OfThreads(ResolverContract):
     Resolver: ClassVar[type[ContextResolver]] = Threads
     breaks: ClassVar[int | None] = None
-    # The other laws whose tests catch it too: every time (also), and on some Pythons or by chance (sometimes).
+    # The other laws whose tests catch this resolver: every time (also), on some Pythons or by chance (sometimes).
     also: ClassVar[tuple[int, ...]] = ()
     sometimes: ClassVar[tuple[int, ...]] = ()
-    # The flag of sys.flags that must exist, unset, to show what is broken.
+    # The flag of sys.flags that must exist and be unset to show the defect.
     needs: ClassVar[str] = ""
 
     def make_resolver(self) -> ContextResolver:

@@ -28,16 +28,16 @@ def no_shrinking() -> Iterator[None]:
     settings.load_profile("before the mutants")
 
 
-def skip_where_it_cannot_be_broken(mutant: type[OfThreads]) -> None:
+def skip_if_it_cannot_be_broken(mutant: type[OfThreads]) -> None:
     if mutant.needs and not hasattr(sys.flags, mutant.needs):
-        pytest.skip(f"only -X {mutant.needs} shows what is wrong, and this Python does not have it")
+        pytest.skip(f"only -X {mutant.needs} shows the defect, and this Python does not have this option")
     if mutant.needs and THREADS_INHERIT_CONTEXT:
-        pytest.skip(f"this Python is free-threaded, where {mutant.needs} is the default: another law's tests catch it")
+        pytest.skip(f"{mutant.needs} is the default of this free-threaded Python: tests of another law catch it")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_the_law_that_a_mutant_breaks_catches_it(mutant: type[OfThreads]) -> None:
-    skip_where_it_cannot_be_broken(mutant)
+    skip_if_it_cannot_be_broken(mutant)
     caught, always = caught_by(mutant), {mutant.breaks, *mutant.also}
     assert always <= caught <= {*always, *mutant.sometimes}
 
@@ -56,9 +56,9 @@ def test_each_test_of_the_contract_has_a_resolver_to_catch() -> None:
 
 
 @pytest.mark.parametrize("name", CAUGHT)
-def test_each_test_of_the_contract_catches_what_breaks_its_law(name: str) -> None:
+def test_each_test_of_the_contract_catches_a_resolver_that_breaks_its_law(name: str) -> None:
     broken = mutant(CAUGHT[name])
-    skip_where_it_cannot_be_broken(broken)
+    skip_if_it_cannot_be_broken(broken)
     test = _law.tests_of(broken)[name]
     assert _law.law_of(test) in (broken.breaks, len(LAWS) - 1)
     with pytest.raises((BrokenLawError, Flaky)):

@@ -100,7 +100,7 @@ class Reference:
             return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
         outcome = perform(job)
         # If a test fails in the reference, its failure with a resolver is no difference. Therefore a failure that
-        # happens only now and then must not be kept.
+        # happens only sometimes must not be kept.
         if outcome.success:
             self._folder.mkdir(parents=True, exist_ok=True)
             new = kept.with_suffix(f".{os.getpid()}")
@@ -201,7 +201,7 @@ def judge(job: Job, outcome: Outcome, reference: Outcome) -> Verdict | None:
 
 
 def compare(names: list[str], resolvers: list[str], workers: int, reference: Reference) -> list[Verdict]:
-    """Run every module with every resolver and without, print the counts, and return what differed."""
+    """Run every module with every resolver and without, print the counts, and return the verdicts on differences."""
     jobs = [Job(module, resolver) for module in names for resolver in (None, *resolvers)]
     with ThreadPoolExecutor(workers) as pool:
         outcomes = dict(zip(jobs, pool.map(reference.perform, jobs), strict=True))

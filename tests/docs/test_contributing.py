@@ -1,4 +1,4 @@
-"""The pages for contributors name only what exists, and the map of the house has a line for each module."""
+"""The pages for contributors name only existing files and objects, and the map has a line for each module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="only a checkout h
 
 
 def definitions(parent: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """Yield what is defined directly in a module, a class or a function, in conditional statements too."""
+    """Yield the definitions directly in a module, a class or a function, including those in conditional statements."""
     for node in ast.iter_child_nodes(parent):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node
@@ -48,7 +48,7 @@ def exists(path: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_the_pages_for_contributors_name_exists(page):
+def test_everything_that_the_pages_for_contributors_name_exists(page):
     mentions = sorted(set(MENTION.findall(" ".join(page.read_text(encoding="utf-8").split()))))
     assert "\n".join(f"{path}: {name}" for path, name in mentions if not exists(path, name)) == ""
 
@@ -65,7 +65,7 @@ def test_names_are_found_where_they_are_defined_and_nowhere_else(tmp_path):
 
 def test_the_map_has_exactly_one_line_for_each_module_and_each_folder():
     modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
-    # What is in a folder's __init__.py, the line of the folder says.
+    # The line of a folder describes its __init__.py too.
     expected = {path for path in modules if not path.endswith("/__init__.py") or path == "testing/__init__.py"}
     inner = {f"{path.rpartition('/')[0]}/" for path in modules if path.count("/") > 1}
     lines = LINE_OF_THE_MAP.findall(MAP.read_text(encoding="utf-8").partition("## Every folder and module")[2])

@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def load(path):
-    """Import a module that Sphinx finds by a path of its own."""
+    """Import a module that is on the path of Sphinx only."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -39,7 +39,7 @@ def package(tmp_path):
     return make
 
 
-def test_imports_are_read_wherever_they_stand(package):
+def test_imports_are_read_in_functions_and_conditions_too(package):
     top = package(
         low="",
         other="def f():\n    from house import low\n",
@@ -49,7 +49,7 @@ def test_imports_are_read_wherever_they_stand(package):
     assert house.part_imports(top) == {"low": frozenset(), "other": {"low"}, "folder": {"other"}}
 
 
-def test_each_part_stands_one_row_above_the_highest_that_it_imports():
+def test_each_part_is_one_row_above_the_highest_part_that_it_imports():
     imports = {"a": frozenset("bc"), "b": frozenset("c"), "c": frozenset(), "d": frozenset("c"), "e": frozenset()}
     assert house.rows(imports) == [["c", "e"], ["b", "d"], ["a"]]
 

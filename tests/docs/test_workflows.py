@@ -1,4 +1,4 @@
-"""What runs the checks, on GitHub and before a commit, runs the sessions and the versions that the project has."""
+"""The workflow on GitHub and the hooks before a commit name the sessions and the versions that the project has."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ def test_a_hook_before_a_commit_has_the_version_that_the_lint_session_has():
     assert [each for each in hooks if lint.get(re.match(r"[\w-]+", each)[0], each) != each] == []
 
 
-def test_a_bug_report_asks_for_what_explain_says():
+def test_a_bug_report_asks_for_the_output_of_explain():
     assert "python -m ctxpolicy explain --json" in text(".github/ISSUE_TEMPLATE/bug_report.yml")

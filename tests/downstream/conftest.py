@@ -19,7 +19,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 @pytest.fixture(autouse=True)
 def no_loop_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves an event loop open, regardless of who made the loop, and close the loop."""
+    """Fail a test that leaves an event loop open, regardless of which code made the loop, and close the loop."""
     previous = count_open_loops()
     yield
     request.node.funcargs.clear()  # otherwise pytest keeps this test's resolver alive, and so the resolver's leases

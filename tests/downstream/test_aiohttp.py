@@ -82,7 +82,7 @@ def test_servers_in_several_threads_serve_at_once(installed: Installation) -> No
         assert [result.result() for result in results] == [EXPECTED] * 3
 
 
-def test_two_servers_in_one_loop_are_each_under_a_resolver_of_their_own() -> None:
+def test_two_servers_in_one_loop_each_use_a_resolver_of_their_own() -> None:
     async def serve(resolver: str) -> bool:
         with ctxpolicy.using(resolver):
             own = asyncio.new_event_loop()

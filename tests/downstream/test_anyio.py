@@ -63,7 +63,7 @@ def test_worker_threads_call_back_into_the_loop(installed: Installation) -> None
 
 def test_sync_code_in_worker_threads_gets_a_loop_of_its_own(resolver_case: ResolverCase) -> None:
     if resolver_case.any_thread:
-        pytest.skip("this resolver hands the running loop to worker threads, as it was asked to")
+        pytest.skip("this resolver hands the running loop to worker threads, as its options say")
 
     def sync(number: int) -> int:
         return asyncio.get_event_loop().run_until_complete(double_in_asyncio(number))

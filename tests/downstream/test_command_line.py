@@ -95,7 +95,7 @@ def plain_repl() -> tuple[str, str, int]:
     return repl()
 
 
-def test_the_asyncio_repl_says_what_it_says_without(under: list[str], plain_repl: tuple[str, str, int]) -> None:
+def test_the_asyncio_repl_prints_the_same_as_under_python(under: list[str], plain_repl: tuple[str, str, int]) -> None:
     assert "'slept'" in plain_repl[0]
     assert repl(*under) == plain_repl
 
@@ -151,6 +151,6 @@ def test_pytest_asyncio_runs_from_the_command_line(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
     )
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    # pytest-asyncio needs policies, also on a Python without them.
+    # pytest-asyncio needs policies, even on a Python without them.
     under = ["-m", "ctxpolicy", "run", "--resolver", "contextvar", "--loop", "selector", "--restore-policies"]
     assert "1 passed" in output_of(*under, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **alone)

@@ -1,4 +1,4 @@
-"""gevent, which turns threads into greenlets: which contexts there are then, and that their loops run side by side."""
+"""gevent, which turns threads into greenlets: the contexts that exist then, and their loops, which run side by side."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ with ctxpolicy.install(RESOLVERS[sys.argv[1]](), missing="create"):
     ("resolver", "loops"),
     [("thread", 3), ("task", 3), ("keyed", 3), ("contextvar", 3), ("greenlet", 3), ("process", 1)],
 )
-def test_each_greenlet_has_a_loop_of_its_own_where_gevent_has_patched_first(resolver: str, loops: int) -> None:
+def test_each_greenlet_has_a_loop_of_its_own_if_gevent_patches_first(resolver: str, loops: int) -> None:
     assert run_program(FIRST + LOOPS, resolver, flags=()) == str(loops)
 
 
 @pytest.mark.parametrize(("resolver", "loops"), [("thread", 1), ("keyed", 1), ("contextvar", 3), ("greenlet", 3)])
-def test_what_is_kept_per_thread_is_shared_by_greenlets_where_gevent_patches_late(resolver: str, loops: int) -> None:
+def test_greenlets_share_the_loop_of_a_thread_if_gevent_patches_late(resolver: str, loops: int) -> None:
     assert run_program(LATE + LOOPS, resolver, flags=()) == str(loops)
 
 
@@ -71,5 +71,5 @@ LATER = f"import asyncio; from ctxpolicy import GreenletResolver, isolate; {FIRS
 
 
 @pytest.mark.parametrize("patch", [FIRST, LATE, LATER], ids=["first", "late", "after isolate was imported"])
-def test_threads_that_are_greenlets_run_loops_with_the_marker_kept_per_greenlet(patch: str) -> None:
+def test_threads_that_are_greenlets_run_loops_if_the_running_loop_is_kept_per_greenlet(patch: str) -> None:
     assert run_program(patch + ISOLATED, flags=()) == "42 42"

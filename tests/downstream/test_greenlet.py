@@ -31,7 +31,7 @@ def await_only(awaitable: Awaitable[Any]) -> Any:
 
 
 async def spawn(function: Callable[..., Any], *args: Any) -> Any:
-    """Run sync code in a greenlet, and await what :func:`await_only` passes on."""
+    """Run sync code in a greenlet, and await the awaitables that :func:`await_only` passes on."""
     child = greenlet.greenlet(function)
     result = child.switch(*args)
     while not child.dead:
@@ -39,7 +39,7 @@ async def spawn(function: Callable[..., Any], *args: Any) -> Any:
     return result
 
 
-def test_greenlets_that_take_turns_have_each_a_loop_under_the_greenlet_resolver() -> None:
+def test_greenlets_that_switch_each_have_a_loop_under_the_greenlet_resolver() -> None:
     def job(number: int) -> tuple[int, bool]:
         loop = asyncio.get_event_loop()
         doubled = sync_double(number)
@@ -54,7 +54,7 @@ def test_greenlets_that_take_turns_have_each_a_loop_under_the_greenlet_resolver(
         assert [child.switch() for child in children] == [(0, True), (4, True), (8, True)]
 
 
-def test_what_one_greenlet_binds_shows_in_another_only_where_they_share_a_context(resolver_case: ResolverCase) -> None:
+def test_a_loop_bound_in_one_greenlet_is_seen_in_others_only_in_a_shared_context(resolver_case: ResolverCase) -> None:
     def bind() -> None:
         asyncio.set_event_loop(loop)
         main.switch()
@@ -73,7 +73,7 @@ def test_what_one_greenlet_binds_shows_in_another_only_where_they_share_a_contex
     assert seen is (None if own else loop)
 
 
-def test_sync_code_awaits_by_a_greenlet(installed: Installation) -> None:
+def test_sync_code_awaits_through_a_greenlet(installed: Installation) -> None:
     def sync(number: int) -> int:
         return await_only(double(number)) + await_only(double(number))
 

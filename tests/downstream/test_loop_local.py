@@ -68,7 +68,7 @@ def by_our_runner(use: Callable[[], Awaitable[Any]]) -> Any:
 
 def by_asyncios_runner(use: Callable[[], Awaitable[Any]]) -> Any:
     if sys.version_info < (3, 11):
-        pytest.skip("asyncio.Runner is there from Python 3.11 on")
+        pytest.skip("asyncio.Runner exists from Python 3.11 on")
     with asyncio.Runner() as runner:
         runner.run(use())  # type: ignore[arg-type]
         return runner.run(use())  # type: ignore[arg-type]
@@ -204,7 +204,7 @@ server.run()
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("how", [["SIGTERM"], ["SIGTERM", "aclose"], ["SIGINT"], ["SIGINT", "aclose"]], ids=" ".join)
-def test_a_client_is_closed_by_hand_where_uvicorn_ends_the_process_by_a_signal(how: list[str], kind: str) -> None:
+def test_a_client_must_be_closed_by_hand_if_uvicorn_ends_the_process_by_sigterm(how: list[str], kind: str) -> None:
     pytest.importorskip("uvicorn", reason="needs the package uvicorn, which is not installed")
     if kind == "uvloop":
         pytest.importorskip("uvloop", reason="needs the package uvloop, which is not installed")
@@ -255,7 +255,7 @@ def test_all_are_closed():
 def test_a_client_is_closed_with_the_loop_of_each_test_of_pytest_asyncio(tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio", reason="needs the package pytest-asyncio, which is not installed")
     (tmp_path / "pytest.ini").write_text(PYTEST_INI)
-    # pytest-asyncio needs policies, also on a Python without them.
+    # pytest-asyncio needs policies, even on a Python without them.
     (tmp_path / "conftest.py").write_text("from ctxpolicy.compat import restore_policies\nrestore_policies()\n")
     (tmp_path / "test_it.py").write_text(PYTEST_TESTS)
     alone = {"PYTEST_ADDOPTS": "-p pytest_asyncio.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -264,7 +264,7 @@ def test_a_client_is_closed_with_the_loop_of_each_test_of_pytest_asyncio(tmp_pat
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_client_that_only_loses_its_loop_is_named_in_a_warning() -> None:
+def test_a_client_whose_loop_is_closed_without_shutdown_is_named_in_a_warning() -> None:
     closing = Closing()
 
     def leave() -> None:

@@ -28,7 +28,7 @@ from ctxpolicy.compat import restore_policies
 from tests.support.resolver_cases import CASES, tenant
 
 def pytest_configure(config):
-    config.restoration = restore_policies()  # pytest-asyncio needs policies, also on a Python without them
+    config.restoration = restore_policies()  # pytest-asyncio needs policies, even on a Python without them
     tenant.set("acme")
     config.installation = ctxpolicy.install(CASES[{name!r}].make(), missing="error")
 
@@ -137,10 +137,10 @@ def pytest_asyncio_loop_factories(config, item):
     ],
     ids=["restored", "gone"],
 )
-def test_without_policies_its_tests_run_where_compat_puts_them_back(
+def test_without_policies_its_tests_run_if_compat_restores_the_policies(
     tmp_path: Path, conftest: str, outcome: str
 ) -> None:
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest reads the one of a folder further up
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest reads the file of a parent folder
     (tmp_path / "conftest.py").write_text(conftest + FACTORIES)
     (tmp_path / "test_it.py").write_text(ASYNC_TESTS)
     options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-W", "error"]

@@ -61,7 +61,7 @@ def test_a_shell_command_and_a_killed_child_report_how_they_ended(installed: Ins
     assert asyncio.run(main()) == (3, -signal.SIGKILL)
 
 
-def test_a_loop_leased_where_one_was_missing_runs_subprocesses(resolver: ContextResolver) -> None:
+def test_a_loop_leased_for_a_missing_one_runs_subprocesses(resolver: ContextResolver) -> None:
     def sync() -> tuple[bytes, int | None]:
         return asyncio.get_event_loop().run_until_complete(shout("leased"))
 

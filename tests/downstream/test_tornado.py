@@ -69,7 +69,7 @@ def test_an_ioloop_of_its_own_runs_in_a_thread(installed: Installation) -> None:
     assert in_thread(own_loop) == EXPECTED
 
 
-def test_the_current_ioloop_is_the_one_of_the_present_context(installed: Installation) -> None:
+def test_the_current_ioloop_is_that_of_the_present_context(installed: Installation) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     current = ioloop.IOLoop.current()
@@ -79,7 +79,7 @@ def test_the_current_ioloop_is_the_one_of_the_present_context(installed: Install
     asyncio.set_event_loop(None)
 
 
-def test_sync_code_in_threads_gets_an_ioloop_where_a_missing_loop_is_made(resolver: ContextResolver) -> None:
+def test_sync_code_in_threads_gets_an_ioloop_if_missing_loops_are_made(resolver: ContextResolver) -> None:
     def sync() -> tuple[list[bytes], asyncio.AbstractEventLoop]:
         current = ioloop.IOLoop.current()
         result = current.run_sync(exchange), current.asyncio_loop

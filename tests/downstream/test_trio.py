@@ -55,7 +55,7 @@ def test_trio_runs_in_another_thread_while_asyncio_runs_in_this_one(installed: I
     assert asyncio.run(both()) == [6, 8]
 
 
-def test_trio_asks_asyncio_in_another_thread(installed: Installation) -> None:
+def test_trio_calls_asyncio_in_another_thread(installed: Installation) -> None:
     async def in_trio(loop: asyncio.AbstractEventLoop) -> int:
         def ask() -> int:
             return asyncio.run_coroutine_threadsafe(double_in_asyncio(5), loop).result()
@@ -84,7 +84,7 @@ def test_trio_runs_as_a_guest_in_asyncios_loop(installed: Installation) -> None:
     assert asyncio.run(host()) == (14, [0, 2, 4])
 
 
-def test_a_guests_worker_threads_get_the_hosts_loop_only_where_asked_for(resolver_case: ResolverCase) -> None:
+def test_a_guests_worker_threads_get_the_hosts_loop_only_with_any_thread(resolver_case: ResolverCase) -> None:
     tenant.set("acme")
 
     def ask() -> asyncio.AbstractEventLoop | None:

@@ -58,7 +58,7 @@ def make_case() -> type[unittest.TestCase]:
     return Case
 
 
-def test_isolated_test_cases_run_as_ever(installed: Installation) -> None:
+def test_isolated_test_cases_run_as_without_ctxpolicy(installed: Installation) -> None:
     result = run(make_case())
     assert result.testsRun == 4
     assert result.errors == []
@@ -68,7 +68,7 @@ def test_isolated_test_cases_run_as_ever(installed: Installation) -> None:
     assert installed.policy.resolver.get() is None
 
 
-def test_a_sync_setup_finds_the_loop_where_it_is_bound_per_thread(resolver_case: ResolverCase) -> None:
+def test_a_sync_setup_finds_the_loop_unless_another_contextvars_context_has_it(resolver_case: ResolverCase) -> None:
     found: list[object] = []
 
     class Case(unittest.IsolatedAsyncioTestCase):

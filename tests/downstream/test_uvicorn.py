@@ -98,9 +98,9 @@ def test_a_server_in_a_thread_answers_requests(installed: Installation, listenin
     thread.join()
 
 
-def test_sync_views_get_a_loop_where_there_is_none(resolver_case: ResolverCase, listening: socket.socket) -> None:
+def test_sync_views_get_a_loop_if_there_is_none(resolver_case: ResolverCase, listening: socket.socket) -> None:
     if resolver_case.any_thread:
-        pytest.skip("this resolver hands the server's running loop to its worker threads, as it was asked to")
+        pytest.skip("this resolver hands the server's running loop to its worker threads, as its options say")
     given.clear()
     with ctxpolicy.install(resolver_case.make(), missing="create"):
         assert asyncio.run(serve_and_ask(listening, "/sync/1", "/sync/2")) == [2, 4]

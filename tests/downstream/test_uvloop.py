@@ -37,18 +37,18 @@ async def exchange() -> tuple[type, bytes]:
 EXPECTED = (uvloop.Loop, b"HELLO\n")
 
 
-def test_uvloop_run_runs_as_ever(installed: Installation) -> None:
+def test_uvloop_run_runs_as_without_ctxpolicy(installed: Installation) -> None:
     assert uvloop.run(exchange()) == EXPECTED
 
 
-def test_a_policy_told_to_makes_uvloops_loops_everywhere(resolver: ContextResolver) -> None:
+def test_a_policy_with_uvloops_factory_makes_uvloops_loops_everywhere(resolver: ContextResolver) -> None:
     with ctxpolicy.install(resolver, loop_factory="uvloop"):
         assert asyncio.run(exchange()) == EXPECTED
         assert in_thread(asyncio.run, exchange()) == EXPECTED
         assert ctxpolicy.run(exchange()) == EXPECTED
 
 
-def test_a_loop_made_where_one_is_missing_is_uvloops_and_ends_with_its_context(resolver: ContextResolver) -> None:
+def test_a_missing_loop_is_made_by_uvloop_and_ends_with_its_context(resolver: ContextResolver) -> None:
     with ctxpolicy.install(resolver, missing="create", loop_factory="uvloop"):
         loop = asyncio.get_event_loop()
         assert loop.run_until_complete(exchange()) == EXPECTED

@@ -24,7 +24,7 @@ _local = _Local()
 
 
 def _get_event_loop() -> AbstractEventLoop:
-    """Return the loop that was set in this thread, also if another loop is running.
+    """Return the loop that was set in this thread, even if another loop is running.
 
     Raises:
         RuntimeError: no loop was set.
@@ -36,7 +36,7 @@ def _get_event_loop() -> AbstractEventLoop:
 
 
 def get_event_loop() -> AbstractEventLoop:
-    """Return the running loop, else the loop that was set in this thread.
+    """Return the running loop or, if no loop is running, the loop that was set in this thread.
 
     Raises:
         RuntimeError: no loop is running, and none was set.

@@ -3,7 +3,7 @@
 The facts were read in CPython's main branch after the policy system was removed (gh-127949): ``events.py``,
 ``unix_events.py`` and ``runners.py`` of ``Lib/asyncio``, and ``Modules/_asynciomodule.c``. ``test_emulator`` runs each
 in a process of its own, on the emulator and, from 3.16 on, on Python itself; a fact need not restore what it sets.
-Those that are marked as older hold on 3.14 and 3.15 as they are, and must go on to hold when these are reshaped.
+Facts that are marked as older are true on 3.14 and 3.15 as they are, and must stay true when these are reshaped.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def a_removed_name_is_unknown_without_a_warning() -> None:
 
 
 @fact
-def what_all_lists_is_there_and_no_policy_is_listed() -> None:
+def every_name_in_all_exists_and_no_policy_is_listed() -> None:
     for module in MODULES:
         assert [name for name in module.__all__ if "policy" in name.lower() or not hasattr(module, name)] == []
     assert set(events.__all__) <= set(asyncio.__all__)
@@ -108,12 +108,12 @@ def the_getter_for_the_set_loop_raises_the_usual_error() -> None:
 
 
 @older
-def the_main_thread_is_given_no_loop_of_itself() -> None:
+def no_loop_is_created_implicitly_in_the_main_thread() -> None:
     assert answers(None)
 
 
 @older
-def a_loop_that_was_set_is_answered_by_every_getter_until_none_is_set() -> None:
+def a_loop_that_was_set_is_returned_by_every_getter_until_none_is_set() -> None:
     with new_loop() as loop:
         asyncio.set_event_loop(loop)
         assert answers(loop)
@@ -140,7 +140,7 @@ def a_loop_that_was_set_is_unseen_in_other_threads() -> None:
 
 
 @older
-def what_is_no_loop_is_refused_and_the_previous_one_stays() -> None:
+def an_object_that_is_not_a_loop_is_refused_and_the_previous_loop_stays() -> None:
     with new_loop() as loop:
         asyncio.set_event_loop(loop)
         error = error_of(asyncio.set_event_loop, "loop")
@@ -150,7 +150,7 @@ def what_is_no_loop_is_refused_and_the_previous_one_stays() -> None:
 
 
 @older
-def the_running_loop_goes_before_the_one_that_was_set() -> None:
+def the_running_loop_takes_precedence_over_the_one_that_was_set() -> None:
     async def main() -> bool:
         asyncio.set_event_loop(other)
         return answers(loop)
@@ -172,7 +172,7 @@ def the_getter_for_the_set_loop_does_not_look_at_the_running_one() -> None:
 
 
 @fact
-def a_replaced_thread_local_is_asked_by_every_getter() -> None:
+def a_replaced_thread_local_is_used_by_every_getter() -> None:
     with new_loop() as loop:
         events._local = Elsewhere(loop)
         assert answers(loop)
@@ -182,7 +182,7 @@ def a_replaced_thread_local_is_asked_by_every_getter() -> None:
 
 
 @fact
-def a_replaced_thread_local_is_told_of_a_loop_that_is_set() -> None:
+def a_replaced_thread_local_receives_a_loop_that_is_set() -> None:
     with new_loop() as loop:
         events._local = local = Elsewhere()
         asyncio.set_event_loop(loop)
@@ -218,7 +218,7 @@ def the_kind_of_a_new_loop_is_looked_up_at_each_call() -> None:
 
 
 @older
-def run_and_runner_ask_the_module_to_make_and_set_their_loop() -> None:
+def run_and_runner_call_functions_of_the_module_to_make_and_set_their_loop() -> None:
     async def main() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
@@ -271,7 +271,7 @@ def a_forked_child_has_a_fresh_thread_local() -> None:
 
 
 @fact
-def a_replaced_thread_local_is_left_alone_and_dropped_in_a_forked_child() -> None:
+def a_replaced_thread_local_is_dropped_unchanged_in_a_forked_child() -> None:
     def child() -> None:
         assert type(events._local) is events._Local
         assert local.kept == [loop]
@@ -303,7 +303,7 @@ def a_forked_child_runs_no_loop_and_has_no_wakeup_descriptor() -> None:
 
 
 @older
-def a_forked_child_is_told_that_no_loop_runs() -> None:
+def a_forked_child_sets_the_running_loop_to_none() -> None:
     def child() -> None:
         assert told == [None]
 

@@ -72,7 +72,7 @@ def refusal(*code: str, early: Path) -> str:
 @has_facts
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
 @pytest.mark.parametrize("name", facts.FACTS)
-def test_what_is_true_of_asyncio_on_316_is_true(name: str, accelerator: str) -> None:
+def test_every_fact_about_asyncio_on_316_is_true(name: str, accelerator: str) -> None:
     if "fork" in name and not hasattr(os, "fork"):
         pytest.skip("this platform has no fork")
     activation = "" if REAL else ACTIVATE
@@ -81,7 +81,7 @@ def test_what_is_true_of_asyncio_on_316_is_true(name: str, accelerator: str) -> 
 
 @emulator
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_what_is_new_in_316_is_not_true_without_the_emulation_and_the_rest_is() -> None:
+def test_without_the_emulation_only_the_older_facts_are_true() -> None:
     code = """
     from tests.emulated_316._fact_helpers import FACTS, in_fork
     import tests.emulated_316.facts
@@ -93,13 +93,13 @@ def test_what_is_new_in_316_is_not_true_without_the_emulation_and_the_rest_is() 
 
 @emulator
 @pytest.mark.parametrize(("accelerator", "compiled"), [("C", "True"), ("Python", "False")])
-def test_both_accelerators_are_put_to_the_facts(accelerator: str, compiled: str) -> None:
+def test_the_facts_are_checked_with_and_without_the_c_accelerator(accelerator: str, compiled: str) -> None:
     check = "import asyncio.events; print(hasattr(asyncio.events, '_c_get_event_loop'))"
     assert output(ACCELERATORS[accelerator], ACTIVATE, check, env=plain()) == compiled
 
 
 @emulator
-def test_activating_again_changes_nothing_even_when_a_host_stands_in_asyncio() -> None:
+def test_activating_again_changes_nothing_even_if_a_host_has_replaced_names() -> None:
     output(
         ACTIVATE,
         """
@@ -135,7 +135,7 @@ def test_functions_that_were_imported_before_are_reshaped_too() -> None:
 
 @emulator
 @pytest.mark.parametrize("line", ["from asyncio import get_event_loop_policy", "from asyncio import events as held"])
-def test_a_module_that_holds_what_goes_is_named_and_one_that_asks_asyncio_is_not(line: str, tmp_path: Path) -> None:
+def test_a_module_that_has_imported_a_policy_function_is_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "early.py").write_text(line)
     if "policy" in line:
         message = refusal("import early", early=tmp_path)
@@ -167,7 +167,7 @@ def test_a_subclass_of_a_policy_class_is_named(tmp_path: Path) -> None:
 
 
 @emulator
-def test_a_policy_in_force_is_not_taken_away(tmp_path: Path) -> None:
+def test_a_policy_in_force_prevents_the_emulation(tmp_path: Path) -> None:
     assert "a policy is in force" in refusal("asyncio.set_event_loop(None)", early=tmp_path)
 
 
@@ -180,30 +180,30 @@ def test_every_other_python_is_refused_by_name(version: tuple[int, int, int], mo
 
 
 @elsewhere
-def test_a_python_that_is_asked_for_the_emulation_and_cannot_do_it_does_not_start() -> None:
+def test_a_python_that_cannot_do_the_emulation_does_not_start() -> None:
     child = python("-c", "print('started')", env=emulated())
     assert (child.returncode, child.stdout) == (1, "")
     assert child.stderr.startswith("sitecustomize: only Python 3.14 and 3.15 can emulate the asyncio of 3.16")
 
 
-def test_a_python_that_is_asked_with_another_word_does_not_start() -> None:
+def test_a_python_does_not_start_with_another_value_of_the_variable() -> None:
     child = python("-c", "print('started')", env={**emulated(), ASKED: "yes"})
     assert (child.returncode, child.stdout) == (1, "")
     assert child.stderr == f"sitecustomize: the environment variable {ASKED} must be 0 or 1, not 'yes'\n"
 
 
 @pytest.mark.parametrize("environ", [{}, {ASKED: ""}, {ASKED: "0"}])
-def test_nothing_is_done_unless_it_is_asked_for(environ: dict[str, str]) -> None:
+def test_nothing_is_done_unless_the_variable_is_1(environ: dict[str, str]) -> None:
     assert activate_if_asked(environ) is False
 
 
 @emulator
-def test_it_is_done_where_the_environment_asks_for_it() -> None:
+def test_asyncio_is_reshaped_if_the_variable_is_1() -> None:
     code = "import os, tests.emulated_316 as e; print(e.is_active(), e.activate_if_asked(), e.is_active())"
     assert output(code, env={**plain(), ASKED: "1"}) == "False True True"
 
 
-def test_the_environment_for_children_keeps_what_was_there_and_can_be_made_of_itself() -> None:
+def test_the_environment_for_children_keeps_other_entries_and_can_be_extended_again() -> None:
     site = str(Path(__file__).resolve().parent / "site")
     bare = environment({"PATH": "/bin", "PYTHONPATH": ""})
     assert bare == {"PATH": "/bin", ASKED: "1", "PYTHONPATH": site}
@@ -213,7 +213,7 @@ def test_the_environment_for_children_keeps_what_was_there_and_can_be_made_of_it
 
 
 @emulator
-def test_a_python_is_reshaped_as_it_starts_unless_told_otherwise() -> None:
+def test_a_python_is_reshaped_when_it_starts_unless_the_variable_is_0() -> None:
     assert output(TELL, env=emulated()) == "True"
     assert output(TELL, env={**emulated(), ASKED: "0"}) == "False"
 
@@ -250,7 +250,7 @@ def test_subinterpreters_are_reshaped() -> None:
 
 
 @emulator
-def test_the_sitecustomize_it_stands_in_front_of_still_runs(tmp_path: Path) -> None:
+def test_a_sitecustomize_later_on_the_path_still_runs(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import asyncio; print(__name__, hasattr(asyncio.events, '_local'))")
     env = emulated()
     env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], str(tmp_path)])

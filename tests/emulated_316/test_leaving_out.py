@@ -9,8 +9,8 @@ import pytest
 from .leaving_out import ASKED, PARTS
 from .test_emulator import emulator, plain, python
 
-# The test module that fails without each part.
-MISSED_BY = {
+# For each part of the host, the test modules that fail without it.
+NEEDED_BY = {
     "all of it": ("tests/_policy/test_policy.py", "tests/_policy/test_install.py", "tests/contract/test_builtin.py"),
     "the current loop": ("tests/_policy/test_policy.py",),
     "new loops": ("tests/_policy/test_policy_kinds.py",),
@@ -28,17 +28,17 @@ def run(part: str, module: str, *options: str) -> tuple[int, dict[str, int], str
 
 
 @emulator
-@pytest.mark.parametrize(("part", "module"), [(part, module) for part in MISSED_BY for module in MISSED_BY[part]])
-def test_where_a_part_of_the_host_is_left_out_tests_fail(part: str, module: str) -> None:
+@pytest.mark.parametrize(("part", "module"), [(part, module) for part in NEEDED_BY for module in NEEDED_BY[part]])
+def test_tests_fail_if_a_part_of_the_host_is_left_out(part: str, module: str) -> None:
     status, counts, told = run(part, module, "-x")
     assert (status, counts.get("failed"), "error" in counts) == (pytest.ExitCode.TESTS_FAILED, 1, False), told
 
 
 @emulator
-def test_where_nothing_is_left_out_they_pass() -> None:
+def test_tests_pass_if_nothing_is_left_out() -> None:
     status, counts, told = run("nothing", "tests/_asyncio/test_hosts.py")
     assert (status, counts.keys()) == (pytest.ExitCode.OK, {"passed"}), told
 
 
-def test_every_part_is_missed() -> None:
-    assert MISSED_BY.keys() == PARTS.keys() - {"nothing"}
+def test_every_part_has_tests_that_fail_without_it() -> None:
+    assert NEEDED_BY.keys() == PARTS.keys() - {"nothing"}

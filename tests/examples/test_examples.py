@@ -40,7 +40,7 @@ class TestTenants:
         (open_loops,) = re.findall("loops left open by these jobs: (.*)", printed)
         return {row[1]: row[2:] for row in rows[:6]}, rows[6:], open_loops
 
-    def test_under_plain_asyncio_jobs_fail_or_get_what_is_anothers(self) -> None:
+    def test_under_plain_asyncio_jobs_fail_or_get_the_loop_of_another_job(self) -> None:
         jobs, ways, open_loops = self.run()
         no_loop = ["asks", "RuntimeError", "-", "NO: RuntimeError: There is no current event loop"]
         assert jobs["acme"] == jobs["globex"] == no_loop
@@ -98,7 +98,7 @@ def test_own_resolver_has_a_resolver_of_under_30_lines() -> None:
     assert len(resolver.strip().splitlines()) < 30
 
 
-def test_worker_threads_shows_the_error_and_what_mends_it() -> None:
+def test_worker_threads_shows_the_error_and_its_remedies() -> None:
     assert output("worker_threads").splitlines() == [
         "asyncio alone:     RuntimeError: There is no current event loop in thread 'ThreadPoolExecutor-0_0'.",
         "one line more:     cat.png, resized",
@@ -122,7 +122,7 @@ def test_shared_client_shows_the_error_and_a_client_for_each_run_closed_with_it(
     ]
 
 
-def test_off_set_event_loop_policy_does_what_policies_were_for() -> None:
+def test_off_set_event_loop_policy_covers_the_uses_of_policies() -> None:
     shown = dict(table(output("off_set_event_loop_policy")))
     default = "_UnixSelectorEventLoop" if sys.platform != "win32" else "ProactorEventLoop"
     assert shown.pop("another kind of loop:") in ("Loop", "_UnixSelectorEventLoop", "_WindowsSelectorEventLoop")

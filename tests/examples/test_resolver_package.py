@@ -49,7 +49,7 @@ def test_the_page_shows_every_file_of_the_package() -> None:
     assert shown == files
 
 
-def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path, installed: Path) -> None:
+def test_the_commands_of_the_page_print_the_output_that_it_shows(tmp_path: Path, installed: Path) -> None:
     here = tmp_path / "package"
     shutil.copytree(PACKAGE, here, ignore=shutil.ignore_patterns("__pycache__", "src"))
     run = subprocess.run(
@@ -66,7 +66,7 @@ def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path, installed: 
     assert len(run.stdout.splitlines()) == 5
 
 
-def test_a_command_that_prints_something_else_is_told(tmp_path: Path) -> None:
+def test_a_command_that_prints_something_else_is_reported(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ python -c \"print('this', 5)\"\nthat 5\n```\n")
     run = subprocess.run(

@@ -2,25 +2,31 @@
 
 COPY is a copy of the repository: its files are changed. Each module has a Cosmic Ray session of its own, which is kept
 in COPY. A MODULE may be a folder. Exit status: the number of modules with survivors, at most 100.
+
+Before the first mutant, all tests run once, and coverage records which tests run which line. A mutant is then tried by
+the tests that run its line, and by no others (`try_mutant.py`).
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# For each folder, the tests that can notice a change in it. Those of the folder itself come first, because pytest stops
-# at the first failure.
-TESTS = {
-    "ctxpolicy/_loops": ["tests/_loops", "tests/_lifetime", "tests/_policy", "tests/_bridge"],
-    "ctxpolicy/resolvers": ["tests/resolvers", "tests/_policy", "tests/contract/test_builtin.py", "tests/_lifetime"],
-    "ctxpolicy/_policy": ["tests/_policy", "tests/resolvers", "tests/_lifetime", "tests/_explain"],
-    "ctxpolicy/_bridge": ["tests/_bridge", "tests/_lifetime"],
-}
-# Cosmic Ray replaces each operator by every other one. Of those mutants, one shows as much as all.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from try_mutant import ORIGINALS, TRACE
+
+FOLDERS = ("ctxpolicy/_loops", "ctxpolicy/resolvers", "ctxpolicy/_policy", "ctxpolicy/_bridge")
+# The tests that are traced. The others start programs of their own, whose lines the trace does not see.
+TRACED = (
+    *("_asyncio", "_bridge", "_explain", "_lifetime", "_loops", "_policy", "_pytest"),
+    *("contract", "resolvers", "testing"),
+)
+# Cosmic Ray replaces each operator by every other one. One of these mutants shows as much as all of them.
 BINARY = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul", "Mod_Mul", "BitAnd_BitOr")
 COMPARISONS = (
     "Is_IsNot",
@@ -35,12 +41,41 @@ COMPARISONS = (
     "NotIn_In",
 )
 EXCLUDED = [
-    # `X | Y` stands in annotations only, which nothing evaluates.
+    # `X | Y` occurs only in annotations, which nothing evaluates.
     rf"core/ReplaceBinaryOperator_(?!({'|'.join(BINARY)})$)",
     rf"core/ReplaceComparisonOperator_(?!({'|'.join(COMPARISONS)})$)",
 ]
-TEST_SECONDS = 30  # for one test: a mutant that makes a test hang is killed by this limit
-MUTANT_SECONDS = 900
+MUTANT_SECONDS = 600
+
+
+def main(copy: str, *paths: str) -> int:
+    """Mutate every module."""
+    repository = Path(copy)
+    trace(repository)
+    found = [module for path in paths or FOLDERS for module in modules(path)]
+    return min(sum(mutate(module, repository) > 0 for module in found), 100)
+
+
+def trace(copy: Path) -> None:
+    """Run the tests once, and record which of them run which line. Does nothing if this was done before."""
+    if (copy / TRACE).exists():
+        return
+    shutil.copytree(copy / "ctxpolicy", copy / ORIGINALS / "ctxpolicy")
+    configuration = copy / "trace.toml"
+    configuration.write_text(
+        f'[tool.coverage.run]\nsource = ["ctxpolicy"]\ndata_file = "{TRACE}"\nconcurrency = ["thread", "greenlet"]\n',
+        encoding="utf-8",
+    )
+    options = [
+        "--cov",
+        f"--cov-config={configuration}",
+        "--cov-context=test",
+        "--cov-report=",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *options]
+    subprocess.run([*command, *(f"tests/{folder}" for folder in TRACED)], cwd=copy, check=True)
 
 
 def mutate(module: str, copy: Path) -> int:
@@ -48,10 +83,9 @@ def mutate(module: str, copy: Path) -> int:
     name = module.removesuffix(".py").replace("/", ".")
     config, session = copy / f"mutants-{name}.toml", copy / f"mutants-{name}.sqlite"
     config.write_text(configuration(module), encoding="utf-8")
-    if not session.exists():  # else go on where the last run was stopped
+    if not session.exists():  # otherwise continue the run that was stopped
         cosmic_ray("cosmic-ray", "init", config, session, cwd=copy)
         cosmic_ray("cr-filter-operators", session, config, cwd=copy)
-        cosmic_ray("cosmic-ray", "baseline", config, cwd=copy)
     cosmic_ray("cosmic-ray", "exec", config, session, cwd=copy)
     killed, survivors = 0, 0
     for mutation, result in outcomes(session, copy):
@@ -66,11 +100,7 @@ def mutate(module: str, copy: Path) -> int:
 
 def configuration(module: str) -> str:
     """Return the configuration of Cosmic Ray for a module."""
-    tests = TESTS[str(Path(module).parent)]
-    own = Path("tests", *Path(module).parts[1:-1], f"test_{Path(module).name}")
-    first = [own.as_posix()] if own.exists() else []
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
-    command += [f"--timeout={TEST_SECONDS}", *first, *tests]
+    command = [sys.executable, "tests/mutants/try_mutant.py", module]
     return f"""
 [cosmic-ray]
 module-path = {json.dumps(module)}
@@ -105,12 +135,6 @@ def modules(path: str) -> list[str]:
     if path.endswith(".py"):
         return [path]
     return sorted(str(file) for file in Path(path).glob("*.py") if file.name != "__init__.py")
-
-
-def main(copy: str, *paths: str) -> int:
-    """Mutate every module."""
-    found = [module for path in paths or TESTS for module in modules(path)]
-    return min(sum(mutate(module, Path(copy)) > 0 for module in found), 100)
 
 
 if __name__ == "__main__":

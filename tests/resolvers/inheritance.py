@@ -1,4 +1,4 @@
-"""What a child of a context starts with, for each way to make a child and each built-in resolver.
+"""The loop that a child of a context starts with, for each way to make a child and each built-in resolver.
 
 ``python -m tests.resolvers.inheritance`` prints the table (docs/reference/inheritance.md).
 """
@@ -19,7 +19,7 @@ from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.resolvers import processes
 from tests.support.resolver_cases import CASES, ResolverCase, tenant
 
-# What a child starts with. SAME: what the child sets is bound in its parent too.
+# What a child starts with. SAME: a loop that the child sets is bound in its parent too.
 SAME, INHERITS, EMPTY = "the same context", "inherits", "empty"
 
 Look = Callable[[], bool]
@@ -42,7 +42,7 @@ class Way(NamedTuple):
 
     @property
     def missing(self) -> str | None:
-        """Why this way cannot be tried here, ``None`` where it can."""
+        """The reason why this way cannot be tried here, ``None`` if it can."""
         if sys.version_info < self.since:
             return "needs Python {}.{}".format(*self.since)
         if self.needs is not None and importlib.util.find_spec(self.needs) is None:
@@ -154,7 +154,7 @@ _COPIES = {
 }
 _KEYS = {"`Context().run()`, an empty one": EMPTY, "a greenlet": EMPTY, **_THREADS}
 
-# What is not said here is the same context.
+# A way that is not listed here: the child has the same context.
 EXPECTED = {
     "contextvar": _COPIES,
     "contextvar-any-thread": {
@@ -177,7 +177,7 @@ EXPECTED = {
 
 
 def expected(case: str, way: str) -> str:
-    """Return what the documentation says."""
+    """Return what the child starts with according to the documentation."""
     return EXPECTED[case].get(way, SAME)
 
 
@@ -202,7 +202,7 @@ def found(case: ResolverCase, way: str) -> str:
 
 
 def main(ways: list[str]) -> None:
-    """Print what is found for ``ways``, as JSON; print the page of the docs if there are none."""
+    """Print the results for ``ways`` as JSON. Without ``ways``, print the page of the docs."""
     if not ways:
         sys.stdout.write(page())
         return

@@ -1,4 +1,4 @@
-"""Imported by a fork server before it forks: every resolver, with a loop that no child may be handed."""
+"""Every resolver, with a loop bound. A fork server imports this module; no child may be handed these loops."""
 
 from __future__ import annotations
 

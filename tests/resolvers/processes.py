@@ -1,4 +1,4 @@
-"""Child processes that report whether a resolver hands out a loop there."""
+"""Child processes that report whether a resolver hands out a loop in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRELOADED = "tests.resolvers.preloaded"
 
 
 def fork(look) -> bool:
-    """Return what ``look()`` returns in a forked child."""
+    """Return the result of ``look()`` in a forked child."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -42,7 +42,7 @@ def start(method: str, name: str) -> bool:
 
 
 def _look(pipe: Connection, method: str, name: str) -> None:
-    forked = sys.modules[PRELOADED].RESOLVERS if method == "forkserver" else {}  # the server's
+    forked = sys.modules[PRELOADED].RESOLVERS if method == "forkserver" else {}
     resolver = forked[name] if forked else CASES[name].make()
     pipe.send(resolver.get() is not None)
     pipe.close()

@@ -1,4 +1,4 @@
-"""What a resolver does when its author wrote only get() and set()."""
+"""A resolver whose author wrote only get() and set()."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_resolver_without_get_and_set_cannot_be_made():
         type("Half", (ContextResolver,), {"get": lambda self: None})()
 
 
-def test_what_a_class_without_init_is_given_is_refused():
+def test_a_class_without_init_refuses_arguments():
     half = type("NoInit", (ContextResolver,), {"get": lambda self: None, "set": lambda self, loop: None})
     half()
     with pytest.raises(TypeError, match="takes no arguments"):
@@ -51,7 +51,7 @@ def test_init_of_the_base_class_need_not_be_called(plain):
     assert in_new_thread(plain.bindings.was_set) is False
 
 
-def test_it_says_of_itself_what_every_resolver_says(plain):
+def test_the_optional_methods_have_defaults(plain):
     assert plain.applies() is True
     assert plain.bindings.is_thread_exclusive() is True
     assert plain.binding() is None
@@ -61,7 +61,7 @@ def test_it_says_of_itself_what_every_resolver_says(plain):
     plain.uninstalled()
 
 
-def test_new_loops_are_asyncios_where_nothing_else_is_said(plain):
+def test_new_loops_are_asyncios_by_default(plain):
     assert factory_of(plain) is None
     loop = plain.new()
     assert isinstance(loop, asyncio.AbstractEventLoop)
@@ -85,13 +85,13 @@ def test_a_plain_function_as_loop_factory_of_the_class_gets_no_argument():
     assert repr(resolver.new()) == "made without self"
 
 
-def test_a_new_of_its_own_is_what_a_policy_calls():
+def test_a_policy_calls_an_overridden_new():
     resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")})()
     assert factory_of(resolver) == resolver.new
     assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
 
 
-def test_getter_asks_get_and_where_that_has_none_what_it_was_given(plain):
+def test_getter_calls_get_and_if_no_loop_is_bound_the_given_function(plain):
     missing, loop = StandInLoop("missing"), StandInLoop()
     getter = plain.getter(lambda: missing)
     assert getter() is missing
@@ -106,14 +106,14 @@ def test_getter_asks_get_and_where_that_has_none_what_it_was_given(plain):
         (lambda self: "no loop", r"get\(\) returned 'no loop'"),
     ],
 )
-def test_getter_complains_of_a_get_that_breaks_the_contract(get, complaint):
+def test_getter_raises_resolver_error_if_get_breaks_the_contract(get, complaint):
     getter = type("Broken", (Plain,), {"get": get})().getter(StandInLoop)
     where = r"in thread '(\w+)', for the context that Broken finds in thread '\1'\. Fix the resolver"
     with pytest.raises(ResolverError, match=f"resolver Broken: {complaint}, {where}"):
         getter()
 
 
-def test_getter_passes_on_what_the_resolver_itself_complains_of():
+def test_getter_passes_on_a_resolver_error_of_get():
     complaint = ResolverError("there is no notebook here")
 
     class Complaining(Plain):
@@ -125,7 +125,7 @@ def test_getter_passes_on_what_the_resolver_itself_complains_of():
     assert caught.value is complaint
 
 
-def test_a_context_that_cannot_be_named_is_left_out_of_the_complaint():
+def test_a_context_that_cannot_be_described_is_left_out_of_the_message():
     class Broken(Plain):
         def get(self):
             return "no loop"
@@ -137,7 +137,7 @@ def test_a_context_that_cannot_be_named_is_left_out_of_the_complaint():
         Broken().getter(StandInLoop)()
 
 
-def test_setter_binds_loops_and_passes_on_all_else(plain):
+def test_setter_binds_loops_and_passes_on_everything_else(plain):
     others, loop = [], StandInLoop()
     setter = plain.setter(others.append)
     setter(loop)
@@ -156,14 +156,14 @@ def test_a_lease_is_bound_and_ends_at_the_next_set(plain):
     assert plain.get() is other
 
 
-def test_a_lease_ends_where_its_context_is_cleared(plain):
+def test_a_lease_ends_when_its_context_is_cleared(plain):
     loop = plain.bindings.lease(asyncio.SelectorEventLoop)
     plain.bindings.clear()
     assert loop.is_closed()
     assert plain.get() is None
 
 
-def test_a_lease_that_ends_by_a_set_while_its_loop_runs_says_so(plain):
+def test_a_lease_that_a_set_ends_while_its_loop_runs_warns(plain):
     loop = plain.bindings.lease(asyncio.SelectorEventLoop)
 
     async def main():
@@ -183,7 +183,7 @@ def test_a_lease_ends_with_its_thread(plain):
     assert loop.is_closed()
 
 
-def test_binding_what_is_no_lease_ends_no_other_one(plain):
+def test_bind_leaves_a_leased_loop_open_that_is_no_longer_bound(plain):
     loop = plain.bindings.lease(asyncio.SelectorEventLoop)
     plain.set(StandInLoop())
     plain.bindings.bind(None)

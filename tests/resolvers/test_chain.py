@@ -1,4 +1,4 @@
-"""The context is the context of the first resolver that applies here."""
+"""A chain uses the context of its first resolver that applies."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ctxpolicy import (
 from ctxpolicy.testing import RecordingResolver, StandInLoop
 
 
-def test_a_chain_of_nothing_is_refused():
+def test_an_empty_chain_is_refused():
     with pytest.raises(OptionError, match="at least one resolver"):
         ChainResolver()
 
 
-def test_what_is_no_resolver_is_refused():
+def test_an_object_that_is_not_a_resolver_is_refused():
     with pytest.raises(OptionError, match="takes resolvers, not 'task'.*get_resolver"):
         ChainResolver("task")
 
 
-def test_the_first_that_applies_is_asked():
+def test_the_first_resolver_that_applies_is_used():
     task, thread = TaskResolver(), ThreadResolver()
     chain, of_task, of_thread = ChainResolver(task, thread), StandInLoop(), StandInLoop()
     chain.set(of_thread)
@@ -48,7 +48,7 @@ def test_the_first_that_applies_is_asked():
     assert chain.applies() is True
 
 
-def test_whether_a_context_is_one_threads_alone_the_present_resolver_says():
+def test_the_resolver_that_applies_says_whether_the_context_is_thread_exclusive():
     key = ["a tenant"]
     chain = ChainResolver(KeyedResolver(lambda: key[0]), ProcessResolver())
     assert chain.bindings.is_thread_exclusive() is True
@@ -61,7 +61,7 @@ def nowhere():
     return ChainResolver(TaskResolver())
 
 
-def test_where_none_applies_nothing_is_bound_and_nothing_can_be(nowhere):
+def test_if_no_resolver_applies_nothing_is_bound_and_nothing_can_be(nowhere):
     assert nowhere.applies() is False
     assert nowhere.get() is nowhere.binding() is None
     assert nowhere.bindings.is_thread_exclusive() is False
@@ -74,17 +74,17 @@ def test_where_none_applies_nothing_is_bound_and_nothing_can_be(nowhere):
 
 
 @pytest.mark.parametrize(("missing", "error"), [("create", ResolverError), ("error", NoCurrentLoopError)])
-def test_where_none_applies_a_policy_makes_no_loop(nowhere, missing, error):
+def test_if_no_resolver_applies_a_policy_creates_no_loop(nowhere, missing, error):
     with pytest.raises(error, match="where no resolver of the chain applies"):
         ContextPolicy(nowhere, missing=missing).get_event_loop()
 
 
-def test_where_none_applies_a_policy_with_asyncios_ways_makes_none_either(nowhere):
+def test_if_no_resolver_applies_a_policy_with_the_default_missing_creates_no_loop(nowhere):
     with pytest.raises(NoCurrentLoopError):
         ContextPolicy(nowhere).get_event_loop()
 
 
-def test_all_are_told_when_a_policy_comes_into_force_and_in_reverse_when_it_goes():
+def test_installed_is_called_in_order_and_uninstalled_in_reverse_order():
     log = []
     chain = ChainResolver(*(_logging(log, name) for name in "abc"))
     chain.installed()
@@ -92,7 +92,7 @@ def test_all_are_told_when_a_policy_comes_into_force_and_in_reverse_when_it_goes
     assert log == ["a in", "b in", "c in", "c out", "b out", "a out"]
 
 
-def test_where_one_fails_those_that_were_told_before_are_told_of_the_end():
+def test_if_installed_fails_uninstalled_is_called_on_the_resolvers_before():
     log = []
     broken = _logging(log, "broken")
     broken.installed = lambda: 1 / 0

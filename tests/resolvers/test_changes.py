@@ -1,4 +1,4 @@
-"""binding_changed() sees every change of what is bound, and costs nothing where it is not overridden."""
+"""binding_changed() is called for every change of the bound loop, and costs nothing if it is not overridden."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ctxpolicy.testing import StandInLoop
 
 
 def telling(kind):
-    """Return a subclass of ``kind`` that keeps what binding_changed() is told."""
+    """Return a subclass of ``kind`` that records the arguments of binding_changed()."""
 
     class Telling(kind):
         def binding_changed(self, previous, current):
@@ -34,7 +34,7 @@ def telling(kind):
 
 
 @pytest.mark.parametrize("kind", [ContextVarResolver, ThreadResolver, TaskResolver])
-def test_it_sees_sets_leases_scopes_and_their_ends(kind):
+def test_it_is_called_for_sets_leases_scopes_and_their_ends(kind):
     resolver, loop = telling(kind)(), StandInLoop()
     with install(resolver, missing="create"):
         leased = asyncio.get_event_loop()
@@ -49,7 +49,7 @@ def test_it_sees_sets_leases_scopes_and_their_ends(kind):
     assert resolver.told == [*told, (loop, None)]
 
 
-def test_it_sees_what_an_isolated_call_binds_in_its_thread():
+def test_it_is_called_for_the_loop_that_an_isolated_call_binds_in_its_thread():
     resolver, seen = telling(ThreadResolver)(), []
 
     async def main():
@@ -61,7 +61,7 @@ def test_it_sees_what_an_isolated_call_binds_in_its_thread():
     assert resolver.told[:2] == [(None, seen[0]), (seen[0], None)]
 
 
-def test_a_set_that_calls_the_one_of_its_base_class_is_reported_once():
+def test_a_set_that_calls_set_of_its_base_class_is_reported_once():
     class Base(ContextResolver):
         loop = None
 
@@ -82,7 +82,7 @@ def test_a_set_that_calls_the_one_of_its_base_class_is_reported_once():
     assert resolver.told == [(None, loop), (loop, None)]
 
 
-def test_a_setter_of_its_own_is_reported_too():
+def test_sets_through_an_overridden_setter_are_reported_too():
     class Fast(ThreadResolver):
         def setter(self, other):
             return self.set
@@ -92,7 +92,7 @@ def test_a_setter_of_its_own_is_reported_too():
     assert resolver.told == [(None, loop)]
 
 
-def test_a_change_is_reported_though_the_step_failed_after_it():
+def test_a_change_is_reported_although_set_fails_after_it():
     class Failing(ThreadResolver):
         def set(self, loop):
             super().set(loop)
@@ -104,7 +104,7 @@ def test_a_change_is_reported_though_the_step_failed_after_it():
     assert resolver.told == [(None, loop)]
 
 
-def test_what_the_hook_itself_binds_is_reported_once_more():
+def test_a_change_that_the_hook_itself_makes_is_reported_too():
     class Refusing(ThreadResolver):
         def binding_changed(self, previous, current):
             told.append((previous, current))
@@ -117,7 +117,7 @@ def test_what_the_hook_itself_binds_is_reported_once_more():
     assert told == [(None, loop), (loop, None)]
 
 
-def test_a_resolver_around_another_one_and_that_one_are_both_told():
+def test_a_delegating_resolver_and_the_resolver_inside_both_report():
     class Around(telling(DelegatingResolver)):
         def __init__(self, inner):
             self.inner = inner
@@ -135,7 +135,7 @@ def test_a_resolver_around_another_one_and_that_one_are_both_told():
     assert inner.told == around.told == [(None, leased), (leased, loop), (loop, leased), (leased, None)]
 
 
-def test_the_members_of_a_chain_are_told_of_their_own_contexts():
+def test_each_resolver_of_a_chain_reports_changes_of_its_own_context():
     task, thread = telling(TaskResolver)(), telling(ThreadResolver)()
     loop = StandInLoop()
     policy = ContextPolicy(ChainResolver(task, thread))
@@ -149,7 +149,7 @@ def test_the_members_of_a_chain_are_told_of_their_own_contexts():
     assert task.told == [(None, loop)]
 
 
-def test_a_key_that_is_released_is_reported_where_it_is_present():
+def test_the_release_of_the_current_key_is_reported():
     resolver, loop = telling(KeyedResolver)(lambda: "a"), StandInLoop()
     resolver.set(loop)
     resolver.release("another")
@@ -157,7 +157,7 @@ def test_a_key_that_is_released_is_reported_where_it_is_present():
     assert resolver.told == [(None, loop), (loop, None)]
 
 
-def test_each_thread_is_told_of_its_own_changes():
+def test_each_thread_reports_its_own_changes():
     resolver = telling(ThreadResolver)()
     inside, done = threading.Event(), threading.Event()
     loops = [StandInLoop("slow"), StandInLoop("fast")]
@@ -179,7 +179,7 @@ def test_each_thread_is_told_of_its_own_changes():
     assert resolver.told == [(None, loops[1]), (None, loops[0])]
 
 
-def test_where_it_is_not_overridden_nothing_is_put_around_anything():
+def test_no_method_is_wrapped_if_it_is_not_overridden():
     resolver = ContextVarResolver()
     assert type(resolver.bindings).__name__ != "ReportedBindings"
     assert not hasattr(type(resolver).set, "reports")

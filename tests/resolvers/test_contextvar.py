@@ -32,7 +32,7 @@ def loop():
     return StandInLoop("the loop")
 
 
-def test_what_inherit_takes_is_checked():
+def test_an_unknown_value_of_inherit_is_refused():
     with pytest.raises(OptionError, match="must be 'same-thread' or 'any-thread', not 'all'"):
         ContextVarResolver(inherit="all")
 
@@ -48,7 +48,7 @@ def test_the_context_is_named_by_its_thread_and_task(resolver):
     assert asyncio.run(main()) == f"the contextvars context of task 'main task' in thread {thread!r}"
 
 
-def test_a_loop_in_a_context_that_is_carried_to_another_thread_is_hidden_and_told(resolver, loop):
+def test_a_loop_in_a_context_copied_to_another_thread_is_hidden_and_the_error_mentions_it(resolver, loop):
     """asyncio.to_thread() copies the contextvars context, not the running loop."""
     policy = ContextPolicy(resolver, missing="error")
 
@@ -61,7 +61,7 @@ def test_a_loop_in_a_context_that_is_carried_to_another_thread_is_hidden_and_tol
     assert asyncio.run(main()).loop is loop
 
 
-def test_any_thread_hands_it_out_there(loop):
+def test_with_any_thread_the_loop_is_handed_out_in_the_other_thread(loop):
     resolver = ContextVarResolver(inherit="any-thread")
     policy = ContextPolicy(resolver, missing="error")
 
@@ -74,7 +74,7 @@ def test_any_thread_hands_it_out_there(loop):
         in_new_thread(policy.get_event_loop)
 
 
-def test_a_workers_own_context_lives_on_from_job_to_job(resolver, loop):
+def test_a_worker_thread_keeps_its_context_from_job_to_job(resolver, loop):
     """run_in_executor() copies no contextvars context."""
 
     async def main():
@@ -125,7 +125,7 @@ def test_a_lease_ends_with_the_last_copy_of_its_context(resolver):
 
 @pytest.fixture
 def no_collection_meanwhile():
-    """Only objects that no collection has seen yet are finalized in the order in which they were made, for sure."""
+    """Objects are finalized in the order of their creation for certain only if no collection has seen them before."""
     gc.collect()
     gc.disable()
     yield
@@ -133,8 +133,8 @@ def no_collection_meanwhile():
 
 
 @pytest.mark.usefixtures("no_collection_meanwhile")
-def test_a_lease_that_its_own_loop_refers_back_to_ends_with_its_context(resolver):
-    """The loop refers to itself by a timer, whose handle keeps a copy of the context that has the lease."""
+def test_a_lease_to_which_its_own_loop_refers_ends_with_its_context(resolver):
+    """The loop refers to a timer, whose handle keeps a copy of the context that has the lease."""
     closed = []
 
     class Loop(asyncio.SelectorEventLoop):
@@ -149,7 +149,7 @@ def test_a_lease_that_its_own_loop_refers_back_to_ends_with_its_context(resolver
     assert closed == ["closed"]
 
 
-def test_the_policy_finds_and_binds_by_closures_what_the_resolver_does(resolver, loop):
+def test_the_closures_of_the_policy_and_the_methods_of_the_resolver_agree(resolver, loop):
     policy = ContextPolicy(resolver, missing="error")
     policy.set_event_loop(loop)
     assert resolver.get() is policy.get_event_loop() is loop
@@ -159,7 +159,7 @@ def test_the_policy_finds_and_binds_by_closures_what_the_resolver_does(resolver,
 
 
 @pytest.mark.parametrize("name", ["get", "load"])
-def test_an_overridden_get_is_honoured_by_the_policy(loop, name):
+def test_the_policy_uses_an_overridden_get(loop, name):
     found = loop if name == "get" else ContextVarResolver
     own = type("Own", (ContextVarResolver,), {name: lambda self: answer(self)})
 
@@ -177,24 +177,24 @@ def test_an_overridden_get_is_honoured_by_the_policy(loop, name):
 
 
 @pytest.mark.parametrize("name", ["set", "store"])
-def test_an_overridden_set_is_honoured_by_the_policy(loop, name):
+def test_the_policy_uses_an_overridden_set(loop, name):
     calls = []
     own = type("Own", (ContextVarResolver,), {name: lambda self, what: calls.append(what)})
     ContextPolicy(own()).set_event_loop(loop)
     assert loop in (calls[0], getattr(calls[0], "loop", None))
 
 
-def test_where_it_was_bound_goes_along_with_a_loop(resolver, loop):
+def test_a_binding_in_a_copied_context_has_the_place_where_it_was_made(resolver, loop):
     resolver.traced = True
     resolver.set(loop)
     binding = contextvars.copy_context().run(resolver.binding)
     assert binding.loop is loop
-    assert " in test_where_it_was_bound" in binding.where
+    assert " in test_a_binding_in_a_copied_context" in binding.where
     ContextPolicy(resolver).set_event_loop(loop)
-    assert " in test_where_it_was_bound" in resolver.binding().where
+    assert " in test_a_binding_in_a_copied_context" in resolver.binding().where
 
 
-def test_a_hundred_thousand_sets_leave_the_context_as_large_as_one(resolver, loop):
+def test_a_hundred_thousand_sets_do_not_grow_the_context(resolver, loop):
     policy = ContextPolicy(resolver, missing="error")
 
     def sizes():

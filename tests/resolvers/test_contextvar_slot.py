@@ -1,4 +1,4 @@
-"""The variables that the contextvar resolver sets in a contextvars context, and that there are no more."""
+"""The variables that the contextvar resolver sets in a contextvars context, and the bindings that they hold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_binding_and_unbinding_by_hand_set_one_variable(loop):
     assert variables_set_by(lambda: policy.set_event_loop(loop), lambda: policy.set_event_loop(None)) == 1
 
 
-def test_a_loop_bound_by_the_policy_goes_when_another_is_bound(loop):
+def test_a_loop_bound_by_the_policy_is_forgotten_when_another_is_bound(loop):
     policy = ContextPolicy()
 
     def bind_both():
@@ -42,7 +42,7 @@ def test_a_loop_bound_by_the_policy_goes_when_another_is_bound(loop):
     assert [value[0] for value in context.values()] == [loop]
 
 
-def test_a_lease_stands_while_the_policy_binds_loops_over_it(loop):
+def test_a_lease_continues_while_the_policy_binds_another_loop(loop):
     resolver = ContextVarResolver()
     policy = ContextPolicy(resolver, missing="create")
 
@@ -61,7 +61,7 @@ def test_a_lease_stands_while_the_policy_binds_loops_over_it(loop):
     assert after.lease is lease
 
 
-def test_a_binding_over_a_lease_is_not_said_to_be_made_where_the_lease_was(loop):
+def test_a_binding_over_a_lease_does_not_name_the_place_of_the_lease(loop):
     resolver = ContextVarResolver()
     policy = ContextPolicy(resolver, missing="create")
 
@@ -100,7 +100,7 @@ def test_an_ended_lease_is_forgotten_at_the_next_unbinding():
     assert binding.lease is None
 
 
-def test_a_context_that_was_unbound_by_hand_is_told_from_one_that_never_had_a_loop():
+def test_a_context_that_was_unbound_by_hand_differs_from_one_that_never_had_a_loop():
     resolver = ContextVarResolver()
     policy = ContextPolicy(resolver)
 

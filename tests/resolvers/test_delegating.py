@@ -1,4 +1,4 @@
-"""A resolver around another one passes everything on."""
+"""A delegating resolver passes every call on to the resolver inside it."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def around():
 
 def test_every_method_of_the_contract_is_passed_on():
     passed_on = vars(DelegatingResolver)
-    # What each resolver has of its own, or what is built on the other methods.
+    # Each resolver has its own version of these methods, or they call the other methods.
     own = {"installed", "uninstalled", "after_fork", "getter", "binding_changed"}
     methods = {name for name, value in vars(Base).items() if callable(value) and not name.startswith("_")}
     assert methods - own <= passed_on.keys()
 
 
-def test_bound_marked_and_leased_loops_are_the_other_ones(around):
+def test_binding_marking_and_leasing_happen_in_the_inner_resolver(around):
     inner, loop = around.resolver, StandInLoop()
     assert not around.bindings.was_set()
     around.bindings.note_set()
@@ -71,7 +71,7 @@ def test_bound_marked_and_leased_loops_are_the_other_ones(around):
     assert around.bindings.is_thread_exclusive() is True
 
 
-def test_new_loops_are_of_the_other_ones_kind():
+def test_new_loops_come_from_the_inner_resolver():
     inner = type("Own", (ThreadResolver,), {"loop_factory": lambda: StandInLoop("its kind")})()
     assert repr(Around(inner).new()) == "its kind"
     assert repr(ContextPolicy(Around(inner)).new_event_loop()) == "its kind"
@@ -94,7 +94,7 @@ def test_a_scope_is_left_at_the_resolver_that_was_entered(around):
     loop.close()
 
 
-def test_a_set_of_its_own_is_what_a_policy_calls():
+def test_a_policy_calls_an_overridden_set():
     class Refusing(Around):
         def set(self, loop):
             if loop is not None:
@@ -106,7 +106,7 @@ def test_a_set_of_its_own_is_what_a_policy_calls():
     assert policy.resolver.get() is None
 
 
-def test_what_breaks_the_contract_is_told_of_the_resolver_that_broke_it():
+def test_the_error_names_the_resolver_that_breaks_the_contract():
     class Broken(ContextResolver):
         def get(self):
             raise LookupError
@@ -137,7 +137,7 @@ class OwnChain(ChainResolver):
 
 @pytest.mark.parametrize("base", [Own, OwnChain])
 @pytest.mark.parametrize("own", ["new", "loop_factory"])
-def test_a_new_or_a_loop_factory_of_its_own_makes_the_loops(base, own):
+def test_an_overridden_new_or_loop_factory_makes_the_loops(base, own):
     attribute = (lambda self: StandInLoop("its own")) if own == "new" else (lambda: StandInLoop("its own"))
     resolver = type("Mine", (base,), {own: attribute})()
     assert repr(resolver.new()) == "its own"
@@ -145,7 +145,7 @@ def test_a_new_or_a_loop_factory_of_its_own_makes_the_loops(base, own):
     assert repr(factory_of(resolver)()) == "its own"
 
 
-def test_bindings_around_others_pass_everything_on():
+def test_wrapped_bindings_pass_every_call_on():
     inner, loop = ThreadResolver(), StandInLoop()
     bindings = WrappedBindings(inner.bindings)
     assert bindings.keeps_leases

@@ -32,7 +32,7 @@ def test_the_context_is_named_by_greenlet_and_thread():
     assert in_greenlet(resolver.describe).startswith("greenlet 0x")
 
 
-def test_it_applies_in_other_greenlets_than_a_threads_main_one():
+def test_it_applies_in_greenlets_other_than_a_threads_main_greenlet():
     resolver = GreenletResolver()
     assert resolver.applies() is False
     assert in_greenlet(resolver.applies) is True
@@ -57,7 +57,7 @@ def test_greenlets_that_switch_each_keep_their_loop():
     assert [worker.switch() for worker in workers] == loops
 
 
-def test_a_binding_goes_with_its_greenlet():
+def test_a_binding_ends_with_its_greenlet():
     resolver, gone = GreenletResolver(), []
 
     def work():
@@ -70,8 +70,8 @@ def test_a_binding_goes_with_its_greenlet():
     assert gone[0]() is None
 
 
-def test_a_main_greenlets_binding_goes_with_the_resolver():
-    """The greenlet lives as long as its thread."""
+def test_a_main_greenlets_binding_ends_with_the_resolver():
+    """The main greenlet lives as long as its thread."""
     resolver = GreenletResolver()
     resolver.set(StandInLoop())
     gone = weakref.ref(resolver.get())
@@ -97,12 +97,12 @@ def test_a_lease_ends_with_its_greenlet():
 
 
 @pytest.mark.parametrize("given", ["off", "", 0, None])
-def test_running_is_true_or_false(given):
+def test_running_must_be_true_or_false(given):
     with pytest.raises(OptionError, match=f"running must be True or False, not {given!r}"):
         GreenletResolver(running=given)
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch):
+def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "greenlet", None)
     with pytest.raises(OptionError, match=r"pip install 'ctxpolicy\[greenlet\]'"):
         GreenletResolver()

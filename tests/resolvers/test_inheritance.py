@@ -1,4 +1,4 @@
-"""What a child of a context starts with is what the documentation says."""
+"""A child of a context starts with the loop that the documentation promises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def found_elsewhere() -> dict[str, dict[str, str]]:
-    """Results of new processes: a child that is forked in a process with threads could hang."""
+    """Return the results of new processes: a child that is forked in a process with threads could hang."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for name, way in WAYS.items():
         if way.elsewhere is not None and not way.missing:
@@ -31,15 +31,15 @@ def found_elsewhere() -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", EXPECTED)
-def test_a_child_starts_with_what_the_table_says(case: str, way: str, request: pytest.FixtureRequest) -> None:
+def test_a_child_starts_as_the_table_says(case: str, way: str, request: pytest.FixtureRequest) -> None:
     missing = CASES[case].missing or WAYS[way].missing
     if missing:
         pytest.skip(missing)
     if WAYS[way].elsewhere is None:
-        so = found(CASES[case], way)
+        result = found(CASES[case], way)
     else:
-        so = request.getfixturevalue("found_elsewhere")[way][case]
-    assert so == expected(case, way)
+        result = request.getfixturevalue("found_elsewhere")[way][case]
+    assert result == expected(case, way)
 
 
 def test_the_table_has_every_built_in_resolver() -> None:

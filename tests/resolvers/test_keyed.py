@@ -19,7 +19,7 @@ from tests.support.programs import run_program
 
 
 class Key:
-    """The present key, for all threads."""
+    """The current key, which is the same in all threads."""
 
     value = "a"
 
@@ -43,12 +43,12 @@ def test_a_key_that_cannot_be_called_is_refused():
 
 
 @pytest.mark.parametrize("given", ["no", "", 1, None])
-def test_shared_is_true_or_false(key, given):
+def test_shared_must_be_true_or_false(key, given):
     with pytest.raises(OptionError, match=f"shared must be True or False, not {given!r}"):
         KeyedResolver(key, shared=given)
 
 
-def test_a_key_that_cannot_be_hashed_is_told_with_what_to_return_instead():
+def test_the_error_for_an_unhashable_key_says_what_to_return_instead():
     resolver = KeyedResolver(lambda: ["a", "list"])
     with pytest.raises(ResolverError, match=r"key\(\) returned \['a', 'list'\], which cannot be hashed.*its id"):
         resolver.get()
@@ -66,7 +66,7 @@ def test_a_key_that_cannot_be_hashed_is_told_with_what_to_return_instead():
     [asyncio.get_event_loop, lambda: asyncio.set_event_loop(None), lambda: asyncio.set_event_loop(StandInLoop())],
     ids=["get", "unset", "set"],
 )
-def test_a_key_function_that_does_not_work_is_named_with_the_thread_whatever_is_asked(key, complaint, ask):
+def test_get_set_and_unset_name_a_broken_key_function_and_the_thread(key, complaint, ask):
     with install(KeyedResolver(key)), pytest.raises(ResolverError, match=complaint) as caught:
         ask()
     said = str(caught.value)
@@ -82,7 +82,7 @@ def test_the_context_is_named_by_key_and_thread(key):
     assert resolver.describe() == f"thread {thread!r}, where there is no key"
 
 
-def test_it_applies_where_there_is_a_key(key):
+def test_it_applies_if_there_is_a_key(key):
     resolver = KeyedResolver(key)
     assert resolver.applies() is True
     key.value = None
@@ -100,7 +100,7 @@ def test_each_key_has_a_loop_of_its_own(key, shared):
         assert resolver.get() is loop
 
 
-def test_an_unshared_key_has_one_in_each_thread_and_a_shared_one_the_same(key):
+def test_an_unshared_key_has_a_loop_per_thread_and_a_shared_key_one_for_all_threads(key):
     loop = StandInLoop()
     for shared, expected in (False, None), (True, loop):
         resolver = KeyedResolver(key, shared)
@@ -108,14 +108,14 @@ def test_an_unshared_key_has_one_in_each_thread_and_a_shared_one_the_same(key):
         assert in_new_thread(resolver.get) is expected
 
 
-def test_where_there_is_no_key_the_thread_is_the_context_of_a_shared_one_too(key):
+def test_without_a_key_the_thread_is_the_context_even_if_keys_are_shared(key):
     resolver = KeyedResolver(key, shared=True)
     key.value = None
     resolver.set(StandInLoop())
     assert in_new_thread(resolver.get) is None
 
 
-def test_a_shared_keys_context_is_not_one_threads_alone(key):
+def test_the_context_of_a_shared_key_is_not_thread_exclusive(key):
     assert KeyedResolver(key).bindings.is_thread_exclusive() is True
     shared = KeyedResolver(key, shared=True)
     assert shared.bindings.is_thread_exclusive() is False
@@ -124,17 +124,17 @@ def test_a_shared_keys_context_is_not_one_threads_alone(key):
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_release_closes_what_was_leased_for_the_key_in_all_threads(key, shared):
+def test_release_closes_the_loops_leased_for_the_key_in_all_threads(key, shared):
     resolver = KeyedResolver(key, shared)
     policy = ContextPolicy(resolver, missing="create")
     with thread_context() as run:
-        mine, hers = policy.get_event_loop(), run(policy.get_event_loop)
-        assert (mine is hers) is shared
+        mine, other = policy.get_event_loop(), run(policy.get_event_loop)
+        assert (mine is other) is shared
         kept = resolver.binding()  # a lease that is still referred to, or that PyPy has not freed, ends too
         in_new_thread(lambda: resolver.release("a"))
         assert kept.loop is mine
         assert mine.is_closed()
-        assert hers.is_closed()
+        assert other.is_closed()
         assert resolver.get() is run(resolver.get) is None
 
 
@@ -200,7 +200,7 @@ def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
     policy.resolver.release("a")
 
 
-def test_callbacks_of_a_transport_have_the_key_of_who_made_it():
+def test_callbacks_of_a_transport_have_the_key_of_the_code_that_made_it():
     """They run in the contextvars context of the code that made it: a key read there is stale for later input."""
     tenant = contextvars.ContextVar("tenant", default=None)
     resolver, seen = KeyedResolver(tenant.get), []
@@ -231,7 +231,7 @@ def test_callbacks_of_a_transport_have_the_key_of_who_made_it():
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock(shared):
+def test_a_forked_child_can_release_and_bind_although_another_thread_held_the_lock(shared):
     program = f"""
         import asyncio, gc, os, threading, weakref
         from ctxpolicy import KeyedResolver
@@ -261,5 +261,5 @@ def test_a_forked_child_may_release_and_bind_though_another_thread_held_the_lock
         assert resolver.get() is inherited
         inherited.close()
     """
-    # From 3.12 on, Python warns of a fork in a process with threads.
+    # From 3.12 on, Python warns about a fork in a process with threads.
     run_program(textwrap.dedent(program), flags=("-W", "error", "-W", "ignore:This process:DeprecationWarning"))

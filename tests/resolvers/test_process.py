@@ -15,11 +15,11 @@ def test_the_context_is_named_by_the_process():
     assert ProcessResolver().describe() == f"process {os.getpid()}"
 
 
-def test_no_thread_has_it_for_itself():
+def test_the_context_is_not_thread_exclusive():
     assert ProcessResolver().bindings.is_thread_exclusive() is False
 
 
-def test_whatever_is_set_anywhere_is_got_everywhere():
+def test_a_loop_set_in_one_thread_is_current_in_all_threads():
     resolver, loop = ProcessResolver(), StandInLoop()
     in_new_thread(lambda: resolver.set(loop))
     assert resolver.get() is loop

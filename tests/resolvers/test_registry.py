@@ -1,4 +1,4 @@
-"""Resolvers by name: the built-in ones, entry points of other distributions, and what can be wrong with them."""
+"""Resolvers by name: the built-in resolvers, entry points of other distributions, and errors in either."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.programs import environment, run_program
 
 OPTIONS: dict[str, dict[str, Any]] = {"keyed": {"key": lambda: None}, "chain": {"resolvers": "task+thread"}}
 BUILT_IN = ["contextvar", "thread", "task", "greenlet", "process", "keyed", "chain"]
-IN_NEED = {"greenlet": "greenlet", "trio": "trio"}
+NEEDED_PACKAGES = {"greenlet": "greenlet", "trio": "trio"}
 
 
 class Minimal(ContextResolver):
@@ -41,11 +41,11 @@ class Minimal(ContextResolver):
         pass
 
 
-class OfTomorrow(Minimal):
+class OfANewerContract(Minimal):
     contract = 2
 
 
-class OfAWordyAuthor(Minimal):
+class OfATextualContract(Minimal):
     contract = "1.0"  # type: ignore[assignment]
 
 
@@ -68,23 +68,23 @@ def here(attribute: str) -> str:
     return f"{__name__}:{attribute}"
 
 
-# --- the built-in ones ------------------------------------------------------------------------------------------------
+# --- built-in resolvers -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", REGISTERED)
-def test_every_built_in_resolver_can_be_had_by_name(name):
-    if name in IN_NEED:
-        pytest.importorskip(IN_NEED[name])
+def test_every_built_in_resolver_can_be_made_by_name(name):
+    if name in NEEDED_PACKAGES:
+        pytest.importorskip(NEEDED_PACKAGES[name])
     resolver = get_resolver(name, **OPTIONS.get(name, {}))
     assert isinstance(resolver, ContextResolver)
     assert type(resolver).__name__.lower() == f"{name}resolver"
 
 
-def test_each_call_makes_a_fresh_one():
+def test_each_call_makes_a_new_resolver():
     assert get_resolver("thread") is not get_resolver("thread")
 
 
-def test_the_built_in_ones_are_listed_first_with_where_they_come_from():
+def test_the_built_in_resolvers_are_listed_first_with_their_distribution():
     listed = registered_resolvers()
     assert list(listed)[: len(BUILT_IN)] == BUILT_IN
     for name in BUILT_IN:
@@ -96,12 +96,12 @@ def test_the_built_in_ones_are_listed_first_with_where_they_come_from():
         assert repr(listed[name]) == f"<Registration {name} = {value} of ctxpolicy {version}>"
 
 
-def test_the_list_cannot_be_changed_by_who_reads_it():
+def test_the_list_is_read_only():
     with pytest.raises(TypeError):
         registered_resolvers()["mine"] = registered_resolvers()["thread"]  # type: ignore[index]
 
 
-def test_what_is_registered_without_installation_is_what_pyproject_registers():
+def test_the_built_in_table_matches_the_entry_points_in_pyproject():
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     section = text.partition(f'[project.entry-points."{GROUP}"]\n')[2].partition("\n[")[0]
     registered = {key: ast.literal_eval(value) for key, value in re.findall(r"^(\w+) = (.*)$", section, re.MULTILINE)}
@@ -123,7 +123,7 @@ def test_a_chain_by_name_takes_names_joined_by_plus_or_resolvers():
 # --- package.module:attribute -----------------------------------------------------------------------------------------
 
 
-def test_a_place_may_be_given_where_a_name_is():
+def test_a_module_and_attribute_may_be_given_in_place_of_a_name():
     assert type(get_resolver(here("Minimal"))) is Minimal
     assert type(get_resolver(here("Holder.Nested"))) is Minimal
     assert type(ContextPolicy(here("Minimal")).resolver) is Minimal
@@ -139,7 +139,7 @@ def test_a_place_may_be_given_where_a_name_is():
         (here("Holder.number"), "is 7, which is no callable"),
     ],
 )
-def test_a_place_that_cannot_be_loaded_is_named_with_the_reason(place, reason):
+def test_the_error_for_a_place_that_cannot_be_loaded_has_the_reason(place, reason):
     with pytest.raises(PluginError) as caught:
         get_resolver(place)
     assert reason in str(caught.value)
@@ -150,7 +150,7 @@ def test_a_place_that_cannot_be_loaded_is_named_with_the_reason(place, reason):
 # --- names and options that are wrong ---------------------------------------------------------------------------------
 
 
-def test_an_unknown_name_is_answered_with_those_that_are_known():
+def test_the_error_for_an_unknown_name_lists_the_known_names():
     with pytest.raises(UnknownNameError, match="no resolver is called 'contextvars'; there are: contextvar, thread,"):
         get_resolver("contextvars")
     with pytest.raises(LookupError):
@@ -163,7 +163,7 @@ def test_a_name_must_be_a_string(wrong):
         get_resolver(wrong)
 
 
-def test_a_missing_option_is_named_with_all_that_can_be_given():
+def test_the_error_for_a_missing_option_lists_all_options():
     with pytest.raises(OptionError) as caught:
         get_resolver("keyed")
     assert str(caught.value) == (
@@ -176,7 +176,7 @@ def test_a_missing_option_is_named_with_all_that_can_be_given():
     ("name", "takes"),
     [("thread", "no options"), ("contextvar", "inherit='same-thread'"), (here("Minimal"), "no options")],
 )
-def test_an_unknown_option_is_named_with_all_that_can_be_given(name, takes):
+def test_the_error_for_an_unknown_option_lists_all_options(name, takes):
     with pytest.raises(OptionError) as caught:
         get_resolver(name, colour="blue")
     assert "colour" in str(caught.value)
@@ -194,7 +194,7 @@ def test_the_options_of_a_factory_are_passed_on():
     assert get_resolver(here("takes_two"), first=1, second="c").given == (1, "c")
 
 
-def test_a_callable_that_does_not_tell_its_options_is_called_all_the_same():
+def test_a_callable_without_a_signature_is_called_too():
     with pytest.raises(OptionError, match="made {}, which is no ContextResolver"):
         get_resolver("builtins:dict")
 
@@ -204,7 +204,7 @@ def test_a_factory_that_makes_something_else_is_refused():
         get_resolver(here("makes_a_number"))
 
 
-@pytest.mark.parametrize("factory", [OfTomorrow, OfAWordyAuthor])
+@pytest.mark.parametrize("factory", [OfANewerContract, OfATextualContract])
 def test_a_resolver_of_another_version_of_the_contract_is_refused(factory):
     for attempt in (lambda: get_resolver(here(factory.__name__)), lambda: ContextPolicy(factory())):
         with pytest.raises(OptionError) as caught:
@@ -214,12 +214,12 @@ def test_a_resolver_of_another_version_of_the_contract_is_refused(factory):
 
 
 @pytest.mark.parametrize("wrong", [None, 5, asyncio.new_event_loop])
-def test_what_is_no_resolver_is_refused(wrong):
+def test_an_object_that_is_not_a_resolver_is_refused(wrong):
     with pytest.raises(OptionError, match="a resolver must be an instance of ContextResolver, or the name of one"):
         make_resolver(wrong)
 
 
-def test_a_class_in_place_of_a_resolver_is_answered_with_the_call_that_was_forgotten():
+def test_the_error_for_a_class_in_place_of_a_resolver_suggests_calling_it():
     with pytest.raises(OptionError, match=r"did you mean ThreadResolver\(\)\?"):
         ContextPolicy(ThreadResolver)  # type: ignore[arg-type]
 
@@ -306,7 +306,7 @@ def test_nothing_is_imported_by_listing(distribute, run):
         ("", "AttributeError: module 'broken_plugin' has no attribute 'Resolver'"),
     ],
 )
-def test_a_broken_plugin_is_listed_with_its_error_and_raises_it_by_name_only(distribute, run, source, reason):
+def test_a_broken_plugin_is_listed_with_its_error_and_raises_only_when_used_by_name(distribute, run, source, reason):
     distribute("broken-plugin", "broken = broken_plugin:Resolver", source)
     distribute("good-plugin", "good = good_plugin:Resolver")
     lines = run(
@@ -323,7 +323,7 @@ def test_a_broken_plugin_is_listed_with_its_error_and_raises_it_by_name_only(dis
     assert lines[2:] == ["None"]
 
 
-def test_two_distributions_with_the_same_name_are_both_named_and_neither_wins(distribute, run):
+def test_a_name_that_two_distributions_register_is_an_error_that_names_both(distribute, run):
     distribute("first-plugin", "same = first_plugin:Resolver")
     distribute("second-plugin", "same = second_plugin:Resolver")
     lines = run(
@@ -338,7 +338,7 @@ def test_two_distributions_with_the_same_name_are_both_named_and_neither_wins(di
     assert lines[1:] == [lines[0], "first_plugin"]
 
 
-def test_a_plugin_that_claims_a_built_in_name_neither_wins_nor_loses_silently(distribute, run):
+def test_a_plugin_that_registers_a_built_in_name_makes_that_name_an_error(distribute, run):
     distribute("greedy-plugin", "thread = greedy_plugin:Resolver")
     lines = run(
         "try: ctxpolicy.install('thread')\n"
@@ -379,7 +379,7 @@ def test_a_distribution_with_damaged_entry_points_does_not_break_the_others(dist
     assert run(program) == "good"
 
 
-def test_a_second_copy_of_a_distribution_later_on_the_path_is_no_rival(distribute, tmp_path):
+def test_a_second_copy_of_a_distribution_later_on_the_path_does_not_conflict(distribute, tmp_path):
     distribute("good-plugin", "good = good_plugin:Resolver")
     again = tmp_path / "again"
     again.mkdir()
@@ -389,6 +389,6 @@ def test_a_second_copy_of_a_distribution_later_on_the_path_is_no_rival(distribut
     assert run_program(program, env=environment(tmp_path, again)) == "None"
 
 
-def test_a_distribution_of_ours_that_is_installed_beside_the_source_is_no_rival(distribute, run):
+def test_an_installed_ctxpolicy_beside_the_source_does_not_conflict(distribute, run):
     distribute("ctxpolicy", "thread = ctxpolicy.resolvers.thread:ThreadResolver", None)
     assert run("print(ctxpolicy.registered_resolvers()['thread'].error)") == "None"

@@ -1,4 +1,4 @@
-"""A slot that several threads are in at once has a binding for each of them."""
+"""A slot that several threads use at once has a binding for each thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def one():
 
 @pytest.fixture
 def elsewhere():
-    """Runs a function in another thread, always the same one."""
+    """Return a function that runs other functions in one other thread."""
     with thread_context() as run:
         yield run
 
@@ -47,10 +47,10 @@ def test_each_thread_has_its_own_loop_and_the_binding_says_so(one, elsewhere):
     assert (one.get(), elsewhere(one.get)) == (mine, other)
     assert (one.binding().loop, elsewhere(one.binding).loop) == (mine, other)
     assert in_new_thread(one.get) is None
-    assert in_new_thread(one.binding).loop is other  # the one that was made last
+    assert in_new_thread(one.binding).loop is other  # the binding that was made last
 
 
-def test_what_one_thread_unsets_or_clears_leaves_the_others_binding(one, elsewhere):
+def test_a_thread_that_unsets_or_clears_leaves_the_binding_of_another_thread(one, elsewhere):
     mine = StandInLoop()
     one.set(mine)
     for end in (lambda: one.set(None), one.bindings.clear, one.bindings.note_set):
@@ -62,7 +62,7 @@ def test_what_one_thread_unsets_or_clears_leaves_the_others_binding(one, elsewhe
     assert elsewhere(one.bindings.was_set)
 
 
-def test_three_threads_each_keep_theirs_and_the_slot_holds_no_more_than_one_for_each(one, elsewhere):
+def test_three_threads_keep_their_loops_and_the_slot_holds_one_binding_per_thread(one, elsewhere):
     loops = [StandInLoop(str(number)) for number in range(3)]
     with thread_context() as third:
         for _ in range(3):
@@ -75,7 +75,7 @@ def test_three_threads_each_keep_theirs_and_the_slot_holds_no_more_than_one_for_
         assert [one.get(), elsewhere(one.get), third(one.get)] == [*loops[:2], None]
 
 
-def test_what_is_unset_first_is_no_binding_beside_the_others(one, elsewhere):
+def test_a_thread_that_only_unsets_has_no_binding_beside_those_of_other_threads(one, elsewhere):
     one.set(None)
     other = StandInLoop()
     elsewhere(lambda: one.set(other))
@@ -119,7 +119,7 @@ def test_scopes_of_two_threads_end_in_any_order(one, elsewhere):
     other.loop.close()
 
 
-def test_where_threads_share_a_loop_there_is_one_binding(one, elsewhere):
+def test_threads_that_share_a_loop_have_one_binding(one, elsewhere):
     one.any_thread = True
     first, second = StandInLoop(), StandInLoop()
     one.set(first)
@@ -145,7 +145,7 @@ def test_a_loop_that_another_thread_sets_while_a_shared_one_is_made_stays_bound(
     assert made[0].is_closed()
 
 
-def test_bindings_of_the_parent_process_are_not_those_of_a_thread_here(one, elsewhere):
+def test_bindings_of_the_parent_process_are_hidden(one, elsewhere):
     one.set(StandInLoop())
     elsewhere(lambda: one.set(StandInLoop()))
     one.slot = one.slot._replace(process=process.id + 1)
@@ -153,7 +153,7 @@ def test_bindings_of_the_parent_process_are_not_those_of_a_thread_here(one, else
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_forked_child_binds_and_leases_though_another_thread_held_the_locks():
+def test_a_forked_child_binds_and_leases_although_another_thread_held_the_locks():
     program = """
         import asyncio, os, threading
         from tests.resolvers.test_shared_slot import OneSlot

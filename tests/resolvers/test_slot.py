@@ -1,4 +1,4 @@
-"""What a resolver does when its author said only where the slot is."""
+"""A resolver whose author wrote only load() and store()."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_loop_is_hidden_from_other_threads_and_its_binding_is_not(one):
     assert in_new_thread(one.get) is loop
 
 
-def test_a_binding_of_another_process_is_hidden_and_not_replaced_by_dropping_it(one):
+def test_a_binding_of_another_process_is_hidden_and_is_kept_alive_when_it_is_replaced(one):
     loop = StandInLoop()
     gone = weakref.ref(loop)
     one.slot = Binding(loop, threading.get_ident(), process.id + 1)
@@ -73,7 +73,7 @@ def test_a_binding_of_another_process_is_hidden_and_not_replaced_by_dropping_it(
 
 
 @pytest.mark.parametrize("do", ["note_set", "clear", "lease"])
-def test_whatever_replaces_a_binding_of_another_process_keeps_it(one, do):
+def test_every_replacement_of_a_binding_of_another_process_keeps_it_alive(one, do):
     one.slot = Binding(StandInLoop(), threading.get_ident(), process.id + 1)
     gone = weakref.ref(one.slot.loop)
     one.bindings.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(one.bindings, do)()
@@ -99,16 +99,16 @@ def test_a_mark_changes_nothing_else(one):
     assert one.get() is loop
 
 
-def test_where_a_loop_was_bound_is_recorded_when_asked_for(one):
+def test_a_traced_resolver_records_where_a_loop_was_bound(one):
     one.set(StandInLoop())
     assert one.binding().where is None
     one.traced = True
     line = sys._getframe().f_lineno + 1
     one.set(StandInLoop())
-    assert one.binding().where.startswith(f"{__file__}:{line} in test_where_a_loop")
+    assert one.binding().where.startswith(f"{__file__}:{line} in test_a_traced_resolver")
 
 
-def test_a_lease_stands_under_what_is_set_by_hand(one):
+def test_a_lease_continues_while_a_loop_set_by_hand_is_bound(one):
     leased = one.bindings.lease(asyncio.SelectorEventLoop)
     assert one.bindings.lease(asyncio.SelectorEventLoop) is leased
     hand = StandInLoop()
@@ -120,7 +120,7 @@ def test_a_lease_stands_under_what_is_set_by_hand(one):
     assert one.binding().where.startswith(f"{__file__}:")
 
 
-def test_a_lease_whose_loop_was_closed_by_hand_stands_no_more(one):
+def test_a_lease_ends_when_its_loop_is_closed_by_hand(one):
     one.bindings.lease(asyncio.SelectorEventLoop).close()
     one.set(None)
     assert one.get() is None
@@ -146,17 +146,17 @@ def test_a_factory_that_fails_leaves_the_slot_as_it_was(one):
     assert one.slot is None
 
 
-def test_a_lease_is_made_for_a_thread_that_is_not_handed_the_loop_of_another(one):
-    hers = StandInLoop()
-    one.set(hers)
+def test_a_thread_leases_its_own_loop_although_another_thread_has_one(one):
+    other = StandInLoop()
+    one.set(other)
     mine = in_new_thread(lambda: one.bindings.lease(asyncio.SelectorEventLoop))
-    assert mine is not hers
+    assert mine is not other
     assert not mine.is_closed()
 
 
-def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(one):
-    hers = StandInLoop()
-    one.set(hers)
+def test_a_scope_restores_the_previous_binding_even_that_of_another_thread(one):
+    other = StandInLoop()
+    one.set(other)
 
     def elsewhere():
         lease = Lease("a scope")
@@ -171,7 +171,7 @@ def test_a_scope_restores_the_binding_that_was_there_that_of_another_thread_too(
         loop.close()
 
     in_new_thread(elsewhere)
-    assert one.get() is hers
+    assert one.get() is other
 
 
 def test_an_empty_slot_is_restored_as_empty(one):
@@ -183,7 +183,7 @@ def test_an_empty_slot_is_restored_as_empty(one):
     lease.loop.close()
 
 
-def test_bindings_that_bind_in_a_way_of_their_own_are_asked_by_the_policy():
+def test_the_policy_calls_an_overridden_bind():
     class Counting(SlotBindings):
         def bind(self, loop):
             bound.append(loop)

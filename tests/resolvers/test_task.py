@@ -1,4 +1,4 @@
-"""A context is an asyncio task, or the thread where no task runs."""
+"""A context is an asyncio task, or the thread if no task runs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_it_applies_in_tasks_only():
 
 
 def test_tasks_and_their_thread_each_have_a_loop_of_their_own():
-    resolver, threads, mine, hers = TaskResolver(), StandInLoop(), StandInLoop(), StandInLoop()
+    resolver, threads, mine, childs = TaskResolver(), StandInLoop(), StandInLoop(), StandInLoop()
     resolver.set(threads)
 
     async def child():
         before = resolver.get()
-        resolver.set(hers)
+        resolver.set(childs)
         await asyncio.sleep(0)
         return before, resolver.get()
 
@@ -55,12 +55,12 @@ def test_tasks_and_their_thread_each_have_a_loop_of_their_own():
         of_child = await asyncio.create_task(child())
         return before, of_child, resolver.get()
 
-    assert asyncio.run(main()) == (None, (None, hers), mine)
+    assert asyncio.run(main()) == (None, (None, childs), mine)
     assert resolver.get() is threads
     assert in_new_thread(resolver.get) is None
 
 
-def test_a_binding_ends_with_its_task_though_the_task_is_kept():
+def test_a_binding_ends_with_its_task_although_the_task_object_is_kept():
     resolver, gone = TaskResolver(), []
 
     async def child():

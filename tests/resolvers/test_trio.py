@@ -1,4 +1,4 @@
-"""A chain of resolvers does what trio-asyncio's policy documents; both agree where trio-asyncio is installed."""
+"""A chain of resolvers works as trio-asyncio documents for its policy. If it is installed, the two are compared."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_loop_is_read_from_the_trio_tasks_context_and_not_from_the_present_o
     def main() -> None:
         elsewhere = contextvars.copy_context()
         asyncio.set_event_loop(loops[0])
-        assert elsewhere.run(current) is loops[0]  # as asyncio runs its handles, in contextvars contexts of their own
+        assert elsewhere.run(current) is loops[0]  # asyncio runs its handles in other contextvars contexts, too
         elsewhere.run(asyncio.set_event_loop, loops[1])
         assert current() is loops[0]
 
@@ -126,7 +126,7 @@ def test_outside_of_trio_each_thread_has_a_loop_of_its_own(loops: list[Loop]) ->
     assert current() is loops[0]
 
 
-def test_a_worker_thread_of_trio_is_outside_and_may_run_a_loop(loops: list[Loop]) -> None:
+def test_a_worker_thread_of_trio_is_outside_the_run_and_may_run_a_loop(loops: list[Loop]) -> None:
     async def main() -> tuple[Loop | None, int]:
         asyncio.set_event_loop(loops[0])
         return await trio.to_thread.run_sync(current), await trio.to_thread.run_sync(asyncio.run, asyncio.sleep(0, 5))
@@ -148,7 +148,7 @@ def test_a_chain_inside_a_trio_run_refuses_a_new_loop_and_outside_makes_one() ->
     resolver.new().close()
 
 
-def test_alone_it_keeps_no_loop_outside_of_trio_and_says_what_to_do(loops: list[Loop]) -> None:
+def test_without_a_chain_no_loop_can_be_set_outside_trio_and_the_error_says_what_to_do(loops: list[Loop]) -> None:
     resolver = TrioResolver()
     assert not resolver.applies()
     resolver.set(None)
@@ -170,7 +170,7 @@ def test_a_loop_leased_inside_a_trio_run_ends_with_its_task() -> None:
     assert loop.is_closed()
 
 
-def test_without_trio_it_says_what_to_install() -> None:
+def test_without_trio_the_error_says_what_to_install() -> None:
     done = run_python("-c", "import sys; sys.modules['trio'] = None; import ctxpolicy.resolvers.trio")
     assert "PluginError: the resolver 'trio' needs the package trio: pip install 'ctxpolicy[trio]'" in done.stderr
 
@@ -264,7 +264,7 @@ from ctxpolicy.resolvers.trio import TrioResolver
 
 with ctxpolicy.install(ctxpolicy.ChainResolver(TrioResolver(), ctxpolicy.ThreadResolver()), missing="error"):
     ours = say()
-import trio_asyncio  # puts its own policy in force, for good
+import trio_asyncio  # this import sets its own policy permanently
 theirs = say()
 for loop in loops:
     loop.close()

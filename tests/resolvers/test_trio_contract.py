@@ -40,7 +40,7 @@ class TrioThread:
             await self._end.wait()
 
     def start(self, serve: Callable[..., Any], *args: Any) -> None:
-        """Start a task from the task that runs here, if one does; the new task then inherits."""
+        """Start a task. If the caller is a task of this Trio run, the new task inherits from it."""
         if getattr(self.current, "run", None) is self:
             self._nursery.start_soon(serve, *args)
         else:
@@ -60,7 +60,7 @@ async def serve(calls: Any, answers: SimpleQueue[Answer]) -> None:
     async for function in calls:
         try:
             answer = True, function()
-        except BaseException as error:  # noqa: BLE001 - raised where the call was made
+        except BaseException as error:  # noqa: BLE001 - raised in the caller of run()
             answer = False, error
         del function
         answers.put(answer)

@@ -1,4 +1,4 @@
-"""What the stress tests share."""
+"""The time limit of the stress tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of jobs and forks of the stress tests, and what the tests count before and after them."""
+"""The numbers of jobs and forks of the stress tests, and the objects that are counted before and after them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Count(NamedTuple):
 def nothing_piles_up() -> Iterator[None]:
     """Fail unless the block leaves as many open descriptors, threads and live objects as there were before.
 
-    Run the block once before, on a smaller scale, so that objects which are created once exist already.
+    Run the code once before, on a smaller scale, so that objects which are created only once exist already.
     """
     before = _count()
     yield
@@ -44,7 +44,7 @@ def nothing_piles_up() -> Iterator[None]:
 
 
 def _count() -> _Count:
-    loop_pool.close()  # A few loops are kept on purpose.
+    loop_pool.close()  # The pool keeps a few loops on purpose.
     objects = _live_objects()
     while (fewer := _live_objects()) < objects:  # PyPy frees a chain of objects with finalizers in several rounds
         objects = fewer

@@ -1,7 +1,7 @@
 """Fork again and again in one state: ``python -W error -m tests.stress.forking STATE END COUNT``.
 
-Each child must find nothing bound and be able to run loops at once. Whatever it does and however it ends, the parent's
-loops must be woken from another thread after it.
+Each child must find nothing bound and must be able to run loops at once. After each child, however it ended, another
+thread must still be able to wake the parent's loops.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ctxpolicy._asyncio.running import running_loop
 
 __all__ = ["ENDS", "STATES"]
 
-# Far more than a wake-up takes: a loop that misses it would wait for ever.
-_PATIENCE: Final = 60
-# Of these the parent may have as many as it likes; fork() warns of them from Python 3.12 on.
-_OTHER_THREADS: Final = r".*multi-threaded, use of fork\(\)"
+# Seconds, far more than a wake-up takes. A loop that misses its wake-up would wait for ever.
+_TIMEOUT: Final = 60
+# The parent may have other threads. From Python 3.12 on, fork() warns about them.
+_FORK_WARNING: Final = r".*multi-threaded, use of fork\(\)"
 
 parents_loops: list[AbstractEventLoop] = []
 
 
 def child(end: str, number: int, in_task: bool) -> None:
-    """Be the child: see that nothing is there, drop what is the parent's (every other child), run loops, and end."""
+    """Act as the child: check that nothing is bound, drop the parent's loops (every other child), run loops, end."""
     try:
         assert running_loop() is None
-        assert in_force().resolver.get() is None, "a binding of the parent's"
+        assert in_force().resolver.get() is None, "a binding of the parent"
         if number % 2:
             parents_loops.clear()
             gc.collect()
@@ -47,13 +47,13 @@ def child(end: str, number: int, in_task: bool) -> None:
         with fresh_loop() as loop:
             loop.run_until_complete(asyncio.sleep(0))
         in_force().resolver.bindings.clear()
-    except BaseException:  # noqa: BLE001 - whatever it is, this child must go no further
+    except BaseException:  # noqa: BLE001 - the child must not continue as the parent
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     if end == "os._exit":
         os._exit(0)
     if in_task and sys.version_info >= (3, 14):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio complains of the task that it cannot leave
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # asyncio reports that it cannot leave the task
     sys.exit(0)
 
 
@@ -64,7 +64,7 @@ def in_force() -> ContextPolicy:
 
 
 class Forks:
-    """Forks, and counts."""
+    """Forks the given number of times."""
 
     def __init__(self, end: str, count: int) -> None:
         self._end = end
@@ -75,7 +75,7 @@ class Forks:
         return self._number < self._count
 
     def fork(self) -> None:
-        """Fork, and wait for the child's good end."""
+        """Fork, wait for the child, and check that it succeeded."""
         self._number += 1
         in_task = running_loop() is not None
         pid = os.fork()
@@ -85,11 +85,11 @@ class Forks:
         assert status == 0, f"child number {self._number} ended with {status}"
 
     async def awaken(self, loop: AbstractEventLoop) -> None:
-        """See that the running loop is woken by another thread."""
+        """Check that another thread wakes the running loop."""
         woken = loop.create_future()
         thread = threading.Thread(target=loop.call_soon_threadsafe, args=[woken.set_result, None])
         thread.start()
-        await asyncio.wait_for(woken, _PATIENCE)
+        await asyncio.wait_for(woken, _TIMEOUT)
         thread.join()
 
 
@@ -123,7 +123,7 @@ def under_a_loop_in_another_thread(forks: Forks) -> None:
     thread.start()
     while forks.more():
         forks.fork()
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(_PATIENCE)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(_TIMEOUT)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -149,8 +149,8 @@ def in_scopes(forks: Forks) -> None:
                 loop.run_until_complete(forks.awaken(loop))
 
 
-def with_isolated_calls_in_the_air(forks: Forks) -> None:
-    """Of the threads of isolate() some are idle and one is busy."""
+def during_isolated_calls(forks: Forks) -> None:
+    """Some threads of isolate() are idle, and one is busy."""
 
     async def main() -> None:
         loop, over = asyncio.get_running_loop(), threading.Event()
@@ -168,7 +168,7 @@ def with_isolated_calls_in_the_air(forks: Forks) -> None:
 
 
 def under_a_nested_run(forks: Forks) -> None:
-    """In a loop that runs under another one."""
+    """In a loop that runs inside another running loop."""
 
     async def inner() -> None:
         loop = asyncio.get_running_loop()
@@ -194,7 +194,7 @@ STATES: Final[dict[str, Callable[[Forks], None]]] = {
         under_a_loop_in_another_thread,
         with_leases_open,
         in_scopes,
-        with_isolated_calls_in_the_air,
+        during_isolated_calls,
         under_a_nested_run,
     )
 }
@@ -202,7 +202,7 @@ ENDS: Final = ("os._exit", "sys.exit")
 
 
 def main(state: str, end: str, count: str) -> None:
-    warnings.filterwarnings("ignore", _OTHER_THREADS, DeprecationWarning)
+    warnings.filterwarnings("ignore", _FORK_WARNING, DeprecationWarning)
     with ctxpolicy.install(missing="create"):
         STATES[state](Forks(end, int(count)))
     ctxpolicy.close_isolate_pool()

@@ -1,4 +1,4 @@
-"""Whatever of ours is awaited, cancelled at any point: nothing is lost, made twice or left."""
+"""Calls of ctxpolicy that are cancelled at any point: no resource is lost, created twice or left open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.stress.counting import JOBS, nothing_piles_up
 
 
 class Client:
-    """Takes a while to be made and to be closed; counts how many are open, whatever becomes of those who wait."""
+    """A client that takes a while to open and to close. The class counts both, even if no task waits for the end."""
 
     opened = closed = 0
     lock = threading.Lock()
@@ -47,7 +47,7 @@ async def use_the_client(number: int) -> int:
 
 
 async def block_elsewhere(number: int) -> int:
-    """Have a worker thread wait for this loop, for a while or to the end."""
+    """Let a worker thread wait for a coroutine in this loop, with a time limit or without."""
     limit = 0.0005 if number % 3 == 0 else None
     return await asyncio.to_thread(lambda: block_on(asyncio.sleep(0.001 if limit else 0, number), timeout=limit))
 
@@ -68,7 +68,7 @@ WAYS = [use_the_client, block_elsewhere, block_here, scope_elsewhere, isolated]
 
 
 async def storm(jobs: int, rng: random.Random) -> None:
-    """Await it all, twenty at a time, and cancel a part of it at random points."""
+    """Run jobs, twenty at a time, and cancel some of them at random points."""
     for start in range(0, jobs, 20):
         tasks = [asyncio.ensure_future(rng.choice(WAYS)(number)) for number in range(start, start + 20)]
         for task in rng.sample(tasks, 8):
@@ -81,7 +81,7 @@ async def storm(jobs: int, rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_whatever_is_cancelled_at_whatever_point_nothing_is_left(kind: str):
+def test_jobs_that_are_cancelled_at_random_points_leave_nothing(kind: str):
     if kind == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is not installed")
 
@@ -96,7 +96,7 @@ def test_whatever_is_cancelled_at_whatever_point_nothing_is_left(kind: str):
     assert Client.opened == Client.closed > 0
 
 
-def test_nor_from_many_threads_at_once():
+def test_jobs_that_are_cancelled_in_many_threads_at_once_leave_nothing():
     def in_threads(jobs: int) -> None:
         with ThreadPoolExecutor(4) as executor:
             list(executor.map(lambda seed: asyncio.run(storm(jobs, random.Random(seed))), range(4)))

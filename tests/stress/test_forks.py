@@ -1,4 +1,4 @@
-"""Forks by the hundred, in whatever state: the child is free to run loops, and the parent feels nothing of it."""
+"""A hundred and more forks in different states: the child can run loops, and the parent is not disturbed."""
 
 from __future__ import annotations
 

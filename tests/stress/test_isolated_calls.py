@@ -1,6 +1,6 @@
 """Isolated calls, cancelled at random and from many threads, leave nothing and stay apart.
 
-How many there are is set by ``tests.stress.counting.JOBS``.
+``tests.stress.counting.JOBS`` is the number of calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ own: contextvars.ContextVar[int] = contextvars.ContextVar("own", default=-1)
 
 
 async def call(number: int, choice: int) -> int:
-    """Do one of several things with the loop. Most of them leave something behind."""
+    """Use the loop in one of several ways, most of which leave something behind."""
     loop = asyncio.get_running_loop()
     assert own.get() == number, "another call's contextvars"
     assert len(asyncio.all_tasks()) == 1, "another call's tasks"

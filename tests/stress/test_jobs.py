@@ -14,7 +14,7 @@ from tests.stress.counting import JOBS, nothing_piles_up
 
 
 def job() -> bool:
-    """Do what sync code in a worker thread does: get a loop, and run a coroutine on it."""
+    """Act as sync code in a worker thread: get a loop, and run a coroutine on it."""
     loop = asyncio.get_event_loop()
     loop.run_until_complete(asyncio.sleep(0))
     return loop.is_closed()
@@ -37,7 +37,7 @@ def through_run_in_executor(jobs: int) -> None:
     asyncio.run(main())
 
 
-def through_an_executor_of_ours(jobs: int) -> None:
+def through_a_context_executor(jobs: int) -> None:
     with ContextThreadPoolExecutor(4) as executor:
         assert not any(executor.map(lambda _: job(), range(jobs)))
 
@@ -56,7 +56,7 @@ def through_plain_threads(jobs: int) -> None:
             thread.join()
 
 
-WAYS = [through_to_thread, through_run_in_executor, through_an_executor_of_ours, through_a_plain_executor]
+WAYS = [through_to_thread, through_run_in_executor, through_a_context_executor, through_a_plain_executor]
 
 
 @pytest.mark.parametrize("way", [*WAYS, through_plain_threads], ids=lambda way: way.__name__.removeprefix("through_"))

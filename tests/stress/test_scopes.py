@@ -1,4 +1,4 @@
-"""Scopes in random order from many threads, by the thousand: none is lost, and none is where it does not belong."""
+"""Thousands of scopes in random order in many threads: none is lost, and none is seen in another context."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Context:
         self.scopes.append((scope, self.run(scope.__enter__)))
 
     def leave(self, number: int, error: BaseException | None) -> None:
-        """Leave one of the scopes, which only the innermost lets itself be."""
+        """Leave one of the scopes. Only the innermost scope can be left."""
         scope, loop = self.scopes[number % len(self.scopes)]
         how = (None, None, None) if error is None else (type(error), error, None)
         if (scope, loop) == self.scopes[-1]:
@@ -100,7 +100,7 @@ def test_scopes_in_random_order_from_many_threads_leave_nothing(resolver: Contex
 
 
 def test_scopes_of_one_thread_and_many_contextvars_contexts_are_one_stack():
-    """Where the context is the thread, what is left is the last that was entered in any of them."""
+    """The context is the thread: only the scope that was entered last, in whichever context, can be left."""
     with install(ThreadResolver()):
         scopes = []
         for _ in range(50):

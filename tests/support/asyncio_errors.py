@@ -1,4 +1,4 @@
-"""Record what asyncio logs as an error: asyncio only logs an exception that it cannot raise anywhere."""
+"""Record the errors that asyncio logs: asyncio logs an exception that it cannot raise anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["MARKER", "AsyncioErrors"]
 
-# The marker of a test that makes asyncio log an error. Its one argument says why.
+# The marker of a test that makes asyncio log an error. Its only argument is the reason.
 MARKER: Final = "logs_asyncio_errors"
 
 
@@ -23,7 +23,7 @@ class AsyncioErrors(logging.Handler):
         self._formatter = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the text of the record, not the record: its traceback would keep alive what the frames hold."""
+        """Keep the text of the record, not the record, whose traceback would keep the objects of its frames alive."""
         self._messages.append(self._formatter.format(record))
 
     def take(self) -> list[str]:

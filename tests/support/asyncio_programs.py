@@ -1,4 +1,4 @@
-"""Programs that do to asyncio what programs do, to be run under several policies; what they see is compared."""
+"""Programs that use asyncio in typical ways. The tests run them under several policies and compare the outcomes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def asks_without_a_frame_of_its_own(journal: Journal) -> None:
 
 
 @program
-def asks_from_a_module_whose_name_starts_like_asyncios(journal: Journal) -> None:
+def asks_from_a_module_whose_name_starts_like_asyncio(journal: Journal) -> None:
     for name in ("asyncio_tools", "asyncio", "asyncio.tools", "asynciox.y", "ctxpolicy_tools"):
         scope: dict[str, Any] = {"__name__": name, "asyncio": asyncio}
         exec(compile("def ask():\n    return asyncio.get_event_loop()", f"<{name}>", "exec"), scope)
@@ -78,7 +78,7 @@ def asks_after_unbinding(journal: Journal) -> None:
 
 
 @program
-def unbinds_what_was_made_unasked(journal: Journal) -> None:
+def unbinds_an_implicitly_created_loop(journal: Journal) -> None:
     journal.note(get)
     journal.note(asyncio.set_event_loop, None)
     journal.note(get)
@@ -95,21 +95,21 @@ def binds_and_unbinds(journal: Journal) -> None:
 
 
 @program
-def binds_what_is_no_loop(journal: Journal) -> None:
+def binds_an_object_that_is_no_loop(journal: Journal) -> None:
     for wrong in (1, "loop", asyncio.SelectorEventLoop, object):
         journal.note(asyncio.set_event_loop, wrong)
     journal.note(get)
 
 
 @program
-def binds_what_is_no_loop_over_a_loop(journal: Journal) -> None:
+def binds_an_object_that_is_no_loop_over_a_loop(journal: Journal) -> None:
     journal.note(asyncio.set_event_loop, journal.loop())
     journal.note(asyncio.set_event_loop, "loop")
     journal.note(get)
 
 
 @program
-def binds_what_is_no_loop_in_another_thread(journal: Journal) -> None:
+def binds_an_object_that_is_no_loop_in_another_thread(journal: Journal) -> None:
     in_thread(journal.note, asyncio.set_event_loop, 5)
     journal.note(get)
 
@@ -123,7 +123,7 @@ def binds_a_closed_loop(journal: Journal) -> None:
 
 
 @program
-def closes_what_was_made_unasked(journal: Journal) -> None:
+def closes_an_implicitly_created_loop(journal: Journal) -> None:
     loop = journal.note(get)
     if loop is not None:
         loop.close()

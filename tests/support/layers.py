@@ -15,9 +15,9 @@ class Import(NamedTuple):
 
     Attributes:
         importer: the path of the importing module relative to the package, without ``.py``.
-        imported: the path of the imported one.
+        imported: the path of the imported module.
         line: the line of the import statement.
-        deferred: whether it is inside a function, or for type checkers only: it does not run at import.
+        deferred: whether the statement does not run at import, because it is inside a function or for type checkers.
     """
 
     importer: str
@@ -64,7 +64,7 @@ def _targets(node: ast.Import | ast.ImportFrom, importer: str, package: str, mod
         path = name.split(".")
         if path[0] != package:
             continue
-        # The longest part that is a module: the last parts may be a name in it.
+        # The longest leading part that is a module. The last parts may be a name in the module.
         for end in range(len(path), 0, -1):
             target = "/".join(path[1:end])
             found = next((each for each in (target, f"{target}/__init__".lstrip("/")) if each in modules), None)
@@ -82,7 +82,7 @@ def _absolute_base(node: ast.ImportFrom, importer: str, package: str) -> str:
 
 
 def wrong_imports(imports: Sequence[Import], layers: Mapping[str, int]) -> list[str]:
-    """Return the imports that break the layers: from a higher layer, or from another folder of the importer's layer.
+    """Return the imports that break the layers: imports from a higher layer or from another folder of the same layer.
 
     Args:
         imports: the imports.
@@ -90,13 +90,13 @@ def wrong_imports(imports: Sequence[Import], layers: Mapping[str, int]) -> list[
     """
     wrong = []
     for each in imports:
-        importer, imported = _room(each.importer), _room(each.imported)
+        importer, imported = _folder_or_module(each.importer), _folder_or_module(each.imported)
         if importer != imported and layers[importer] <= layers[imported]:
             wrong.append(f"{each.importer}:{each.line} imports {each.imported}")
     return wrong
 
 
-def _room(module: str) -> str:
+def _folder_or_module(module: str) -> str:
     return module.partition("/")[0]
 
 
@@ -125,9 +125,9 @@ def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def foreign_names(path: Path) -> dict[str, int]:
-    """Return the private names that a module uses of objects that are not its own, each with a line.
+    """Return the private names of foreign objects that a module uses, each with a line.
 
-    That is: attributes of anything but ``self`` and ``cls``, imported names, and strings that are such a name.
+    These are: attributes of anything but ``self`` and ``cls``, imported names, and strings that are such a name.
     """
     found: dict[str, int] = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""Helpers for the tests of policies: put a policy in force, and record what a program sees under it."""
+"""Helpers for the tests of policies: put a policy in force, and record the outcomes of a program's calls under it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
     "uvloop_policy",
 ]
 
-# asyncio of 3.12 and 3.13 gets its watcher inside warnings.catch_warnings(), which is not safe in two threads at once.
+# asyncio 3.12 and 3.13 get their watcher inside warnings.catch_warnings(), which is not safe in two threads at once.
 subprocesses_in_threads = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
 
 # The exception of asyncio.set_event_loop() under a policy of ours. asyncio 3.16 checks the type itself.
@@ -47,7 +47,7 @@ NOT_A_LOOP: type[Exception] = NotALoopError if hasattr(asyncio.events, "_event_l
 
 
 def set_policy(policy: Any) -> None:
-    """Call ``asyncio.set_event_loop_policy`` without the warning of 3.14, or do the same where it does not exist."""
+    """Call ``asyncio.set_event_loop_policy`` without the warning of 3.14, or do the same if it does not exist."""
     if not hasattr(asyncio.events, "set_event_loop_policy"):
         host.force(policy)
         return
@@ -68,7 +68,7 @@ def in_force(policy: Any) -> Iterator[Any]:
 
 
 def default_policy() -> Any:
-    """Return a new instance of asyncio's default policy, or of the one that compat restores where asyncio has none."""
+    """Return a new instance of asyncio's default policy, or of the one that compat restores if asyncio has none."""
     return PolicyBase()
 
 
@@ -123,8 +123,8 @@ class Note(NamedTuple):
     """The outcome of one call.
 
     Attributes:
-        result: what it returned, a loop as the number of its first appearance.
-        error: what it raised.
+        result: the return value. A loop is replaced by its class, the number of its first appearance, and its state.
+        error: the exception; ``None`` if none was raised.
         warned: category, message, file and line of each warning.
     """
 
@@ -145,7 +145,7 @@ class Journal:
     """Records the outcomes of a program's calls. At the end it closes the loops that the calls returned.
 
     Args:
-        action: what is done with warnings: ``"always"`` notes them, ``"error"`` raises them.
+        action: the action for warnings: ``"always"`` records them, ``"error"`` raises them.
     """
 
     def __init__(self, action: Literal["always", "error"] = "always") -> None:
@@ -167,7 +167,7 @@ class Journal:
         return result
 
     def loop(self) -> AbstractEventLoop:
-        """Return one of asyncio's loops, which no policy has made."""
+        """Return a new asyncio loop that no policy has made."""
         loop: AbstractEventLoop = PolicyBase._loop_factory()
         self._named(loop)
         return loop
@@ -204,7 +204,7 @@ def tornado_policy() -> Any:
 
 @contextlib.contextmanager
 def _policies() -> Iterator[None]:
-    """Allow a library to create its policy: without the warnings of 3.14, and also where asyncio has no policies."""
+    """Allow a library to create its policy, without the warnings of 3.14 and even if asyncio has no policies."""
     with restore_policies(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
@@ -218,7 +218,7 @@ def collect_garbage() -> None:
 
 def collect_copies() -> None:
     """Collect the copies of the contexts of ended using blocks, which keep the temporary policy installed."""
-    for _ in range(30):  # a chain of finalizers takes PyPy as many collections, and one more until the callbacks run
+    for _ in range(30):  # on PyPy each finalizer of a chain takes one collection, and the callbacks take one more
         if blocks.overrides:
             gc.collect()
 

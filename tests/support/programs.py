@@ -1,4 +1,4 @@
-"""Run programs in interpreters of their own, where they can do to the process what a test may not."""
+"""Run programs in separate interpreters, in which they may change the process as a test must not."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import ctxpolicy
 __all__ = ["ROOT", "environment", "output_of", "run_program", "run_python"]
 
 ROOT = Path(__file__).parents[2]
-# Far more than any of the programs needs: only a hang is to end here.
+# Far more seconds than any of the programs needs: only a program that hangs is ended.
 _PATIENCE = 300
 
 
 def environment(*folders: os.PathLike[str] | str, **variables: str) -> dict[str, str]:
-    """Return this process's environment, with ctxpolicy as tested here, the tests and ``folders`` to import from."""
+    """Return the environment of this process, with the tested ctxpolicy, the tests and ``folders`` on the path."""
     path = [*map(str, folders), str(Path(ctxpolicy.__file__).parents[1]), str(ROOT), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **variables}
 
@@ -26,13 +26,13 @@ def environment(*folders: os.PathLike[str] | str, **variables: str) -> dict[str,
 def run_python(
     *arguments: str | Path, cwd: Path = ROOT, stdin: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -W error ARGUMENTS``; it can import the tests as well.
+    """Run ``python -W error ARGUMENTS``. The program can import the tests too.
 
     Args:
         arguments: the rest of the command line.
-        cwd: the folder to run it in.
-        stdin: what it reads.
-        environ: environment variables, besides the present ones.
+        cwd: the working directory.
+        stdin: the text of the standard input.
+        environ: environment variables, in addition to the present ones.
     """
     command = [sys.executable, "-W", "error", *map(str, arguments)]
     there = environment(**environ)
@@ -42,20 +42,20 @@ def run_python(
 
 
 def output_of(*arguments: str | Path, **options: str) -> str:
-    """Return what a program prints, which must end well and complain of nothing."""
+    """Return the output of a program, which must end with status 0 and write nothing to the standard error."""
     return _output(run_python(*arguments, **options))
 
 
 def run_program(
     source: str, *args: str, flags: tuple[str, ...] = ("-W", "error"), env: Mapping[str, str] | None = None
 ) -> str:
-    """Run ``source``, see that it ends well and complains of nothing, and return what it prints.
+    """Run ``source``, check that it ends with status 0 and writes nothing to the standard error, and return its output.
 
     Args:
         source: the program.
-        args: its arguments.
+        args: the arguments of the program.
         flags: the interpreter's options.
-        env: its environment, else that of :func:`environment`.
+        env: the environment variables; ``None``: those of :func:`environment`.
     """
     command = [sys.executable, *flags, "-c", source, *args]
     there = environment() if env is None else env

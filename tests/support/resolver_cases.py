@@ -1,4 +1,4 @@
-"""Every built-in resolver, and how the tests make and describe it."""
+"""The built-in resolvers, as the tests make and describe them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ctxpolicy import ContextResolver
 
 __all__ = ["CASES", "ResolverCase", "tenant"]
 
-# The key of the tests' keyed resolvers. None (the default): there is no key, and the context is the thread.
+# The key of the keyed resolvers in tests. None (the default): there is no key, and the context is the thread.
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
 
 
@@ -21,11 +21,11 @@ class ResolverCase(NamedTuple):
 
     Attributes:
         name: the name of the case, which is the id of its tests.
-        make: makes a new resolver.
-        inherits: a context that is made inside another one (a copy of a contextvars context, a child task, a greenlet)
-            starts with the loop of that one.
-        any_thread: a loop that one thread has bound is handed out in other threads that are in the context.
-        one_context: there is only one context, for everything.
+        make: a function that makes a new resolver.
+        inherits: whether a context that is made inside another context (a copy of a contextvars context, a child task,
+            a greenlet) starts with the loop of the outer context.
+        any_thread: whether a loop that one thread has bound is returned in other threads that are in the context.
+        one_context: whether there is only one context in the process.
         needs: the package that the resolver needs.
     """
 
@@ -38,7 +38,7 @@ class ResolverCase(NamedTuple):
 
     @property
     def missing(self) -> str | None:
-        """Why this resolver cannot be used here, ``None`` where it can."""
+        """The reason why this resolver cannot be used here; ``None`` if it can."""
         if self.needs is None or importlib.util.find_spec(self.needs) is not None:
             return None
         return f"the resolver {self.name!r} needs the package {self.needs}, which is not installed"

@@ -1,4 +1,4 @@
-"""Where loops are reused: where references are counted, and nowhere else."""
+"""Whether loops are reused on this Python: only if it counts references."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_function_runs_and_its_result_comes_back(kind):
 
 
 @pytest.mark.parametrize("error", [ValueError("in a context"), KeyboardInterrupt(), SystemExit(3)])
-def test_what_a_function_raises_comes_back_and_the_context_goes_on(kind, error):
+def test_an_exception_is_raised_in_the_caller_and_the_context_can_be_used_again(kind, error):
     def fail():
         raise error
 
@@ -47,7 +47,7 @@ def test_what_a_function_raises_comes_back_and_the_context_goes_on(kind, error):
         assert run(lambda: 1) == 1
 
 
-def test_nothing_that_ran_there_is_kept(kind):
+def test_functions_and_results_are_not_kept_alive(kind):
     with kind() as run:
         loop = StandInLoop()
         gone = weakref.ref(loop)
@@ -69,7 +69,7 @@ def test_contexts_can_be_made_inside_others_and_outlive_them(kind):
     inner.__exit__(None, None, None)
 
 
-def test_a_contextvars_context_is_a_copy_of_its_makers():
+def test_a_contextvars_context_is_a_copy_of_its_creators_context():
     variable = contextvars.ContextVar("variable", default="none")
     with contextvars_context() as run:
         run(lambda: variable.set("there"))
@@ -93,7 +93,7 @@ def test_a_task_is_one_task_and_ends_with_the_block():
     assert task.get_loop().is_closed()
 
 
-def test_tasks_made_in_a_task_share_its_loop_to_the_end_of_the_last():
+def test_tasks_made_in_a_task_share_its_loop_until_the_last_one_ends():
     outer = task_context()
     run = outer.__enter__()
     inner = task_context()
@@ -118,7 +118,7 @@ def test_a_greenlet_is_one_greenlet_and_cannot_be_entered_in_another_thread():
     assert context.dead
 
 
-def test_a_new_thread_returns_and_raises_what_its_function_does():
+def test_in_new_thread_returns_the_result_and_raises_the_exception_of_its_function():
     assert in_new_thread(threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         in_new_thread(lambda: 1 / 0)

@@ -46,7 +46,7 @@ def description(base=OfThreads, **attributes):
 
 
 def wrong(contract, test):
-    """Return what the failure of ``test`` says is wrong with the description."""
+    """Run a test that must fail because of the description, and return the message."""
     with pytest.raises(DescriptionError) as caught:
         getattr(contract, test)()
     message = str(caught.value)
@@ -55,7 +55,7 @@ def wrong(contract, test):
 
 
 def broken(kind, test, base=OfThreads, **attributes):
-    """Return what the failure of ``test`` says of the resolver ``kind``."""
+    """Run a test that must fail because of the resolver, and return the message."""
     with pytest.raises(BrokenLawError) as caught:
         getattr(description(base, kind=kind, **attributes), test)()
     assert not isinstance(caught.value, DescriptionError)
@@ -76,7 +76,7 @@ def test_a_description_must_say_how_to_make_a_context_or_that_there_is_only_one(
         mine().test_description_can_be_used()
 
 
-def test_make_resolver_must_make_a_new_one_each_time():
+def test_make_resolver_must_make_a_new_resolver_each_time():
     resolver = ThreadResolver()
     mine = description(make_resolver=lambda self: resolver)
     assert "make_resolver() returned the same resolver twice" in wrong(mine, "test_description_can_be_used")
@@ -105,7 +105,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("complaint", ANSWERS)
-def test_what_a_context_manager_yields_must_return_and_raise_what_functions_do(complaint):
+def test_the_yielded_callable_must_return_and_raise_as_the_function_does(complaint):
     mine = description(new_context=lambda self: contextlib.nullcontext(ANSWERS[complaint]))
     assert complaint in wrong(mine, "test_description_can_be_used")
 
@@ -129,7 +129,7 @@ def test_new_context_must_return_a_context_manager_that_yields_a_callable(compla
 
 
 @pytest.mark.parametrize("complaint", RUNS)
-def test_what_a_context_manager_yields_must_run_functions(complaint):
+def test_the_yielded_callable_must_call_the_function_once(complaint):
     mine = description(new_context=lambda self: contextlib.nullcontext(RUNS[complaint]))
     test = (
         "test_description_can_be_used"
@@ -182,7 +182,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_description_that_lies_is_told_so(lie):
+def test_the_error_for_a_wrong_description_says_what_is_wrong(lie):
     mine, test, complaint = LIES[lie]
     message = wrong(mine, test)
     assert complaint in message
@@ -219,7 +219,7 @@ def test_a_resolver_that_raises_in_other_threads():
 
 
 @pytest.mark.parametrize(("method", "answer"), [("describe", ""), ("applies", None)])
-def test_a_resolver_whose_answers_are_of_another_kind(method, answer):
+def test_a_resolver_whose_answers_are_of_the_wrong_type(method, answer):
     kind = type("Mine", (ThreadResolver,), {method: lambda self: answer})
     message = broken(kind, "test_methods_describe_and_applies_work_in_every_context")
     assert f"{method}() returned {answer!r} in the test's own context" in message
@@ -232,7 +232,7 @@ def test_a_resolver_whose_new_contexts_start_with_some_other_loop():
     assert "in context C get() returned the default loop and not None, though a new context must start empty" in message
 
 
-def test_a_policy_that_is_told_another_loop_than_the_resolver():
+def test_a_policy_that_gets_another_loop_than_the_resolver():
     class Mine(ThreadResolver):
         getters = 0
 
@@ -282,7 +282,7 @@ def test_a_lease_that_is_not_bound():
     leases.pop().release()
 
 
-def test_a_child_that_has_its_parents_lease_where_it_should_start_empty():
+def test_a_child_that_has_its_parents_lease_although_it_should_start_empty():
     class Mine(InVariable):
         def get(self):
             binding = self.load()
@@ -355,7 +355,7 @@ class OfTenants(ResolverContract):
         yield run
 
 
-class TenantsAreTheParents(OfTenants):
+class CannotBeEnteredInAForkedChild(OfTenants):
     class Resolver(OfTenants.Resolver):
         def after_fork(self):
             del self.bound[self.tenant]
@@ -366,13 +366,13 @@ class TenantsAreTheParents(OfTenants):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-@pytest.mark.parametrize("contract", [OfTenants, TenantsAreTheParents])
+@pytest.mark.parametrize("contract", [OfTenants, CannotBeEnteredInAForkedChild])
 def test_contexts_that_cannot_be_entered_in_a_forked_child_are_left_out(contract):
     contract().test_law_4_a_forked_child_is_not_handed_the_loop()
 
 
-class DeafInAForkedChild(OfThreads):
-    kind = type("Deaf", (InAForkedChild,), {"in_child": lambda self: None})
+class IgnoresSetInAForkedChild(OfThreads):
+    kind = type("Ignoring", (InAForkedChild,), {"in_child": lambda self: None})
 
 
 class FailingInAForkedChild(OfThreads):
@@ -380,7 +380,7 @@ class FailingInAForkedChild(OfThreads):
 
 
 class FailingInAForkedChildsTenants(OfTenants):
-    """The tenant that forked has no fault."""
+    """In a forked child, set() fails inside tenants. Outside of tenants it works."""
 
     class Resolver(OfTenants.Resolver):
         def set(self, loop):
@@ -390,17 +390,17 @@ class FailingInAForkedChildsTenants(OfTenants):
                 raise ZeroDivisionError("division by zero")
 
 
-class ForgetsOnlyHereInAForkedChild(OfTenants):
+class ForgetsOneContextInAForkedChild(OfTenants):
     class Resolver(OfTenants.Resolver):
         def after_fork(self):
             del self.bound[self.tenant]
 
 
 FORKED = {
-    DeafInAForkedChild: "in the forked child get() returned None after set(loop 4)",
+    IgnoresSetInAForkedChild: "in the forked child get() returned None after set(loop 4)",
     FailingInAForkedChild: "in the forked child ZeroDivisionError('division by zero') was raised",
     FailingInAForkedChildsTenants: "in the forked child ZeroDivisionError('division by zero') was raised",
-    ForgetsOnlyHereInAForkedChild: "in the forked child in context A get() returned loop 2",
+    ForgetsOneContextInAForkedChild: "in the forked child in context A get() returned loop 2",
 }
 
 
@@ -413,13 +413,13 @@ def test_a_resolver_that_does_not_work_in_a_forked_child(contract):
     assert str(caught.value).startswith("in a process of its own (no options): ")
 
 
-def test_without_fork_its_test_is_skipped(monkeypatch):
+def test_the_test_of_a_forked_child_is_skipped_without_fork(monkeypatch):
     monkeypatch.delattr(os, "fork")
     with pytest.raises(unittest.SkipTest, match="no fork"):
         OfThreads().test_law_4_a_forked_child_is_not_handed_the_loop()
 
 
-def test_without_hypothesis_it_is_told_what_to_install(monkeypatch):
+def test_without_hypothesis_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     monkeypatch.delitem(sys.modules, "ctxpolicy.testing._laws.random_model", raising=False)
     with pytest.raises(ImportError, match=r"needs hypothesis: pip install 'ctxpolicy\[testing\]'"):

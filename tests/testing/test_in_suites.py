@@ -1,4 +1,4 @@
-"""The contract in the suite of an author: with pytest or unittest, in one or several processes, without plugins."""
+"""The contract in an author's test suite: with pytest or unittest, in one or several processes, without plugins."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def run(path, *command):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suite):
+def test_in_pytest_a_right_resolver_passes_and_the_failure_of_a_broken_one_names_its_law(suite):
     path = suite()
     kept_out = [option for name in ("randomly", "asyncio", "cacheprovider") for option in ("-p", f"no:{name}")]
     status, told = run(path, "-m", "pytest", "-q", *kept_out, path.name)
@@ -82,7 +82,7 @@ def test_in_pytest_a_right_resolver_passes_and_a_broken_one_is_told_its_law(suit
     assert "  2. in the test's own context: get() returns None" in told
 
 
-def test_in_several_processes_of_pytest_all_is_the_same(suite):
+def test_in_several_processes_of_pytest_the_result_is_the_same(suite):
     pytest.importorskip("xdist")
     path = suite()
     # Without pytest-asyncio, which warns about its configuration.
@@ -92,14 +92,14 @@ def test_in_several_processes_of_pytest_all_is_the_same(suite):
 
 
 @pytest.mark.parametrize("command", [["-m", "unittest", "test_suite_of_an_author.TestRight"], None])
-def test_in_unittest_too_by_name_or_as_a_program(suite, command):
+def test_it_runs_in_unittest_by_name_or_as_a_program(suite, command):
     path = suite(", unittest.TestCase")
     status, told = run(path, *(command or [path.name, "TestRight"]))
     assert status == 0, told
     assert f"Ran {len(_law.tests_of(ResolverContract))} tests" in told
 
 
-def test_with_no_optional_package_at_all_only_the_random_steps_say_what_they_need(suite):
+def test_without_optional_packages_only_the_random_steps_fail_and_say_what_to_install(suite):
     path = suite(", unittest.TestCase")
     for name in ("pytest", "hypothesis", "greenlet", "trio", "uvloop", "anyio", "tornado"):
         (path.parent / f"{name}.py").write_text(f"raise ModuleNotFoundError('kept out', name={name!r})")
@@ -112,7 +112,7 @@ def test_with_no_optional_package_at_all_only_the_random_steps_say_what_they_nee
     assert "FAIL: " not in told
 
 
-def test_ctxpolicy_imports_neither_the_contract_nor_what_it_needs():
+def test_ctxpolicy_imports_neither_the_contract_nor_its_dependencies():
     program = """
         import sys, ctxpolicy
         print({"ctxpolicy.testing", "pytest", "hypothesis", "unittest"} & sys.modules.keys() or "none")
@@ -141,7 +141,7 @@ class Elsewhere(ResolverContract):
         print("hello")
 
 
-def test_what_breaks_elsewhere_breaks_here():
+def test_a_broken_law_in_a_new_process_is_raised_in_this_process():
     run_elsewhere(Elsewhere(), ["fine"])
     with pytest.raises(BrokenLawError, match=r"in a process of its own \(-I\): it leaks") as caught:
         run_elsewhere(Elsewhere(), ["fine", "breaks"], "-I")
@@ -150,12 +150,12 @@ def test_what_breaks_elsewhere_breaks_here():
         run_elsewhere(Elsewhere(), ["lies"])
 
 
-def test_what_else_fails_elsewhere_is_told_with_its_traceback():
+def test_another_failure_in_a_new_process_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match=r"(?s)fails ended with 1:\nTraceback.*LookupError: something else"):
         run_elsewhere(Elsewhere(), ["fails"])
 
 
-def test_what_prints_elsewhere_says_nothing_of_the_law():
+def test_unexpected_output_of_a_new_process_is_an_error():
     with pytest.raises(RuntimeError, match="prints ended with 0:\nhello"):
         run_elsewhere(Elsewhere(), ["prints"])
 
@@ -173,7 +173,7 @@ RELATIVE = """
 """
 
 
-# Like the command pytest: without the current folder, which -c and pytester put on the path.
+# The command pytest does not have the current folder on its path. With -c and pytester the folder is there.
 PYTEST = "import sys; del sys.path[:2]; import pytest; sys.exit(pytest.main())"
 
 
@@ -209,7 +209,7 @@ class Mine(ResolverContract):
 """
 
 
-def test_a_module_is_found_by_its_file_where_its_name_leads_elsewhere(tmp_path, monkeypatch):
+def test_a_module_is_found_by_its_file_if_its_name_is_that_of_another_module(tmp_path, monkeypatch):
     path = tmp_path / "json.py"
     path.write_text(SMALL)
     namespace = {"__name__": "json", "__file__": str(path)}
@@ -221,7 +221,7 @@ def test_a_module_is_found_by_its_file_where_its_name_leads_elsewhere(tmp_path, 
         run_elsewhere(namespace["Mine"](), ["fine"])
 
 
-def test_a_module_that_is_no_file_of_python_cannot_be_imported(monkeypatch):
+def test_a_module_whose_source_is_no_python_file_cannot_be_imported(monkeypatch):
     namespace = {"__name__": "no_such_module"}
     exec(SMALL, namespace)
     monkeypatch.setattr("inspect.getsourcefile", lambda _: "a notebook")

@@ -1,4 +1,4 @@
-"""The steps of the random scenarios, one by one: each finds the faults that it tests for, and no others."""
+"""The steps of the random scenarios, one by one: each step finds the defects that it tests for, and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.right import RIGHT
 
 @contextmanager
 def steps_of(contract):
-    """Do steps as the machine does, which checks all contexts after each step."""
+    """Take steps as the state machine does, which checks all contexts after each step."""
     machine = _model.machine_of(contract())()
 
     def step(name, which=0):
@@ -28,9 +28,9 @@ def steps_of(contract):
 
 
 @pytest.mark.parametrize("contract", RIGHT, ids=lambda contract: contract.__name__)
-def test_a_right_resolver_does_at_each_step_what_the_model_does(contract):
+def test_a_right_resolver_agrees_with_the_model_after_each_step(contract):
     with steps_of(contract) as step:
-        step("end_context")  # the last one stays
+        step("end_context")  # the last context stays
         step("set_loop")
         step("visit_from_another_thread")
         step("make_context")
@@ -41,7 +41,7 @@ def test_a_right_resolver_does_at_each_step_what_the_model_does(contract):
         step("end_context", 1)
         step("unset")
         step("lease")
-        step("lease")  # the same once more
+        step("lease")  # the same lease again
         step("make_context")
         step("set_loop", 2)
         step("asyncio_run", 2)
@@ -62,7 +62,7 @@ def test_a_right_resolver_does_at_each_step_what_the_model_does(contract):
         ("LeaksAcrossThreads", ["set_loop", "visit_from_another_thread"], "another thread in context A was handed"),
     ],
 )
-def test_the_step_that_meets_what_is_broken_tells_of_it(name, steps, told):
+def test_the_step_that_meets_the_defect_reports_it(name, steps, told):
     *before, last = steps
     with steps_of(mutant(name)) as step:
         for each in before:

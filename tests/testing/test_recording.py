@@ -16,7 +16,7 @@ from tests.support.policies import collect_garbage
 
 
 class TestRecordingResolver(ResolverContract):
-    """It keeps the laws of the resolver that it is around; only what it records, which it keeps alive, is dropped."""
+    """It keeps the laws as the resolver inside it does. Its records are dropped here, because they keep loops alive."""
 
     def make_resolver(self):
         recording = RecordingResolver()
@@ -32,7 +32,7 @@ def recording():
     return RecordingResolver()
 
 
-def test_a_call_is_recorded_with_what_it_was_given_what_came_of_it_and_its_thread(recording):
+def test_a_call_is_recorded_with_its_arguments_its_result_and_its_thread(recording):
     loop = StandInLoop()
     recording.set(loop)
     thread = recording.calls[0].thread
@@ -43,7 +43,7 @@ def test_a_call_is_recorded_with_what_it_was_given_what_came_of_it_and_its_threa
     assert recording.calls[-1].thread != thread
 
 
-def test_what_asyncio_asks_a_policy_is_recorded_under_the_contracts_names(recording):
+def test_calls_by_asyncio_are_recorded_under_the_names_of_the_contract(recording):
     with ctxpolicy.install(recording, missing="error"):
         asyncio.run(asyncio.sleep(0))
         with contextlib.suppress(RuntimeError):
@@ -66,7 +66,7 @@ def test_a_lease_is_recorded_and_passed_on(recording):
     assert loop.is_closed()
 
 
-def test_what_a_scope_does_is_recorded_with_its_loop(recording):
+def test_the_calls_of_a_scope_are_recorded_with_its_loop(recording):
     policy = ContextPolicy(recording)
     with ctxpolicy.install(policy):
         with ctxpolicy.fresh_loop() as loop:
@@ -79,7 +79,7 @@ def test_what_a_scope_does_is_recorded_with_its_loop(recording):
     ]
 
 
-def test_a_recorded_scope_ends_no_later_than_one_that_is_not(recording):
+def test_recording_a_scope_does_not_keep_a_lease_alive(recording):
     with ctxpolicy.install(recording, missing="create"):
         leased = asyncio.get_event_loop()
         with ctxpolicy.fresh_loop():
@@ -91,13 +91,13 @@ def test_a_recorded_scope_ends_no_later_than_one_that_is_not(recording):
         assert leased.is_closed()
 
 
-def test_that_the_policy_makes_a_loop_is_recorded_as_its_question_for_a_factory(recording):
+def test_the_policy_asks_for_a_factory_to_make_a_loop_and_this_call_is_recorded(recording):
     with ctxpolicy.install(recording):
         asyncio.new_event_loop().close()
         assert recording.calls[-1][:3] == ("factory", (), None)
 
 
-def test_all_else_that_is_asked_is_recorded_too(recording):
+def test_all_other_calls_are_recorded_too(recording):
     assert recording.bindings.was_set() is False
     recording.bindings.note_set()
     assert (recording.bindings.was_set(), recording.bindings.is_thread_exclusive()) == (True, True)
@@ -113,14 +113,14 @@ def test_all_else_that_is_asked_is_recorded_too(recording):
     ]
 
 
-def test_every_method_of_the_contract_is_recorded_but_those_that_make_what_a_policy_binds():
+def test_every_method_of_the_contract_is_recorded_except_getter_setter_and_binding_changed():
     methods = {
         name for name in vars(ContextResolver) if not name.startswith("_") and callable(vars(ContextResolver)[name])
     }
     assert methods - vars(RecordingResolver).keys() == {"getter", "setter", "binding_changed"}
 
 
-def test_a_recording_around_another_resolver_passes_calls_on_to_it():
+def test_a_recording_resolver_passes_calls_on_to_the_resolver_inside_it():
     process = ProcessResolver()
     recording, loop = RecordingResolver(process), StandInLoop()
     recording.set(loop)
@@ -149,7 +149,7 @@ def test_a_scripted_exception_is_raised_and_recorded(recording):
     assert recording.get() is None
 
 
-def test_a_script_may_have_no_end(recording):
+def test_a_script_may_be_endless(recording):
     recording.script("applies", itertools.repeat(False))
     chain = ChainResolver(recording, ThreadResolver())
     assert all(chain.present() is not recording for _ in range(10))
@@ -160,7 +160,7 @@ def test_only_methods_that_are_recorded_can_be_scripted(recording):
         recording.script("forget", [])
 
 
-def test_new_is_left_to_the_policy_where_the_resolver_has_no_kind_of_its_own(recording):
+def test_the_policy_makes_new_loops_if_the_resolver_has_no_kind_of_its_own(recording):
     ContextPolicy(recording).new_event_loop().close()
     assert "new" not in recording.methods
 

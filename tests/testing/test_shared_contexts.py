@@ -1,4 +1,4 @@
-"""What the tests of law 8 say of resolvers that break it."""
+"""The messages of the tests of law 8 about resolvers that break it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.contract.right import OfSharedTenants, OfTenants, SharedTenants, Tena
 
 
 def broken(base, kind, test, **attributes):
-    """Return what the failure of ``test`` says of the resolver ``kind``."""
+    """Run a test that must fail because of the resolver, and return the message."""
     mine = type("TestMine", (base,), {"Resolver": kind, **attributes})()
     with pytest.raises(BrokenLawError) as caught:
         getattr(mine, test)()
@@ -31,7 +31,7 @@ def test_a_loop_that_only_the_first_thread_can_unset():
     assert "Keep a binding for each thread, as SlotResolver does" in message
 
 
-def test_a_leased_loop_that_another_thread_is_given_though_threads_do_not_share():
+def test_a_leased_loop_that_another_thread_is_given_although_threads_do_not_share():
     message = broken(OfTenants, SharedTenants, "test_law_8_a_lease_of_another_thread_closes_no_loop")
     assert "another thread in context A was given made loop 1" in message
 

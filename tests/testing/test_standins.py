@@ -1,4 +1,4 @@
-"""Loops that cost nothing, to be bound."""
+"""StandInLoop, a cheap loop for tests that only bind loops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_it_is_a_loop_with_a_name_that_can_be_closed():
     assert not loop.get_debug()
 
 
-def test_one_kind_can_be_told_apart_by_identity_only():
+def test_loops_of_one_kind_differ_by_identity_only():
     loop = AlwaysEqualLoop()
     assert loop == "anything"
     assert not loop

@@ -1,11 +1,11 @@
-"""Run the tests on a Python without what only POSIX systems have: `python -m pytest -p tests.without_posix.plugin`.
+"""Run the tests without names that only POSIX systems have: `python -m pytest -p tests.without_posix.plugin`.
 
-Windows has none of it. Everything else stays as it is on this machine, also `sys.platform`, and Pythons that a test
-starts are complete. The run shows that ctxpolicy uses nothing of POSIX unless it is there.
+Windows has none of these names. Everything else stays as it is on this machine, including `sys.platform`, and Pythons
+that a test starts have all names. The run shows that ctxpolicy uses a POSIX name only if it exists.
 
-One rule decides about a test that needs what was removed. If ctxpolicy uses the removed name, the test fails. If the
-test itself or another package uses it, the test is skipped, and the report names what it needs. The same holds for a
-module that cannot be imported.
+One rule applies to a test that needs a removed name. If ctxpolicy uses the name, the test fails. If the test itself or
+another package uses it, the test is skipped, and the report shows the name. The same rule applies to a module that
+cannot be imported.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _skipped = pytest.StashKey[bool]()
 
 
 def pytest_report_header() -> str:
-    """Say what was removed, because the same tests mean something else here."""
+    """Show the removed names in the header, because they change what the tests prove."""
     return "without: os.fork, Unix signals, Unix sockets, child watchers, uvloop"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Turn the failure of a test that needs what was removed into a skip, whatever the test leaves behind."""
+    """Turn the failure of a test that needs a removed name into a skip, and ignore its later failures."""
     report = yield
     if report.failed and item.stash.get(_skipped, False):
         report.outcome = "passed"
@@ -51,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """Skip a module that cannot be imported without what was removed."""
+    """Skip a module that cannot be imported without a removed name."""
     report = yield
     excinfo = getattr(report, "call", None) and report.call.excinfo
     if report.failed and excinfo is not None and (needed := _needed_outside(excinfo.value)) is not None:
@@ -61,7 +61,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Collect what a test left that was skipped halfway, so that its warnings do not fail the next test."""
+    """Collect the garbage of a test that was skipped halfway. Otherwise its warnings fail the next test."""
     try:
         return (yield)
     finally:
@@ -95,7 +95,7 @@ def _user(error: BaseException) -> Path:
     ours = Path(__file__).parent
     return next(
         file for file in reversed(files) if file.parent != ours and not _is_standard_library(file)
-    )  # at the latest, pytest's
+    )  # a file of pytest, if no other
 
 
 def _is_standard_library(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Remove from this process what Python has on POSIX systems and not on Windows."""
+"""Remove from this process the names that Python has on POSIX systems but not on Windows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RemovedMethodError", "RemovedNameError", "remove"]
 # os.getuid(), os.waitpid() with options and others stay: the standard library and pytest call them on Linux.
 OS_NAMES: Final = ("fork", "forkpty", "register_at_fork")
 SOCKET_NAMES: Final = ("AF_UNIX",)
-# What `signal` has on Windows, and SIGKILL, which the standard library's Popen.kill() sends on Linux.
+# The names in `signal` on Windows, and SIGKILL, which the standard library's Popen.kill() sends on Linux.
 SIGNALS_KEPT: Final = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM", "SIGKILL", "SIG_DFL", "SIG_IGN"}
 SIGNAL_FUNCTIONS: Final = (
     "alarm", "getitimer", "setitimer", "pause", "pthread_kill", "pthread_sigmask", "siginterrupt", "sigpending",
@@ -40,14 +40,14 @@ class RemovedMethodError(NotImplementedError):
 
 
 def remove() -> None:
-    """Remove everything. There is no way back."""
+    """Remove all these names. This cannot be undone."""
     sys.modules["uvloop"] = None  # type: ignore[assignment]  # makes `import uvloop` fail
     _keep_socketpair()
     _remove_names(os, *OS_NAMES)
     _remove_names(socket, *SOCKET_NAMES)
     signals = [name for name in vars(signal) if name.startswith("SIG") and name not in SIGNALS_KEPT]
     _remove_names(signal, *signals, *SIGNAL_FUNCTIONS)
-    import asyncio  # only now: on import, asyncio decides by these names what it offers
+    import asyncio  # only now: asyncio looks for these names when it is imported
 
     _remove_names(asyncio, *CHILD_WATCHERS)
     _remove_methods(asyncio.SelectorEventLoop)

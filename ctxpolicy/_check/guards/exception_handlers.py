@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BROAD = frozenset(("Exception", "BaseException"))
 
 _Outcome = Literal["continues", "fails", "propagates"]
-"""What an exception does: the program continues or fails, or the exception propagates to enclosing statements."""
+"""The effect of an exception: the program continues or fails, or the exception propagates to enclosing statements."""
 
 
 @final

@@ -29,12 +29,12 @@ class Limits(NamedTuple):
 
 
 def earliest(limits: Iterable[Limit]) -> Limit:
-    """Return the limit of what several limits restrict together."""
+    """Return the limit of a node that is reached only where all of several limits allow it."""
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def latest(limits: Iterable[Limit]) -> Limit:
-    """Return the limit of what only one of several limits needs to allow."""
+    """Return the limit of a node that is reached where at least one of several limits allows it."""
     every = list(limits)
     return None if None in every else max(cast("list[Version]", every), default=None)
 

@@ -44,7 +44,7 @@ def find(module: CheckedModule) -> Iterator[Finding | None]:
 def _match_get_call(
     module: CheckedModule, uses: CurrentLoopUses, call: ast.Call, context: NodeContext, worker: Worker | None
 ) -> RuleMatch | None:
-    """Say how certainly a ``get_event_loop()`` finds no current loop; return ``None`` if it finds one."""
+    """Return how certain it is that a ``get_event_loop()`` finds no current loop; ``None`` if it finds one."""
     scope = context.scope.function_or_module
     set_call = uses.last_set_call(scope, call)
     if set_call is not None and not set_call.sets_none:

@@ -56,7 +56,7 @@ class CurrentLoopUses:
         self._resolve_names_run()
 
     def last_set_call(self, scope: Scope, before: ast.expr) -> SetCall | None:
-        """Return the last ``set_event_loop()`` in a function or at module level that stands before an expression."""
+        """Return the last ``set_event_loop()`` before an expression, in a function or at module level."""
         set_calls = self._set_calls_by_scope.get(scope, [])
         position = bisect_right(set_calls, (before.lineno, before.col_offset), key=_end_of)
         return set_calls[position - 1] if position else None
@@ -90,7 +90,7 @@ class CurrentLoopUses:
         self._setting_scopes[sets_none(call)].add(scope)
 
     def _record_run(self, loop: ast.expr, scope: Scope) -> None:
-        """Record whose ``run_until_complete`` or ``run_forever`` is called: the result of a call, or a name."""
+        """Record the loop whose ``run_until_complete`` or ``run_forever`` is called: a call's result, or a name."""
         self._loops_run[loop].append({scope.function_or_module})
         bound_in = scope.binding_scope(loop.id) if isinstance(loop, ast.Name) else None
         if isinstance(loop, ast.Name) and bound_in is not None:

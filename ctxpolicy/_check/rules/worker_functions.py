@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @final
 class Worker(NamedTuple):
-    """What runs a function.
+    """A thread or an executor that runs a function.
 
     Attributes:
         name: The name of the worker in messages.

@@ -208,7 +208,7 @@ class _Collector:
     def name(self, node: ast.Name, context: NodeContext) -> None:
         if isinstance(node.ctx, ast.Store):
             context.scope.bind(node.id, Untracked())
-        elif isinstance(node.ctx, ast.Del):  # like an assignment of None: the earlier bindings stay followed
+        elif isinstance(node.ctx, ast.Del):  # like an assignment of None: the earlier bindings still count
             context.scope.bind(node.id, Assigned(ast.copy_location(ast.Constant(None), node), context))
         elif node.id in REMOVED_NAMES:
             self.nodes.names.append((node, context))

@@ -16,7 +16,7 @@ _SKIPS = {"skipIf": False, "skipif": False, "skipUnless": True}
 
 
 def context_after(statement: ast.stmt, context: NodeContext) -> NodeContext:
-    """Return the context after a statement. If a branch of the statement leaves the block, the rest has a condition."""
+    """Return the context after a statement, with a condition if a branch of the statement leaves the block."""
     if isinstance(statement, ast.Assert):
         return context.if_true(statement.test)
     if isinstance(statement, ast.Try) and statement.handlers:

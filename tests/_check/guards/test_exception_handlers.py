@@ -33,7 +33,7 @@ CAUGHT = {
 
 
 @pytest.mark.parametrize("way", CAUGHT)
-def test_what_is_caught_does_not_fail_but_still_warns(way, outcome):
+def test_a_use_whose_exception_is_caught_does_not_fail_but_still_warns(way, outcome):
     assert outcome(CAUGHT[way]) is None
 
 
@@ -67,11 +67,11 @@ NOT_CAUGHT = {
 
 
 @pytest.mark.parametrize("way", NOT_CAUGHT)
-def test_what_is_not_caught_fails(way, outcome):
+def test_a_use_whose_exception_is_not_caught_fails(way, outcome):
     assert outcome(NOT_CAUGHT[way]) == "3.16"
 
 
-def test_what_never_warns_and_is_caught_is_not_found(found):
+def test_a_use_that_never_warns_and_is_caught_is_not_found(found):
     assert not found("import asyncio\ntry:\n    asyncio.PidfdChildWatcher\nexcept AttributeError:\n    pass")
 
 

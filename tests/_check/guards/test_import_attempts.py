@@ -40,7 +40,7 @@ TRIED = {
 
 
 @pytest.mark.parametrize("way", TRIED)
-def test_a_try_finds_out_whether_a_name_is_there(way, findings):
+def test_a_try_proves_that_asyncio_has_a_name(way, findings):
     program = filled(TRIED[way])
     found = findings(program)
     assert found[-1].line == program.count("\n") + 1
@@ -72,7 +72,7 @@ NOT_TRIED = {
 
 
 @pytest.mark.parametrize("way", NOT_TRIED)
-def test_what_a_try_does_not_find_out_fails(way, findings):
+def test_a_name_that_a_try_does_not_prove_fails(way, findings):
     program = filled(NOT_TRIED[way])
     found = findings(program)
     assert [finding.fails for finding in found if "asyncio.set_event" in finding.message] == [(3, 16)]

@@ -68,5 +68,5 @@ COMPARISONS = {
 
 
 @pytest.mark.parametrize(("test", "expected"), COMPARISONS.items(), ids=COMPARISONS)
-def test_a_comparison_says_on_which_pythons_its_block_is_reached(test, expected, outcome):
+def test_a_comparison_limits_the_python_versions_that_reach_its_block(test, expected, outcome):
     assert outcome(f"if {test}:\n    X") == expected

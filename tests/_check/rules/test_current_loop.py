@@ -84,7 +84,7 @@ UNSET = {
 
 
 @pytest.mark.parametrize("way", UNSET)
-def test_a_loop_that_was_unset_last_is_not_there_on_any_python(way, findings):
+def test_a_loop_that_was_unset_last_is_missing_on_every_python(way, findings):
     program, certainty = UNSET[way]
     (finding,) = findings("import asyncio\n" + program.replace("GET", GET))
     assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", certainty, None, (3, 4))
@@ -102,7 +102,7 @@ PERHAPS_UNSET = {
 
 
 @pytest.mark.parametrize("way", PERHAPS_UNSET)
-def test_a_loop_that_was_perhaps_unset_is_possibly_not_there(way, findings):
+def test_a_loop_that_was_perhaps_unset_is_possibly_missing(way, findings):
     (finding,) = findings("import asyncio\n" + PERHAPS_UNSET[way].replace("GET", GET))
     assert (finding.certainty, finding.fails) == ("possible", (3, 14))
 
@@ -132,7 +132,7 @@ def test_a_runner_sets_a_loop_when_it_is_first_used(way, findings):
         "with asyncio.Runner(): pass\nGET",
     ],
 )
-def test_what_sets_no_loop_changes_nothing(program, findings):
+def test_a_with_statement_that_sets_no_loop_changes_nothing(program, findings):
     (finding,) = findings("import asyncio\n" + program.replace("GET", GET))
     assert finding.certainty == "certain"
 
@@ -146,7 +146,7 @@ def test_a_default_factory_is_called_for_each_object(findings):
     assert "as a default_factory" in finding.message
 
 
-def test_a_default_factory_where_the_module_sets_a_loop_only_possibly_fails(findings):
+def test_a_default_factory_in_a_module_that_sets_a_loop_only_possibly_fails(findings):
     (finding,) = findings(f"import asyncio\nasyncio.set_event_loop(loop)\n{FACTORY}")
     assert finding.certainty == "possible"
 
@@ -165,7 +165,7 @@ def test_other_references_are_not_found(program, found):
 
 
 @pytest.mark.parametrize("way", GRADES)
-def test_a_loop_that_may_not_be_there_is_graded_by_where_it_is_asked_for(way, findings):
+def test_the_certainty_depends_on_the_place_of_the_call(way, findings):
     program, certainty, message = GRADES[way]
     (finding,) = findings("import asyncio\n" + program.replace("GET", GET))
     assert (finding.code, finding.certainty) == ("CTX301", certainty)
@@ -216,7 +216,7 @@ NOT_FOUND = {
 
 
 @pytest.mark.parametrize("way", NOT_FOUND)
-def test_a_loop_that_is_there_or_expected_to_be_missing_is_not_found(way, found):
+def test_a_call_that_finds_a_loop_or_handles_a_missing_loop_is_not_found(way, found):
     assert not found("import asyncio\n" + NOT_FOUND[way].replace("GET", GET))
 
 
@@ -230,7 +230,7 @@ def test_a_loop_that_is_there_or_expected_to_be_missing_is_not_found(way, found)
         "asyncio.new_event_loop()\nGET",
     ],
 )
-def test_a_loop_that_is_not_set_before_is_found(program, found):
+def test_a_call_before_which_no_loop_is_set_is_found(program, found):
     assert [code for code, _ in found("import asyncio\n" + program.replace("GET", GET))] == ["CTX301"]
 
 

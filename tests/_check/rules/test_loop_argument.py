@@ -16,7 +16,7 @@ from ctxpolicy._check.asyncio_names import REFUSE_LOOP_ARGUMENT
         "import asyncio, functools\nfunctools.partial(asyncio.NAME, loop=loop)",
     ],
 )
-def test_every_loop_argument_that_is_gone_is_found(program, findings):
+def test_every_removed_loop_argument_is_found(program, findings):
     for name in REFUSE_LOOP_ARGUMENT:
         (finding,) = findings(program.replace("NAME", name))
         assert (finding.code, finding.line, finding.certainty) == ("CTX401", program.count("\n") + 1, "certain")
@@ -74,11 +74,11 @@ def test_the_finding_points_at_the_argument(findings):
         "import sys\nif sys.version_info < (3, 8): asyncio.sleep(1, loop=loop)",
     ],
 )
-def test_a_loop_argument_of_what_may_take_it_is_not_found(program, found):
+def test_a_loop_argument_of_a_function_that_may_accept_it_is_not_found(program, found):
     assert not found(f"import asyncio\n{program}")
 
 
-def test_a_guard_for_the_pythons_that_took_it_leaves_the_warning(findings):
+def test_a_guard_for_the_pythons_that_accepted_loop_leaves_the_warning(findings):
     guards = ["if sys.version_info < (3, 10): X", "try: X\nexcept TypeError: pass"]
     for guard in guards:
         (finding,) = findings("import asyncio, sys\n" + guard.replace("X", "asyncio.sleep(1, loop=loop)"))

@@ -103,7 +103,7 @@ def test_every_removed_name_is_found_however_it_is_taken_from_a_submodule(way, f
 
 
 @pytest.mark.parametrize("module", ["asyncio", "asyncio.events"])
-def test_every_removed_name_is_found_where_a_star_import_gives_it(module, findings):
+def test_every_removed_name_that_a_star_import_binds_is_found(module, findings):
     for name in IN_ASYNCIO:
         (finding,) = findings(f"from {module} import *\nfrom socket import *\n{name}")
         gone = find_star_removed(name)
@@ -111,7 +111,7 @@ def test_every_removed_name_is_found_where_a_star_import_gives_it(module, findin
         assert finding.message == f"{name} of `from asyncio import *` is gone in Python {gone.fails}"
 
 
-def test_every_way_of_every_name_is_found_in_one_file(findings):
+def test_every_kind_of_use_of_every_name_is_found_in_one_file(findings):
     names = [name for name in IN_ASYNCIO if name.endswith("Policy")]
     program = "".join(
         f"def function_{number}():\n    from asyncio import {name}\n    class Sub(asyncio.{name}): pass\n"
@@ -129,7 +129,7 @@ def test_a_finding_points_at_the_name_in_characters(findings):
     assert (finding.line, finding.column) == (2, len("x = 'äöü€𝄞', ") + 1)
 
 
-def test_nothing_is_found_in_code_of_today(findings):
+def test_nothing_is_found_in_modern_code(findings):
     assert not findings("""
         import asyncio
         from asyncio import Runner, get_running_loop, run
@@ -163,7 +163,7 @@ def test_nothing_is_found_in_code_of_today(findings):
     """)
 
 
-def test_what_is_imported_is_found_at_the_import_and_not_at_each_use(found):
+def test_an_imported_name_is_found_at_the_import_and_not_at_each_use(found):
     program = "from asyncio import set_event_loop_policy as set_policy\nset_policy(None)\nother = set_policy"
     assert found(program) == [("CTX101", 1)]
 
@@ -182,9 +182,9 @@ def test_the_child_watcher_of_a_policy_is_found(program, findings):
     assert watcher.message == "a policy's get_child_watcher is gone in Python 3.14"
 
 
-def test_a_policy_of_ones_own_may_have_a_child_watcher(found):
+def test_a_policy_that_does_not_come_from_asyncio_may_have_a_child_watcher(found):
     assert not found("import asyncio\nmy_policy().get_child_watcher()\nself.policy.set_child_watcher(None)")
 
 
-def test_every_rule_of_names_is_covered_by_the_tables():
+def test_the_tables_cover_every_rule_about_names():
     assert {gone.code for gone in IN_SUBMODULES.values()} == {code for code in RULES if code < "CTX300"}

@@ -44,12 +44,12 @@ NOT_WORKERS = {
 }
 
 
-def in_worker(handing: str, body: str) -> str:
-    return f"import asyncio, threading\ndef work(*_):\n    {body}\n{handing}\n"
+def in_worker(passing: str, body: str) -> str:
+    return f"import asyncio, threading\ndef work(*_):\n    {body}\n{passing}\n"
 
 
 @pytest.mark.parametrize("way", [*SURELY_THREADS, *EXECUTORS])
-def test_setting_a_loop_in_what_a_worker_runs_is_found(way, findings):
+def test_setting_a_loop_in_a_function_that_a_worker_runs_is_found(way, findings):
     (finding,) = findings(in_worker({**SURELY_THREADS, **EXECUTORS}[way], SET))
     assert (finding.code, finding.line, finding.warns, finding.fails) == ("CTX302", 3, None, None)
 
@@ -66,7 +66,7 @@ def test_setting_a_loop_elsewhere_is_not_found(way, found):
         ("to_thread", "likely", "stays set for the next function"),
     ],
 )
-def test_setting_a_loop_is_worse_in_a_thread_that_runs_other_functions_next(way, certainty, message, findings):
+def test_setting_a_loop_is_more_likely_wrong_in_a_thread_that_is_reused(way, certainty, message, findings):
     (finding,) = findings(in_worker(SURELY_THREADS[way], SET))
     assert finding.certainty == certainty
     assert message in finding.message
@@ -77,7 +77,7 @@ def test_setting_a_loop_and_unsetting_it_is_only_possibly_wrong(findings):
     assert (finding.line, finding.certainty) == (3, "possible")
 
 
-def test_setting_a_loop_where_it_is_never_run_is_not_found(found):
+def test_setting_a_loop_in_code_that_never_runs_is_not_found(found):
     assert not found(in_worker("pool.submit(work)", f"if False: {SET}"))
 
 
@@ -94,20 +94,20 @@ def test_asking_for_a_loop_in_an_executor_that_may_be_of_processes_likely_fails(
     assert (finding.code, finding.certainty, finding.warns, finding.fails) == ("CTX301", "likely", (3, 12), (3, 14))
 
 
-def test_asking_for_the_loop_that_a_worker_has_set_is_right(found):
+def test_asking_for_a_loop_that_the_worker_has_set_is_not_found(found):
     assert found(in_worker("pool.submit(work)", f"{SET}; 1\n    {GET}")) == [("CTX302", 3)]
 
 
-def test_a_lambda_that_is_handed_to_a_worker_is_read(found):
+def test_a_lambda_that_is_passed_to_a_worker_is_checked(found):
     assert found(f"import asyncio\nasync def main(pool):\n    pool.submit(lambda: {GET})") == [("CTX301", 3)]
 
 
-def test_a_function_in_a_coroutine_that_is_handed_to_a_worker_is_found(found):
+def test_a_function_in_a_coroutine_that_is_passed_to_a_worker_is_found(found):
     program = f"import asyncio\nasync def main():\n    def work(): {GET}\n    await asyncio.to_thread(work)"
     assert found(program) == [("CTX301", 3)]
 
 
-def test_a_coroutine_function_that_is_handed_to_a_worker_does_not_run_there(found):
+def test_a_coroutine_function_that_is_passed_to_a_worker_does_not_run_there(found):
     assert not found(f"import asyncio\nasync def work(): {SET}; {GET}\npool.submit(work)")
 
 
@@ -117,13 +117,13 @@ class Class:
     def work(self, *_):
         asyncio.set_event_loop(make())
     def start(self, pool):
-        HANDING
+        PASSING
     async def other(): pass
 """
 
 
 @pytest.mark.parametrize(
-    "handing",
+    "passing",
     [
         "pool.submit(self.work)",
         "threading.Thread(target=self.work)",
@@ -132,12 +132,12 @@ class Class:
         "pool.submit(Class.work, self)",
     ],
 )
-def test_a_method_that_is_handed_to_a_worker_is_found(handing, found):
-    assert found(METHODS.replace("HANDING", handing)) == [("CTX302", 4)]
+def test_a_method_that_is_passed_to_a_worker_is_found(passing, found):
+    assert found(METHODS.replace("PASSING", passing)) == [("CTX302", 4)]
 
 
 @pytest.mark.parametrize(
-    "handing",
+    "passing",
     [
         "pool.submit(self.missing)",
         "pool.submit(self.other)",
@@ -147,11 +147,11 @@ def test_a_method_that_is_handed_to_a_worker_is_found(handing, found):
         "pool.submit((lambda: self).work)",
     ],
 )
-def test_a_method_that_is_not_is_not(handing, found):
-    assert not found(METHODS.replace("HANDING", handing))
+def test_a_method_that_is_not_passed_to_a_worker_is_not_found(passing, found):
+    assert not found(METHODS.replace("PASSING", passing))
 
 
-def test_what_only_looks_like_a_method_is_not_followed(found):
+def test_an_attribute_that_only_looks_like_a_method_is_not_followed(found):
     assert not found(
         f"import asyncio\ndef work(): {SET}\nclass A:\n  def f(): pool.submit(work.x)\n  class B: x=1; f(x.y)"
     )
@@ -159,13 +159,13 @@ def test_what_only_looks_like_a_method_is_not_followed(found):
 
 
 @pytest.mark.parametrize("base", ["threading.Thread", "T", "object, threading.Thread"])
-def test_the_run_method_of_a_thread_is_a_thread(base, found):
+def test_the_run_method_of_a_thread_class_runs_in_a_thread(base, found):
     program = f"import asyncio, threading\nT = threading.Thread\nclass W({base}):\n    def run(self): {SET}"
     assert found(program) == [("CTX302", 4)]
 
 
 @pytest.mark.parametrize("body", ["async def run(self): SET", "def other(self): SET", "run = 1", "SET"])
-def test_other_methods_of_a_thread_are_not(body, found):
+def test_other_methods_of_a_thread_class_do_not(body, found):
     assert not found("import asyncio, threading\nclass W(threading.Thread):\n    " + body.replace("SET", SET))
 
 

@@ -17,7 +17,7 @@ from ctxpolicy._check import check_paths
         "class Class:\n    policy: list[asyncio.AbstractEventLoopPolicy] = []",
     ],
 )
-def test_an_annotation_only_possibly_fails_as_it_is_evaluated_only_when_asked_for(program, findings):
+def test_an_annotation_only_possibly_fails_because_it_is_evaluated_lazily(program, findings):
     (finding,) = findings(f"import asyncio\n{program}")
     assert (finding.code, finding.certainty) == ("CTX102", "possible")
 

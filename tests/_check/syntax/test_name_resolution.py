@@ -29,17 +29,17 @@ import pytest
         "import asyncio\ndef function(): return asyncio\nfunction().set_event_loop_policy()",
     ],
 )
-def test_what_is_not_asyncios_is_not_found(program, found):
+def test_a_name_that_is_not_from_asyncio_is_not_found(program, found):
     assert not found(program)
 
 
-def test_a_name_that_may_come_from_another_module_is_likely(findings):
+def test_a_name_that_may_come_from_another_module_is_only_likely(findings):
     (finding,) = findings(
         "try: import trollius as asyncio\nexcept ImportError: import asyncio\nasyncio.get_child_watcher"
     )
     assert finding.certainty == "likely"
 
 
-def test_long_chains_of_calls_are_read(found):
+def test_long_chains_of_calls_can_be_checked(found):
     chain = "query" + ".where()" * 900
     assert found(f"import asyncio\n{chain}\nasyncio.get_child_watcher()") == [("CTX201", 3)]

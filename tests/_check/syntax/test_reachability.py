@@ -43,7 +43,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_condition_holds_for_all_that_it_guards(shape, outcome):
+def test_a_condition_applies_to_all_code_that_it_guards(shape, outcome):
     assert outcome(SHAPES[shape]) == ""
 
 
@@ -70,5 +70,5 @@ UNGUARDED = {
 
 
 @pytest.mark.parametrize("shape", UNGUARDED)
-def test_a_condition_says_nothing_of_what_it_does_not_guard(shape, outcome):
+def test_a_condition_does_not_apply_to_code_that_it_does_not_guard(shape, outcome):
     assert outcome(UNGUARDED[shape]) == "3.16"

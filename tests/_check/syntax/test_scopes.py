@@ -55,6 +55,6 @@ SHADOWED = {
 
 
 @pytest.mark.parametrize("way", SHADOWED)
-def test_a_name_that_is_shadowed_is_not_taken_for_asyncio(way, found):
+def test_a_shadowed_name_is_not_mistaken_for_asyncio(way, found):
     program = "import asyncio\n" + SHADOWED[way].replace("NAME", "set_event_loop_policy")
     assert not found(program)

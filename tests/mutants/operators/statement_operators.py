@@ -1,6 +1,6 @@
 """A mutation operator that Cosmic Ray lacks: remove one statement.
 
-Most holes that a first sample of mutants found were of this kind: a release, a check or a reset that no test misses.
+Most gaps that a first sample of mutants found were of this kind: no test fails without a release, a check or a reset.
 """
 
 from __future__ import annotations
