@@ -151,7 +151,7 @@ class SlotResolver(ContextResolver):
             lease = None
         if loop is not None:
             where = describe_caller() if self.traced else None
-            # As Binding() does it, in half of the time.
+            # The same as Binding(...), in half of the time.
             return tuple.__new__(Binding, (loop, get_ident(), process.id, lease, where, scope))
         return Binding(None, 0, process.id, scope=scope) if lease is None else lease.binding(scope)
 
