@@ -166,10 +166,14 @@ class PolicyCore:
 
     def leased_factory(self) -> LoopFactory:
         """Return a factory for loops that are leased in the present context."""
-        requested = self._may_request_factory and self._requested_factory() is not None
-        if not requested and self._factory_without_request is asyncio.SelectorEventLoop:
-            return ReusableFactory(self._factory_without_request)
-        return self.new_event_loop
+        # The resolver is asked now: a lease calls its factory in an empty contextvars context, outside any using block.
+        requested = self._requested_factory() if self._may_request_factory else None
+        if requested is not None:
+            return lambda: record_creation(make_loop(requested))
+        factory = self._factory_without_request
+        if factory is asyncio.SelectorEventLoop:
+            return ReusableFactory(factory)
+        return lambda: record_creation(factory())
 
     def factory_in_use(self) -> LoopFactory:
         """Return the factory that :meth:`make` calls in the present context."""

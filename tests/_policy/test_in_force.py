@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ctxpolicy import ContextPolicy, ThreadResolver, install, using
+from ctxpolicy import ChainResolver, ContextPolicy, ThreadResolver, install, isolate, using
 from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.creation import creation_site
@@ -44,6 +44,26 @@ def test_in_a_using_block_it_is_the_overriding_resolvers():
         with using(WithFactory()):
             assert factory_in_force() is Own
         assert factory_in_force() is default_loop_factory()
+
+
+class HasFactory(ThreadResolver):
+    loop_factory = Own
+
+
+class OverridesNew(ThreadResolver):
+    def new(self):
+        return Own()
+
+
+@pytest.mark.parametrize("resolver", [HasFactory, OverridesNew, lambda: ChainResolver(OverridesNew())])
+def test_a_loop_leased_in_a_using_block_is_of_the_resolvers_kind(resolver):
+    """A lease makes its loop in an empty contextvars context, which is outside the block."""
+    with install("thread", missing="create"), using(resolver()):
+        try:
+            assert type(asyncio.get_event_loop()) is Own
+            assert asyncio.run(isolate(lambda: type(asyncio.get_event_loop()))) is Own
+        finally:
+            host.in_force().resolver.bindings.clear()
 
 
 def test_an_overridden_new_event_loop_of_a_subclass_or_an_instance_is_used():
