@@ -1,11 +1,13 @@
 """Run the tests that run the changed line of a mutated module: `try_mutant.py MODULE`, in the mutated copy.
 
 The exit status is pytest's: 0 if no test notices the change. A test that hangs is ended after some seconds, and counts
-as one that notices. Tests of the module's own test file run first.
+as one that notices. Tests of the module's own test file run first, and those of its folder next. A mutant that survives
+them is also tried with all tests of the folder.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -16,6 +18,8 @@ from coverage import CoverageData
 ORIGINALS = "originals"  # the folder of the unchanged modules
 TRACE = "trace.coverage"  # which tests run which line of the unchanged modules
 TEST_SECONDS = 20  # for one test
+MOST_TESTS = 600  # chosen for one mutant: the tests of its module and its folder come first
+OPTIONS = ["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", f"--timeout={TEST_SECONDS}"]
 
 
 def main(module: str) -> int:
@@ -23,27 +27,31 @@ def main(module: str) -> int:
     if Path(module).read_bytes() == Path(ORIGINALS, module).read_bytes():
         print(f"{module} is not changed")
         return 0
-    chosen = sorted(tests_of(module), key=lambda test: (not is_own(test, module), test))
-    if not chosen:
-        print(f"no traced test runs the changed line of {module}")
-        return 0
-    files = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
-    options = ["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", f"--timeout={TEST_SECONDS}"]
-    status = pytest.main([*options, *files], plugins=[Only(chosen)])
-    return 0 if status == pytest.ExitCode.NO_TESTS_COLLECTED else status  # else it would count as killed
+    folder = Path("tests", *Path(module).parts[1:-1])
+    own = folder / f"test_{Path(module).name}"
+    chosen = sorted(tests_of(module), key=lambda test: (file_of(test) != own, file_of(test).parent != folder, test))
+    chosen = chosen[:MOST_TESTS]
+    files = list(dict.fromkeys(str(file_of(test)) for test in chosen))
+    status = pytest.main([*OPTIONS, *files], plugins=[Only(chosen)])
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return status
+    # The trace does not see lines that run in other processes, such as forked children.
+    return subprocess.call([sys.executable, "-m", "pytest", *OPTIONS, folder])
 
 
 def tests_of(module: str) -> set[str]:
-    """Return the tests that run the changed line; if it runs at import, those that run any line of the module."""
+    """Return the tests that run the changed line, or any line of the module if the changed line also runs at import."""
     data = CoverageData(TRACE)
     data.read()
     (path,) = (path for path in data.measured_files() if path.endswith(module))
-    recorded = data.contexts_by_lineno(path)
-    by_line = {line: {test.partition("|")[0] for test in tests if test} for line, tests in recorded.items()}
+    recorded = data.contexts_by_lineno(path).items()
+    by_line = {line: {test.partition("|")[0] for test in tests} for line, tests in recorded}
     line = changed_line(Path(ORIGINALS, module), Path(module))
     while line not in by_line and line > 0:  # a statement of several lines is recorded at its first one
         line -= 1
-    return by_line.get(line) or set().union(*by_line.values())
+    at_import = ""
+    tests = by_line.get(line, {at_import})
+    return (set().union(*by_line.values()) if at_import in tests else tests) - {at_import}
 
 
 def changed_line(original: Path, mutated: Path) -> int:
@@ -53,9 +61,9 @@ def changed_line(original: Path, mutated: Path) -> int:
     return next(start for tag, start, *_ in changes if tag != "equal") + 1
 
 
-def is_own(test: str, module: str) -> bool:
-    """Return whether a test stands in the test file of the module."""
-    return Path(test.partition("::")[0]) == Path("tests", *Path(module).parts[1:-1], f"test_{Path(module).name}")
+def file_of(test: str) -> Path:
+    """Return the file of a test, given its node id."""
+    return Path(test.partition("::")[0])
 
 
 class Only:
