@@ -9,12 +9,12 @@ import socket
 import textwrap
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ctxpolicy import ContextPolicy, KeyedResolver, OptionError, ResolverError, install
 from ctxpolicy.testing import StandInLoop, in_new_thread, thread_context
+from tests.resolvers.races import loops_of_threads
 from tests.support.programs import run_program
 
 
@@ -188,15 +188,7 @@ def test_a_cleared_key_is_forgotten(key):
 
 def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
     policy = ContextPolicy(KeyedResolver(key, shared=True), missing="create")
-    barrier = threading.Barrier(8)
-
-    def job():
-        barrier.wait()
-        return policy.get_event_loop()
-
-    with ThreadPoolExecutor(8) as threads:
-        loops = {job.result() for job in [threads.submit(job) for _ in range(8)]}
-    assert len(loops) == 1
+    assert len(loops_of_threads(policy)) == 1
     policy.resolver.release("a")
 
 

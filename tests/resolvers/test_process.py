@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ctxpolicy import ContextPolicy, ProcessResolver
 from ctxpolicy.testing import StandInLoop, in_new_thread
+from tests.resolvers.races import loops_of_threads
 
 
 def test_the_context_is_named_by_the_process():
@@ -30,15 +31,7 @@ def test_a_loop_set_in_one_thread_is_current_in_all_threads():
 
 def test_threads_that_need_a_loop_at_once_lease_one_together():
     policy = ContextPolicy(ProcessResolver(), missing="create")
-    barrier = threading.Barrier(8)
-
-    def job():
-        barrier.wait()
-        return policy.get_event_loop()
-
-    with ThreadPoolExecutor(8) as threads:
-        loops = {job.result() for job in [threads.submit(job) for _ in range(8)]}
-    assert len(loops) == 1
+    assert len(loops_of_threads(policy)) == 1
     policy.resolver.bindings.clear()
 
 

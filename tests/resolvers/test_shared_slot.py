@@ -10,22 +10,11 @@ import threading
 
 import pytest
 
-from ctxpolicy import Binding, Lease, SlotResolver
+from ctxpolicy import Binding, Lease
 from ctxpolicy._fork import process
 from ctxpolicy.testing import StandInLoop, in_new_thread, thread_context
+from tests.resolvers.one_slot import OneSlot
 from tests.support.programs import run_program
-
-
-class OneSlot(SlotResolver):
-    """One slot, for all threads."""
-
-    slot: Binding | None = None
-
-    def load(self):
-        return self.slot
-
-    def store(self, binding):
-        self.slot = binding
 
 
 @pytest.fixture

@@ -13,23 +13,12 @@ import weakref
 
 import pytest
 
-from ctxpolicy import Binding, ContextPolicy, Lease, SlotResolver
+from ctxpolicy import Binding, ContextPolicy, Lease
 from ctxpolicy._fork import process
 from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import StandInLoop, in_new_thread
+from tests.resolvers.one_slot import OneSlot
 from tests.support.programs import run_program
-
-
-class OneSlot(SlotResolver):
-    """One slot, for all contexts and threads."""
-
-    slot: Binding | None = None
-
-    def load(self):
-        return self.slot
-
-    def store(self, binding):
-        self.slot = binding
 
 
 @pytest.fixture
