@@ -134,7 +134,6 @@ class _LoopPool:
 
     def after_fork(self) -> None:
         """Set the loops of the parent process aside. They are not detached from the parent yet."""
-        self._generation = object()
         self._of_the_parent, self._kept = self._kept, []
 
     def take(self, factory: ReusableFactory) -> PooledLoop:

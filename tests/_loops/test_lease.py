@@ -415,6 +415,7 @@ def test_giving_a_lease_back_in_a_forked_child_closes_its_copy_of_the_loop_if_de
         if child == 0:
             lease.give_back()
             unopened.give_back()
+            assert lease.loop is None or not loop.is_closed()
             os._exit(2 if loop.is_closed() else 3)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), loop.is_closed())
         lease.release()

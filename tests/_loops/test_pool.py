@@ -264,6 +264,16 @@ def test_a_reused_loop_that_the_collector_finds_is_reported_with_its_present_lea
         gc.collect()
 
 
+def test_the_sockets_of_a_leased_loop_do_not_depend_on_the_loop():
+    """If the collector found them in one cycle with the loop, it could finalize them first, with warnings."""
+
+    def job() -> None:
+        loop: Any = asyncio.get_event_loop()
+        assert pool_module._sockets[loop] == (loop._ssock, loop._csock)
+
+    in_a_context_of_its_own(job)
+
+
 @provable
 def test_in_debug_mode_every_loop_is_closed(made, monkeypatch):
     in_a_context_of_its_own(uses)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from difflib import SequenceMatcher
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,22 @@ def main(module: str) -> int:
         return 0
     folder = Path("tests", *Path(module).parts[1:-1])
     own = folder / f"test_{Path(module).name}"
-    chosen = sorted(tests_of(module), key=lambda test: (file_of(test) != own, file_of(test).parent != folder, test))
-    chosen = chosen[:MOST_TESTS]
-    files = list(dict.fromkeys(str(file_of(test)) for test in chosen))
-    status = pytest.main([*OPTIONS, *files], plugins=[Only(chosen)])
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        return status
+
+    def rank(test: str) -> tuple[bool, bool]:
+        return file_of(test) != own, file_of(test).parent != folder
+
+    chosen = sorted(tests_of(module), key=lambda test: (*rank(test), test))
+    # Most mutants are killed by the first group. The files of the others then need not be imported.
+    for _, group in groupby(chosen[:MOST_TESTS], key=rank):
+        if (status := run(list(group))) not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return status
     # The trace does not see lines that run in other processes, such as forked children.
     return subprocess.call([sys.executable, "-m", "pytest", *OPTIONS, folder])
+
+
+def run(tests: list[str]) -> int:
+    """Run some tests, given by their node ids, in that order."""
+    return pytest.main([*OPTIONS, *dict.fromkeys(str(file_of(test)) for test in tests)], plugins=[Only(tests)])
 
 
 def tests_of(module: str) -> set[str]:
