@@ -95,7 +95,6 @@ class Lease:
             self._open_pooled(loop_pool.take(factory))
         else:
             self.loop = contextvars.Context().run(factory)
-            self.slot = (self.loop, self.thread)
         _open[weakref.ref(self, _drop)] = None
         if refcount is None:
             _collect_on_growth.check(_open)

@@ -16,7 +16,7 @@ from ctxpolicy._asyncio import forked_loops
 from ctxpolicy._fork import process
 from ctxpolicy._loops import lease as lease_module
 from ctxpolicy._loops.gc_pressure import CollectOnGrowth
-from ctxpolicy._loops.pool import PooledLoop
+from ctxpolicy._loops.pool import PooledLoop, ReusableFactory
 from ctxpolicy.testing import StandInLoop, in_new_thread
 from tests.support.programs import run_program
 
@@ -110,6 +110,21 @@ def test_release_shuts_the_loop_down_once_as_asyncio_does():
     assert loop.is_closed()
     assert lease.loop is None
     lease.release()
+
+
+@pytest.mark.parametrize("factory", [asyncio.SelectorEventLoop, ReusableFactory(asyncio.SelectorEventLoop)])
+@pytest.mark.parametrize("end", ["release", "__del__"])
+def test_a_lease_that_has_ended_does_not_refer_to_its_loop(end, factory):
+    lease = Lease("a test")
+    loop = lease.open(factory)
+    loop.set_debug(True)  # a loop that has changed is not kept
+    getattr(lease, end)()
+    assert loop.is_closed()
+    assert not lease.stands()
+    gone = weakref.ref(loop)
+    del loop
+    collect()
+    assert gone() is None
 
 
 def test_release_while_the_loop_runs_is_refused(lease):

@@ -42,6 +42,19 @@ def test_a_loop_bound_by_the_policy_is_forgotten_when_another_is_bound(loop):
     assert [value[0] for value in context.values()] == [loop]
 
 
+@pytest.mark.parametrize("factory", [None, asyncio.SelectorEventLoop], ids=["reused loops", "a factory"])
+def test_the_binding_of_a_leased_loop_is_that_of_the_lease(factory):
+    policy = ContextPolicy(missing="create", loop_factory=factory)
+
+    def job():
+        policy.get_event_loop()
+        binding = policy.resolver.binding()
+        assert binding == binding.lease.binding()
+        assert " in job" in binding.where
+
+    contextvars.Context().run(job)
+
+
 def test_a_lease_continues_while_the_policy_binds_another_loop(loop):
     resolver = ContextVarResolver()
     policy = ContextPolicy(resolver, missing="create")

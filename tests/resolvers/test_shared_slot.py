@@ -51,6 +51,25 @@ def test_a_thread_that_unsets_or_clears_leaves_the_binding_of_another_thread(one
     assert elsewhere(one.bindings.was_set)
 
 
+def test_the_bindings_of_one_thread_alone_are_its_plain_binding(one, elsewhere):
+    one.set(None)
+    elsewhere(lambda: one.set(StandInLoop()))
+    mine = StandInLoop()
+    one.set(mine)
+    elsewhere(one.bindings.clear)
+    assert type(one.slot) is Binding
+
+
+def test_after_a_scope_it_is_still_known_that_a_loop_was_set_before(one):
+    one.set(StandInLoop())
+    one.set(None)
+    lease = Lease("a test")
+    lease.open(asyncio.SelectorEventLoop)
+    one.bindings.leave_scope(one.bindings.enter_scope(lease))
+    lease.release()
+    assert one.bindings.was_set()
+
+
 def test_three_threads_keep_their_loops_and_the_slot_holds_one_binding_per_thread(one, elsewhere):
     loops = [StandInLoop(str(number)) for number in range(3)]
     with thread_context() as third:
