@@ -57,7 +57,7 @@ def of_this_thread(value: Binding) -> Binding | None:
     """Return the present thread's binding in the value of a slot, ``None`` if it has none."""
     if isinstance(value, _BindingPerThread):
         return value.by_thread.get(get_ident())
-    return value if _owner(value) in (get_ident(), 0) else None
+    return value if _owner(value) == get_ident() else None
 
 
 def split(value: Binding | None) -> tuple[Binding | None, dict[int, Binding]]:
