@@ -26,6 +26,13 @@ def one():
     return OneSlot()
 
 
+@pytest.fixture(params=[False, True], ids=["threads at once", "one thread at a time"])
+def either(one, request):
+    """Return a resolver whose contexts several threads can use at once, and one whose contexts they cannot."""
+    one._one_thread = request.param
+    return one
+
+
 def collect() -> None:
     for _ in range(4):  # PyPy
         gc.collect()
@@ -47,25 +54,25 @@ def test_a_loop_is_hidden_from_other_threads_and_its_binding_is_not(one):
     assert in_new_thread(one.get) is loop
 
 
-def test_a_binding_of_another_process_is_hidden_and_is_kept_alive_when_it_is_replaced(one):
+def test_a_binding_of_another_process_is_hidden_and_is_kept_alive_when_it_is_replaced(either):
     loop = StandInLoop()
     gone = weakref.ref(loop)
-    one.slot = Binding(loop, threading.get_ident(), process.id + 1)
+    either.slot = Binding(loop, threading.get_ident(), process.id + 1)
     del loop
-    assert one.get() is None
-    assert one.binding() is None
-    assert not one.bindings.was_set()
-    one.set(StandInLoop())
+    assert either.get() is None
+    assert either.binding() is None
+    assert not either.bindings.was_set()
+    either.set(StandInLoop())
     collect()
     assert gone() is not None
-    assert one.get() is not None
+    assert either.get() is not None
 
 
 @pytest.mark.parametrize("do", ["note_set", "clear", "lease"])
-def test_every_replacement_of_a_binding_of_another_process_keeps_it_alive(one, do):
-    one.slot = Binding(StandInLoop(), threading.get_ident(), process.id + 1)
-    gone = weakref.ref(one.slot.loop)
-    one.bindings.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(one.bindings, do)()
+def test_every_replacement_of_a_binding_of_another_process_keeps_it_alive(either, do):
+    either.slot = Binding(StandInLoop(), threading.get_ident(), process.id + 1)
+    gone = weakref.ref(either.slot.loop)
+    either.bindings.lease(asyncio.SelectorEventLoop) if do == "lease" else getattr(either.bindings, do)()
     collect()
     assert gone() is not None
 
