@@ -7,7 +7,7 @@ import contextvars
 
 import pytest
 
-from ctxpolicy import ContextPolicy, ContextVarResolver
+from ctxpolicy import ContextPolicy, ContextVarResolver, Lease
 
 
 @pytest.fixture
@@ -53,6 +53,22 @@ def test_the_binding_of_a_leased_loop_is_that_of_the_lease(factory):
         assert " in job" in binding.where
 
     contextvars.Context().run(job)
+
+
+def test_a_scope_restores_a_plain_tuple(loop):
+    """The closures of the policy store plain tuples, which are the fastest to make and to take apart."""
+    policy = ContextPolicy()
+
+    def scope():
+        policy.set_event_loop(loop)
+        lease = Lease("a test")
+        lease.open(asyncio.SelectorEventLoop)
+        policy.resolver.bindings.leave_scope(policy.resolver.bindings.enter_scope(lease))
+        lease.release()
+
+    context = contextvars.Context()
+    context.run(scope)
+    assert {type(value) for value in context.values() if value is not None} == {tuple}
 
 
 def test_a_lease_continues_while_the_policy_binds_another_loop(loop):
