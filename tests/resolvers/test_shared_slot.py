@@ -60,9 +60,13 @@ def test_the_bindings_of_one_thread_alone_are_its_plain_binding(one, elsewhere):
     assert type(one.slot) is Binding
 
 
-def test_after_a_scope_it_is_still_known_that_a_loop_was_set_before(one):
-    one.set(StandInLoop())
-    one.set(None)
+@pytest.mark.parametrize("how", ["set", "note_set"])
+def test_after_a_scope_it_is_still_known_that_a_loop_was_set_before(one, how):
+    if how == "set":
+        one.set(StandInLoop())
+        one.set(None)
+    else:
+        one.bindings.note_set()
     lease = Lease("a test")
     lease.open(asyncio.SelectorEventLoop)
     one.bindings.leave_scope(one.bindings.enter_scope(lease))
