@@ -9,7 +9,8 @@ from asyncio import AbstractEventLoop
 
 import pytest
 
-from ctxpolicy import ContextPolicy, ContextResolver, Lease, ResolverError
+from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease, ResolverError, SlotResolver
+from ctxpolicy._loops.lease import open_leases
 from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import StandInLoop, in_new_thread
 
@@ -32,9 +33,15 @@ def plain():
     return Plain()
 
 
-def test_a_resolver_without_get_and_set_cannot_be_made():
-    with pytest.raises(TypeError, match="abstract"):
-        type("Half", (ContextResolver,), {"get": lambda self: None})()
+@pytest.mark.parametrize(
+    ("base", "names"),
+    [(ContextResolver, ("get", "set")), (SlotResolver, ("load", "store")), (DelegatingResolver, ("present",))],
+)
+def test_a_resolver_without_the_required_methods_cannot_be_made(base, names):
+    for missing in names:
+        methods = dict.fromkeys(set(names) - {missing}, lambda *_: None)
+        with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+            type("Half", (base,), methods)()
 
 
 def test_a_class_without_init_refuses_arguments():
@@ -158,8 +165,10 @@ def test_a_lease_is_bound_and_ends_at_the_next_set(plain):
 
 def test_a_lease_ends_when_its_context_is_cleared(plain):
     loop = plain.bindings.lease(asyncio.SelectorEventLoop)
+    (lease,) = [lease for lease in open_leases() if lease.loop is loop]
     plain.bindings.clear()
     assert loop.is_closed()
+    assert lease.loop is None  # the lease has ended, although a variable refers to it
     assert plain.get() is None
 
 

@@ -71,6 +71,22 @@ def test_a_scope_restores_a_plain_tuple(loop):
     assert {type(value) for value in context.values() if value is not None} == {tuple}
 
 
+def test_asking_for_the_innermost_scope_changes_nothing():
+    resolver = ContextVarResolver()
+
+    def scope():
+        lease = Lease("a test")
+        lease.open(asyncio.SelectorEventLoop)
+        token = resolver.bindings.enter_scope(lease)
+        before = dict(contextvars.copy_context())
+        assert all(resolver.bindings.is_innermost_scope(lease, token) for _ in range(2))
+        assert dict(contextvars.copy_context()) == before
+        resolver.bindings.leave_scope(token)
+        lease.release()
+
+    contextvars.Context().run(scope)
+
+
 def test_a_lease_continues_while_the_policy_binds_another_loop(loop):
     resolver = ContextVarResolver()
     policy = ContextPolicy(resolver, missing="create")

@@ -74,6 +74,17 @@ def test_after_a_scope_it_is_still_known_that_a_loop_was_set_before(one, how):
     assert one.bindings.was_set()
 
 
+def test_a_scope_that_is_cleared_is_still_the_innermost_one(one):
+    lease = Lease("a test")
+    lease.open(asyncio.SelectorEventLoop)
+    token = one.bindings.enter_scope(lease)
+    one.bindings.clear()
+    assert one.get() is None
+    assert one.bindings.is_innermost_scope(lease, token)
+    one.bindings.leave_scope(token)
+    lease.release()
+
+
 def test_three_threads_keep_their_loops_and_the_slot_holds_one_binding_per_thread(one, elsewhere):
     loops = [StandInLoop(str(number)) for number in range(3)]
     with thread_context() as third:
