@@ -172,6 +172,24 @@ def test_a_lease_ends_when_its_context_is_cleared(plain):
     assert plain.get() is None
 
 
+def test_only_the_resolver_that_was_entered_has_the_innermost_scope(plain):
+    lease = Lease("a test")
+    lease.open(asyncio.SelectorEventLoop)
+    other = Plain()
+    tokens = [resolver.bindings.enter_scope(lease) for resolver in (plain, other)]
+    assert plain.bindings.is_innermost_scope(lease, tokens[0])
+    assert not plain.bindings.is_innermost_scope(lease, tokens[1])
+    assert not plain.bindings.is_innermost_scope(lease, None)  # a token of another kind of bindings
+    for resolver, token in zip((plain, other), tokens):
+        resolver.bindings.leave_scope(token)
+    lease.release()
+
+
+def test_a_loop_that_is_bound_counts_as_set(plain):
+    plain.bindings.bind(StandInLoop())
+    assert plain.bindings.was_set() is True
+
+
 def test_a_lease_that_a_set_ends_while_its_loop_runs_warns(plain):
     loop = plain.bindings.lease(asyncio.SelectorEventLoop)
 

@@ -85,6 +85,17 @@ def test_a_scope_that_is_cleared_is_still_the_innermost_one(one):
     lease.release()
 
 
+def test_a_shared_loop_that_another_thread_sets_in_a_scope_does_not_end_the_scope(one, elsewhere):
+    one.any_thread = True
+    lease = Lease("a test")
+    lease.open(asyncio.SelectorEventLoop)
+    token = one.bindings.enter_scope(lease)
+    elsewhere(lambda: one.set(StandInLoop()))
+    assert one.bindings.is_innermost_scope(lease, token)
+    one.bindings.leave_scope(token)
+    lease.release()
+
+
 def test_three_threads_keep_their_loops_and_the_slot_holds_one_binding_per_thread(one, elsewhere):
     loops = [StandInLoop(str(number)) for number in range(3)]
     with thread_context() as third:

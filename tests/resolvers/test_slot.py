@@ -57,7 +57,7 @@ def test_a_loop_is_hidden_from_other_threads_and_its_binding_is_not(one):
 def test_a_binding_of_another_process_is_hidden_and_is_kept_alive_when_it_is_replaced(either):
     loop = StandInLoop()
     gone = weakref.ref(loop)
-    either.slot = Binding(loop, threading.get_ident(), process.id + 1)
+    either.slot = Binding(loop, threading.get_ident(), process.id + 1, scope=Lease("a scope of the parent"))
     del loop
     assert either.get() is None
     assert either.binding() is None
@@ -66,6 +66,7 @@ def test_a_binding_of_another_process_is_hidden_and_is_kept_alive_when_it_is_rep
     collect()
     assert gone() is not None
     assert either.get() is not None
+    assert either.slot.scope is None
 
 
 @pytest.mark.parametrize("do", ["note_set", "clear", "lease"])
