@@ -18,9 +18,11 @@ from coverage import CoverageData
 
 ORIGINALS = "originals"  # the folder of the unchanged modules
 TRACE = "trace.coverage"  # which tests run which line of the unchanged modules
-TEST_SECONDS = 20  # for one test
+TEST_SECONDS = 15  # for one test
 MOST_TESTS = 600  # chosen for one mutant: the tests of its module and its folder come first
-OPTIONS = ["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", f"--timeout={TEST_SECONDS}"]
+OPTIONS = ["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0"]
+# A mutant may also prevent the end of the process. This method ends it in any case.
+OPTIONS += [f"--timeout={TEST_SECONDS}", "--timeout-method=thread"]
 
 
 def main(module: str) -> int:
