@@ -78,8 +78,7 @@ class _Call(Generic[T]):
     def start(self) -> None:
         """Start the task. The loop calls this in a copy of the contextvars context of the waiting thread."""
         if self._cancelled:
-            self._coro.close()
-            self._done.set()
+            self._done.set()  # cancel() closes the coroutine
             return
         try:
             self._task = self.loop.create_task(self._coro)
