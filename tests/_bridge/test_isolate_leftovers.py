@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import signal
 import socket
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -244,3 +245,24 @@ def test_a_loop_left_running_in_another_thread_is_an_error():
 
     with pytest.warns(ResourceWarning, match="still running at the end of its lease"):
         asyncio.run(main())
+
+
+class StaysRunning(asyncio.SelectorEventLoop):
+    """A loop that leaves itself as the running loop of its thread, with its hooks for asynchronous generators."""
+
+    def run_forever(self) -> None:
+        super().run_forever()
+        asyncio._set_running_loop(self)
+        sys.set_asyncgen_hooks(print, print)
+
+
+def test_a_loop_that_stays_the_running_loop_of_its_thread_does_not_disturb_the_next_call():
+    def state() -> tuple[object, ...]:
+        return threading.get_ident(), asyncio._get_running_loop(), *sys.get_asyncgen_hooks()
+
+    async def main() -> None:
+        thread = await isolate(threading.get_ident)
+        await isolate(asyncio.sleep, 0, loop_factory=StaysRunning)
+        assert await isolate(state) == (thread, None, None, None)
+
+    asyncio.run(main())
