@@ -205,9 +205,10 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             loop, coro = asyncio.get_running_loop(), where()
             blocked = asyncio.ensure_future(asyncio.to_thread(block_on, coro))
             loop.set_task_factory(factory)
-            with pytest.raises(LookupError if fault == "raises" else AttributeError):
+            with pytest.raises(LookupError if fault == "raises" else AttributeError) as caught:
                 await blocked
             loop.set_task_factory(None)
+            assert not any("error" in frame.frame.f_locals for frame in caught.traceback if frame.name == "result")
             assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
 
         with ctxpolicy.install():
@@ -259,6 +260,40 @@ class TestWithTheContextsLoopRunningInAnotherThread:
 
         with ctxpolicy.install():
             assert asyncio.run(main()) == ["cancelled"]
+
+    def test_a_cancelled_coroutine_is_waited_for_as_long_as_its_loop_responds(self, monkeypatch):
+        clock, responses, log = [0.0], [], []
+        note_response = run_on_other_thread._Call._note_response
+
+        def monotonic():
+            clock[0] += 0.001
+            return clock[0]
+
+        def note(call):
+            responses.append(call)
+            clock[0] += 0.6 * run_on_other_thread._GRACE
+            note_response(call)
+
+        monkeypatch.setattr(run_on_other_thread, "time", SimpleNamespace(monotonic=monotonic))
+        monkeypatch.setattr(run_on_other_thread, "_PROBE_INTERVAL", 0.001)
+        monkeypatch.setattr(run_on_other_thread._Call, "_note_response", note)
+
+        async def needs_five_responses():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                enough = len(responses) + 5
+                while len(responses) < enough:
+                    await asyncio.sleep(0)
+                log.append("ended")
+
+        def sync():
+            with pytest.raises(asyncio.TimeoutError):
+                block_on(needs_five_responses(), timeout=0.01)
+            return list(log)
+
+        with ctxpolicy.install():
+            assert asyncio.run(asyncio.to_thread(sync)) == ["ended"]
 
     def test_a_coroutine_that_is_cancelled_before_it_starts_is_never_started(self, monkeypatch):
         monkeypatch.setattr(run_on_other_thread, "_GRACE", 0.0)
@@ -331,21 +366,28 @@ class TestWithTheContextsLoopRunningInAnotherThread:
     def test_a_loop_that_does_not_respond_is_named_in_a_warning(self, monkeypatch):
         monkeypatch.setattr(run_on_other_thread, "_WARN_AFTER", 0.0)
         monkeypatch.setattr(run_on_other_thread, "_PROBE_INTERVAL", 0.01)
-        warned = threading.Event()
-        texts = []
+        probed_again = threading.Event()
+        texts, probes = [], []
+        probe = run_on_other_thread._Call._probe
+
+        def counted(call):
+            probe(call)
+            probes.append(call)
+            if len(probes) > 5:
+                probed_again.set()
 
         def note(message, *_args, **_kwargs):
             texts.append(str(message))
-            warned.set()
 
         async def main():
             task = asyncio.create_task(asyncio.to_thread(block_on, where()))
             await asyncio.sleep(0)
-            warned.wait(60)  # blocks the loop
+            probed_again.wait(60)  # blocks the loop
             return await task
 
         with ctxpolicy.install():
             monkeypatch.setattr(warnings, "warn", note)
+            monkeypatch.setattr(run_on_other_thread._Call, "_probe", counted)
             asyncio.run(main())
         assert "does not respond" in texts[0]
         assert len(texts) == 1
