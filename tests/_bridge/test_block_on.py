@@ -262,16 +262,16 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             assert asyncio.run(main()) == ["cancelled"]
 
     def test_a_cancelled_coroutine_is_waited_for_as_long_as_its_loop_responds(self, monkeypatch):
-        clock, responses, log = [0.0], [], []
+        started, responses, log = threading.Event(), [], []
         note_response = run_on_other_thread._Call._note_response
 
         def monotonic():
-            clock[0] += 0.001
-            return clock[0]
+            """Exceed the timeout when the coroutine has started; from then on, advance with each response only."""
+            return started.is_set() + 0.6 * run_on_other_thread._GRACE * len(responses)
 
         def note(call):
-            responses.append(call)
-            clock[0] += 0.6 * run_on_other_thread._GRACE
+            if started.is_set():
+                responses.append(call)
             note_response(call)
 
         monkeypatch.setattr(run_on_other_thread, "time", SimpleNamespace(monotonic=monotonic))
@@ -279,6 +279,7 @@ class TestWithTheContextsLoopRunningInAnotherThread:
         monkeypatch.setattr(run_on_other_thread._Call, "_note_response", note)
 
         async def needs_five_responses():
+            started.set()
             try:
                 await asyncio.Event().wait()
             finally:
