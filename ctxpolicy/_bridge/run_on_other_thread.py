@@ -76,19 +76,19 @@ class _Call(Generic[T]):
         self._warned = False
 
     def start(self) -> None:
-        """Start the task. The loop calls this in a copy of the contextvars context of the waiting thread."""
+        """Start the task. The loop calls this in a copy of the contextvars context of the waiting thread.
+
+        If the task cannot be started, or is not to be started any more, :meth:`cancel` closes the coroutine.
+        """
         if self._cancelled:
-            self._done.set()  # cancel() closes the coroutine
+            self._done.set()
             return
         try:
             self._task = self.loop.create_task(self._coro)
             self._task.add_done_callback(lambda _: self._done.set())
         except BaseException as error:  # from the loop's task factory, or an interrupt
             self._error = error
-            try:
-                self._coro.close()
-            finally:
-                self._done.set()
+            self._done.set()
             if not isinstance(error, Exception):
                 raise
 

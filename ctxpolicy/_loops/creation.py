@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop
 from typing import Final, TypeVar
 
 from ctxpolicy._asyncio.forked_loops import track
-from ctxpolicy._callsite import creation_place, format_place, start_place
+from ctxpolicy._callsite import Place, creation_place, format_place, start_place
 
 __all__ = ["CREATION_SITE", "creation_site", "record_creation"]
 
@@ -15,10 +15,16 @@ CREATION_SITE: Final = "_ctxpolicy_creation_site"
 L = TypeVar("L", bound=AbstractEventLoop)
 
 
-def record_creation(loop: L) -> L:
-    """Record on ``loop`` which code created it, track ``loop`` across forks, and return it."""
+def record_creation(loop: L, place: Place | None = None) -> L:
+    """Record on ``loop`` which code created it, track ``loop`` across forks, and return it.
+
+    Args:
+        loop: the loop.
+        place: the code to record; ``None``: the code on the stack that is creating the loop.
+    """
     track(loop)
-    place = creation_place()
+    if place is None:
+        place = creation_place()
     if place is not None:
         try:
             setattr(loop, CREATION_SITE, place)

@@ -18,6 +18,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import LoopFactoryError, OptionError, install, isolate
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._loops.creation import creation_site
 from tests._bridge.calls import Gate, here, started
 from tests.support.resolver_cases import ResolverCase
 
@@ -351,3 +352,12 @@ def test_isolated_code_that_blocks_or_starves_does_not_affect_the_callers_loop(h
         await task
 
     asyncio.run(main())
+
+
+def test_the_place_of_the_loop_is_the_definition_of_the_function():
+    async def function() -> str:
+        return creation_site(asyncio.get_running_loop())
+
+    place = f"{__file__}:{function.__code__.co_firstlineno} in "
+    assert asyncio.run(isolate(function)).startswith(place)
+    assert asyncio.run(isolate(function, loop_factory=lambda: asyncio.SelectorEventLoop())).startswith(f"{__file__}:")
