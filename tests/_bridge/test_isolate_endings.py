@@ -14,6 +14,7 @@ from ctxpolicy._bridge import isolated_call
 from ctxpolicy._bridge.isolated_call import IsolatedCall
 from ctxpolicy._bridge.worker_threads import ThreadCache
 from ctxpolicy._loops.lease import Lease
+from ctxpolicy.testing import in_new_thread
 from tests._bridge.calls import Gate, started
 
 
@@ -389,6 +390,24 @@ def test_a_call_that_no_thread_has_begun_in_time_is_never_run(not_begun: list[Is
         with pytest.raises(asyncio.TimeoutError):
             await isolate(late.block, timeout=0.01)
         await run_in_a_thread(not_begun.pop())
+
+    asyncio.run(main())
+    assert not late.reached.is_set()
+
+
+def test_a_call_whose_thread_begins_just_after_the_timeout_has_timed_out(not_begun: list[IsolatedCall]):
+    late = Gate()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(isolate(late.block, timeout=100))
+        await asyncio.sleep(0)
+        (call,) = not_begun
+        call._time_out()
+        in_new_thread(call.run)
+        call.finish()  # wakes the caller before the call is given up
+        with pytest.raises(asyncio.TimeoutError, match="was not done after 100 seconds") as caught:
+            await task
+        assert not any("error" in frame.frame.f_locals for frame in caught.traceback if frame.name == "outcome")
 
     asyncio.run(main())
     assert not late.reached.is_set()
