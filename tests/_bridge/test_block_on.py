@@ -323,6 +323,36 @@ class TestWithTheContextsLoopRunningInAnotherThread:
             asyncio.run(main())
         assert started == []
 
+    def test_a_coroutine_that_is_cancelled_before_it_starts_is_waited_for_until_its_loop_responds(self, monkeypatch):
+        blocked, go_on, started = threading.Event(), threading.Event(), []
+        call_in_loop = run_on_other_thread._Call._call_in_loop
+
+        def unblock(call, callback):
+            if call._cancelled:
+                go_on.set()
+            return call_in_loop(call, callback)
+
+        monkeypatch.setattr(run_on_other_thread._Call, "_call_in_loop", unblock)
+
+        async def never():
+            started.append(1)
+
+        def sync():
+            blocked.wait()
+            with pytest.raises(asyncio.TimeoutError):
+                block_on(never(), timeout=0)
+
+        async def main():
+            waiting = asyncio.create_task(asyncio.to_thread(sync))
+            await asyncio.sleep(0)
+            blocked.set()
+            go_on.wait()  # this loop does not respond until the call is cancelled
+            await waiting
+
+        with ctxpolicy.install():
+            asyncio.run(main())
+        assert started == []
+
     def test_a_wait_for_a_loop_that_waits_for_this_thread_is_refused(self):
         def sync():
             with pytest.raises(BlockingError, match="is blocked until the work of this thread ends"):
