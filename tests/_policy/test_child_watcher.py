@@ -59,7 +59,12 @@ def watcher_in_use() -> Any:
 
 async def child(status: int = 7) -> int:
     process = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"exit {status}")
-    return await process.wait()
+    # MultiLoopChildWatcher waits for a signal handler, and asyncio does not wake the loop for it. If the signal arrives
+    # just before the loop waits for events, the handler does not run until the wait ends: each wait must be short.
+    ended = asyncio.ensure_future(process.wait())
+    while not ended.done():
+        await asyncio.wait([ended], timeout=0.05)
+    return ended.result()
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 from ctxpolicy import Binding
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing._errors import ALL_LAWS
-from tests.contract.mutants_of_owners import WINDOW
 from tests.contract.right import OfSharedTenants, OfTenants, SharedTenants, Tenants, Threads, present_tenant
 
 
@@ -86,11 +84,23 @@ class LeasesOnePerThread(OfSharedTenants):
 
 
 class _InTwoSteps(SlotBindings):
+    _leasing = threading.Condition()
+    _threads = 0
+
     def lease(self, factory):
         loop = self._resolver.get()
         if loop is None:
             lease = Lease(self._resolver.describe())
             loop = lease.open(factory)
-            time.sleep(WINDOW)
+            self._wait_for_another_thread()
             self._resolver.store(lease.binding())
         return loop
+
+    @classmethod
+    def _wait_for_another_thread(cls):
+        """Wait until another thread has found no loop either, if one comes: nothing else makes the race certain."""
+        with cls._leasing:
+            cls._threads += 1
+            cls._leasing.notify_all()
+            cls._leasing.wait_for(lambda: cls._threads > 1, timeout=0.05)
+            cls._threads -= 1
