@@ -136,6 +136,24 @@ def test_release_while_the_loop_runs_is_refused(lease):
     assert lease.stands()
 
 
+def test_giving_a_lease_back_while_its_loop_runs_in_another_thread_is_refused_and_runs_no_callback():
+    lease, entered, leave, called = Lease("a test"), threading.Event(), threading.Event(), []
+    loop = lease.open(ReusableFactory(asyncio.SelectorEventLoop))
+    loop.call_soon(lambda: (entered.set(), leave.wait()))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    entered.wait()
+    loop.call_soon_threadsafe(called.append, "called")
+    with pytest.raises(RuntimeError, match="cannot end while its loop is running"):
+        lease.give_back()
+    assert called == []
+    loop.call_soon_threadsafe(loop.stop)
+    leave.set()
+    thread.join()
+    assert called == ["called"]
+    lease.release()
+
+
 def test_release_in_another_thread_only_closes_the_loop_and_names_its_pending_work():
     lease = Lease("a test")
     loop = lease.open(asyncio.SelectorEventLoop)
