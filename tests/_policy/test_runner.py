@@ -27,7 +27,7 @@ from tests.support.policies import collect_garbage, in_thread, settled
 
 
 def under_a_resolver(**options: Any) -> Runner:
-    return Runner(resolver="task", **options)
+    return Runner(resolver=ctxpolicy.TaskResolver(), **options)  # not by name: the process shares that resolver
 
 
 def by_name_of_a_factory(**options: Any) -> Runner:
