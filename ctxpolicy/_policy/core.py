@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from functools import partial
 from types import CodeType
 from typing import Any, Literal, Protocol, final
 
@@ -156,9 +157,7 @@ class PolicyCore:
 
     def make(self) -> AbstractEventLoop:
         """Make a loop."""
-        requested = self._requested_factory() if self._may_request_factory else None
-        # An exception of asyncio's own factory is raised unchanged.
-        return self._factory_without_request() if requested is None else make_loop(requested)
+        return self._present_factory()()
 
     def new_event_loop(self) -> AbstractEventLoop:
         """Make a loop, and record where it is created."""
@@ -167,10 +166,7 @@ class PolicyCore:
     def leased_factory(self) -> LoopFactory:
         """Return a factory for loops that are leased in the present context."""
         # The resolver is asked now: a lease calls its factory in an empty contextvars context, outside any using block.
-        requested = self._requested_factory() if self._may_request_factory else None
-        if requested is not None:
-            return lambda: record_creation(make_loop(requested))
-        factory = self._factory_without_request
+        factory = self._present_factory()
         if factory is asyncio.SelectorEventLoop:
             return ReusableFactory(factory)
         return lambda: record_creation(factory())
@@ -179,6 +175,11 @@ class PolicyCore:
         """Return the factory that :meth:`make` calls in the present context."""
         requested = self._requested_factory()
         return self._factory_without_request if requested is None else requested
+
+    def _present_factory(self) -> LoopFactory:
+        """Return the factory for the present context. It raises exceptions of asyncio's own factory unchanged."""
+        requested = self._requested_factory() if self._may_request_factory else None
+        return self._factory_without_request if requested is None else partial(make_loop, requested)
 
     def _requested_factory(self) -> LoopFactory | None:
         return factory_of(self.resolver) if self.given_factory is None else self.given_factory
