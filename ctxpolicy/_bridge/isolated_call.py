@@ -12,7 +12,7 @@ from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
-from ctxpolicy._asyncio.running import running_loop, unset_running_loop
+from ctxpolicy._asyncio.running import unset_running_loop
 from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
 from ctxpolicy._bridge.forked_worker import end_child
 from ctxpolicy._callsite import Place
@@ -235,6 +235,5 @@ def _do_nothing() -> None:
 
 def _reset_thread() -> None:
     """Remove from this thread the running loop and the hooks that a loop of another kind than asyncio's may leave."""
-    if running_loop() is not None:
-        unset_running_loop()
+    unset_running_loop()
     sys.set_asyncgen_hooks(None, None)

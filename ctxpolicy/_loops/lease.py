@@ -142,14 +142,13 @@ class Lease:
 
         Callbacks that are ready in such a loop are run first. No loop may be running in this thread.
         """
-        pooled = self._pooled
-        if pooled is not None and self.loop is not None and self.process == process.id:
-            if has_ready_callbacks(self.loop):
-                self._run_ready_callbacks()
-            if self._keep(pooled):
-                self.loop = self.slot = self._pooled = None
-                return
         if self.process == process.id:
+            if self._pooled is not None and self.loop is not None:
+                if has_ready_callbacks(self.loop):
+                    self._run_ready_callbacks()
+                if self._keep(self._pooled):
+                    self.loop = self.slot = self._pooled = None
+                    return
             self.release()
         elif self.loop is not None and not is_kept_alive(self.loop):
             # This child was forked while the loop ran. Its copy of the loop is detached from the parent's loop.
