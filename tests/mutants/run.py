@@ -4,7 +4,7 @@ COPY is a copy of the repository: its files are changed. Each module has a Cosmi
 in COPY. A MODULE may be a folder. Exit status: the number of modules with survivors, at most 100.
 
 Before the first mutant, all tests run once, and coverage records which tests run which line. A mutant is then tried by
-the tests that run its line, and by no others (`try_mutant.py`).
+the tests that run its line, and a survivor also by all tests of its folder (`try_mutant.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from try_mutant import ORIGINALS, TRACE
 
@@ -66,14 +64,7 @@ def trace(copy: Path) -> None:
         f'[tool.coverage.run]\nsource = ["ctxpolicy"]\ndata_file = "{TRACE}"\nconcurrency = ["thread", "greenlet"]\n',
         encoding="utf-8",
     )
-    options = [
-        "--cov",
-        f"--cov-config={configuration}",
-        "--cov-context=test",
-        "--cov-report=",
-        "-p",
-        "no:cacheprovider",
-    ]
+    options = ["--cov", f"--cov-config={configuration}", "--cov-context=test", "--cov-report="]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *options]
     subprocess.run([*command, *(f"tests/{folder}" for folder in TRACED)], cwd=copy, check=True)
 
