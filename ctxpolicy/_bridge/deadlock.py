@@ -17,7 +17,7 @@ import contextlib
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple
 
 from ctxpolicy._asyncio.running import running_loop
 from ctxpolicy._fork import RESOLVER, renew_after_fork
@@ -25,7 +25,7 @@ from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._threads import thread_name
 from ctxpolicy.errors import BlockingError
 
-__all__ = ["Waiter", "Work", "blocked_on", "current_work", "waiting_for_loop", "working_on"]
+__all__ = ["Waiter", "Work", "blocked_on", "current_work", "waiting_for_loop"]
 
 
 class Waiter(NamedTuple):
@@ -45,16 +45,25 @@ class Waiter(NamedTuple):
 class Work:
     """A piece of work that one thread does and other threads may wait for.
 
+    A ``with`` block of the work records that this thread does the work.
+
     Args:
         waiter: the thread that waits until the work ends, if there is one.
         part_of: the larger work that ends only after this work has ended (for a job: all jobs of its executor).
     """
 
-    __slots__ = ("part_of", "waiters")
+    __slots__ = ("_previous", "part_of", "waiters")
 
     def __init__(self, waiter: Waiter | None = None, part_of: Work | None = None) -> None:
         self.waiters: tuple[Waiter, ...] = () if waiter is None else (waiter,)
         self.part_of = part_of
+
+    def __enter__(self) -> None:
+        self._previous = _thread.work
+        _thread.work = self
+
+    def __exit__(self, *_: object) -> None:
+        _thread.work = self._previous
 
 
 class _Graph:
@@ -82,26 +91,6 @@ _thread: Final = _Thread()
 def current_work() -> Work | None:
     """Return the work that this thread does, ``None`` if that is not known."""
     return _thread.work
-
-
-@final
-class working_on:  # noqa: N801 - it is used as a with statement
-    """Record, for a ``with`` block, that this thread does ``work``.
-
-    This is a class because each isolated call enters it: a generator-based context manager takes 1 us longer.
-    """
-
-    __slots__ = ("_previous", "_work")
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    def __enter__(self) -> None:
-        self._previous = current_work()
-        _thread.work = self._work
-
-    def __exit__(self, *_: object) -> None:
-        _thread.work = self._previous
 
 
 @contextlib.contextmanager

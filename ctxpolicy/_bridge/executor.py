@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from ctxpolicy._bridge.deadlock import Work, blocked_on, working_on
+from ctxpolicy._bridge.deadlock import Work, blocked_on
 from ctxpolicy._contextvars import bind_to_empty_context, bind_to_snapshot_context
 from ctxpolicy.errors import OptionError
 
@@ -72,7 +72,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
 
 def _record_work(job: Work, fn: Callable[[], T]) -> Callable[[], T]:
     def run() -> T:
-        with working_on(job):
+        with job:
             return fn()
 
     return run

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, final
 
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.running import unset_running_loop
-from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work
 from ctxpolicy._bridge.forked_worker import end_child
 from ctxpolicy._callsite import Place
 from ctxpolicy._fork import process
@@ -131,7 +131,7 @@ class IsolatedCall(Work):
         try:
             lease = Lease("a call of isolate()", place_of(self._func))
             lease.open(self._factory)
-            with working_on(self):
+            with self:
                 self._context.run(self._call_func, lease)
             if process.id != self._process:
                 end_child(self._error)
@@ -220,8 +220,9 @@ def _bind(lease: Lease) -> Callable[[], object]:
     """
     policy = host.in_force()
     if not isinstance(policy, ContextPolicy):
-        asyncio.set_event_loop(lease.loop)
-        return lambda: asyncio.set_event_loop(None)
+        set_event_loop = asyncio.set_event_loop if policy is None else policy.set_event_loop
+        set_event_loop(lease.loop)
+        return lambda: set_event_loop(None)
     resolver = policy.resolver
     if not resolver.bindings.is_thread_exclusive():
         return _do_nothing

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ctxpolicy._asyncio.running import running_loop, suspended_running_loop
 from ctxpolicy._bridge.coroutines import call_or_close
-from ctxpolicy._bridge.deadlock import Waiter, Work, current_work, working_on
+from ctxpolicy._bridge.deadlock import Waiter, Work, current_work
 from ctxpolicy._bridge.run_here import run_until_done
 from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.factories import LoopFactory
@@ -46,8 +46,7 @@ def run_nested(factory: LoopFactory, coro: Coroutine[Any, Any, T], timeout: floa
     # with a reused loop takes half the time of making, running and closing a loop by hand.
     lease = Lease("a nested run of block_on()")
     call_or_close(coro, functools.partial(lease.open, factory))
-    work = Work(Waiter(outer, current_work(), blocked=True))
-    with working_on(work), suspended_running_loop():
+    with Work(Waiter(outer, current_work(), blocked=True)), suspended_running_loop():
         try:
             return _run(lease, coro, outer, timeout)
         finally:

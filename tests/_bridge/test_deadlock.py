@@ -13,7 +13,7 @@ import pytest
 
 from ctxpolicy import BlockingError, ContextThreadPoolExecutor, block_on, install, isolate
 from ctxpolicy._bridge import deadlock
-from ctxpolicy._bridge.deadlock import Waiter, Work, blocked_on, current_work, waiting_for_loop, working_on
+from ctxpolicy._bridge.deadlock import Waiter, Work, blocked_on, current_work, waiting_for_loop
 from tests._bridge.calls import Gate
 from tests.support.programs import run_program
 
@@ -56,15 +56,15 @@ def may_not_block_on(loop: asyncio.AbstractEventLoop, work: Work) -> bool:
 def test_the_work_of_a_thread_is_recorded_only_for_the_block():
     outer, inner = Work(), Work()
     assert current_work() is None
-    with working_on(outer):
-        with pytest.raises(ZeroDivisionError), working_on(inner):
+    with outer:
+        with pytest.raises(ZeroDivisionError), inner:
             divmod(1, int(current_work() is not inner))
         assert current_work() is outer
     assert current_work() is None
 
 
 def test_a_loop_that_is_blocked_on_this_work_is_refused(loops):
-    with working_on(Work(blocked(loops[0]))):
+    with Work(blocked(loops[0])):
         assert not is_refused(loops[1])
         assert is_refused(loops[0])
         assert is_refused(loops[0], limited=True)
@@ -74,7 +74,7 @@ def test_the_refusal_names_the_thread_the_loop_and_where_the_loop_was_made():
     with install():
         loop = asyncio.new_event_loop()
     names = r"thread '.+'\) would never end: <.*EventLoop .*>, made at .*test_deadlock.py:\d+ in test_the_refusal"
-    with pytest.raises(BlockingError, match=names), working_on(Work(blocked(loop))):
+    with pytest.raises(BlockingError, match=names), Work(blocked(loop)):
         with waiting_for_loop(loop, limited=False):
             pytest.fail("entered")
     loop.close()
@@ -83,7 +83,7 @@ def test_the_refusal_names_the_thread_the_loop_and_where_the_loop_was_made():
 def test_a_loop_that_is_blocked_on_work_that_waits_for_this_work_is_refused(loops):
     outermost = Work(blocked(loops[0]))
     outer = Work(Waiter(loops[1], outermost, blocked=False))
-    with working_on(Work(blocked(loops[2], outer))):
+    with Work(blocked(loops[2], outer)):
         assert not is_refused(loops[1])  # this loop awaits, and therefore runs
         assert is_refused(loops[0])
         assert is_refused(loops[2])
@@ -93,7 +93,7 @@ def test_a_loop_that_is_blocked_on_the_larger_work_is_refused(loops):
     """This work is a job that one loop awaits while another loop is blocked in the executor's ``shutdown()``."""
     all_jobs = Work(blocked(loops[0]))
     job = Work(Waiter(loops[1], None, blocked=False), part_of=all_jobs)
-    with working_on(job):
+    with job:
         assert is_refused(loops[0])
         assert not is_refused(loops[1])
 
@@ -101,7 +101,7 @@ def test_a_loop_that_is_blocked_on_the_larger_work_is_refused(loops):
 def test_a_loop_that_is_blocked_on_work_that_waits_for_a_loop_blocked_on_this_work_is_refused(loops):
     """The first loop is blocked on a job that waits for the second loop, which is blocked on the work here."""
     submitted = Work(blocked(loops[0]))
-    with working_on(submitted), waiting_for_loop(loops[1], limited=False), working_on(Work(blocked(loops[1]))):
+    with submitted, waiting_for_loop(loops[1], limited=False), Work(blocked(loops[1])):
         assert is_refused(loops[0])
         assert is_refused(loops[1])
         assert not is_refused(loops[2])
@@ -110,9 +110,9 @@ def test_a_loop_that_is_blocked_on_work_that_waits_for_a_loop_blocked_on_this_wo
 def test_a_loop_may_not_block_on_work_that_waits_for_it_through_another_blocked_loop(loops):
     first, second = Work(blocked(loops[0])), Work()
     assert not may_not_block_on(loops[1], second)
-    with working_on(second), waiting_for_loop(loops[0], limited=False):
+    with second, waiting_for_loop(loops[0], limited=False):
         assert not may_not_block_on(loops[1], second)
-        with working_on(first), waiting_for_loop(loops[1], limited=False), working_on(Work()):
+        with first, waiting_for_loop(loops[1], limited=False), Work():
             assert may_not_block_on(loops[1], second)
             assert not may_not_block_on(loops[2], second)
 
@@ -121,8 +121,8 @@ def test_a_loop_may_not_block_on_work_that_waits_for_it_through_another_blocked_
 def test_a_loop_is_not_refused_if_a_wait_in_the_chain_is_awaited_or_has_a_timeout(loops, awaits, limited):
     submitted = Work(blocked(loops[0]))
     here = Work(Waiter(loops[1], None, blocked=not awaits))
-    with working_on(submitted), waiting_for_loop(loops[1], limited=limited):
-        with working_on(here):
+    with submitted, waiting_for_loop(loops[1], limited=limited):
+        with here:
             assert is_refused(loops[0]) is not (awaits or limited)
 
 
@@ -160,14 +160,14 @@ def test_a_thread_whose_work_is_not_known_may_wait_for_any_loop(loops):
     with waiting_for_loop(loops[0], limited=False):
         assert deadlock._graph.submitters == {}
         assert not may_not_block_on(loops[0], work)
-    with working_on(work):
+    with work:
         assert is_refused(loops[0])
 
 
 def test_several_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops):
     first, second = Work(), Work()
-    with working_on(first), waiting_for_loop(loops[0], limited=False):
-        with working_on(second), waiting_for_loop(loops[0], limited=False):
+    with first, waiting_for_loop(loops[0], limited=False):
+        with second, waiting_for_loop(loops[0], limited=False):
             assert may_not_block_on(loops[0], first)
             assert may_not_block_on(loops[0], second)
         assert may_not_block_on(loops[0], first)
@@ -178,7 +178,7 @@ def test_several_works_may_wait_for_one_loop_and_each_counts_until_it_ends(loops
 @pytest.mark.parametrize("limited", [True, False])
 def test_a_wait_with_a_timeout_does_not_count(loops, limited):
     work = Work()
-    with working_on(work), waiting_for_loop(loops[0], limited=limited):
+    with work, waiting_for_loop(loops[0], limited=limited):
         assert may_not_block_on(loops[0], work) is not limited
         assert deadlock._graph.submitters == ({} if limited else {loops[0]: [work]})
     assert deadlock._graph.submitters == {}
@@ -186,7 +186,7 @@ def test_a_wait_with_a_timeout_does_not_count(loops, limited):
 
 def test_works_that_wait_for_each_other_in_a_ring_are_visited_once(loops):
     first, second = Work(), Work(blocked(loops[0]))
-    with working_on(first), blocked_on(second), working_on(second), blocked_on(first):
+    with first, blocked_on(second), second, blocked_on(first):
         assert list(deadlock._dependents(first)) == [first, second]
         assert list(deadlock._dependents(second)) == [second, first]
         assert not is_refused(loops[1])
@@ -273,11 +273,11 @@ def test_a_forked_child_knows_nothing_of_the_parents_waits():
     assert (
         run_program(
             "import asyncio, os, threading, warnings\n"
-            "from ctxpolicy._bridge.deadlock import Work, working_on, waiting_for_loop, blocked_on\n"
+            "from ctxpolicy._bridge.deadlock import Work, waiting_for_loop, blocked_on\n"
             "warnings.simplefilter('ignore', DeprecationWarning)\n"
             "loop, work, begun, end = asyncio.new_event_loop(), Work(), threading.Event(), threading.Event()\n"
             "def wait():\n"
-            "    with working_on(work), waiting_for_loop(loop, limited=False):\n"
+            "    with work, waiting_for_loop(loop, limited=False):\n"
             "        begun.set()\n"
             "        end.wait()\n"
             "async def main():\n"
@@ -303,7 +303,7 @@ def test_many_threads_can_record_waits_at_once(loops):
     def wait(_: int) -> None:
         barrier.wait(60)
         for _ in range(200):
-            with blocked_on(work), working_on(Work(blocked(loops[0]))), waiting_for_loop(loops[1], limited=False):
+            with blocked_on(work), Work(blocked(loops[0])), waiting_for_loop(loops[1], limited=False):
                 pass
 
     with ThreadPoolExecutor(4) as executor:
