@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from ctxpolicy._asyncio.capabilities import default_loop_factory, platform_loop
-from ctxpolicy._bridge.isolated_call import IsolatedCall, place_of
+from ctxpolicy._bridge.isolated_call import IsolatedCall
 from ctxpolicy._bridge.worker_threads import thread_cache
-from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory, make_loop
 from ctxpolicy._loops.factories import loop_factory as named_loop_factory
 from ctxpolicy._loops.pool import ReusableFactory, loop_pool
@@ -62,7 +61,7 @@ async def isolate(
         raise OptionError(
             f"isolate() takes a function and its arguments, isolate(f, x) and not isolate(f(x)): {func!r}"
         )
-    call = IsolatedCall(func, args, _factory(loop_factory, func))
+    call = IsolatedCall(func, args, _factory(loop_factory))
     timer = None if timeout is None else call.end_after(timeout)
     try:
         thread_cache.submit(call)
@@ -93,16 +92,13 @@ def close_isolate_pool(wait: float | None = None) -> None:
     loop_pool.close()
 
 
-def _factory(given: LoopFactory | str | None, func: Callable[..., object]) -> LoopFactory:
-    """Return the factory that creates the loop of a call: ``given``, or the one in force if that is ``None``.
-
-    The place that is recorded for the loop is the definition of ``func``.
-    """
+def _factory(given: LoopFactory | str | None) -> LoopFactory:
+    """Return the factory that creates the loop of a call: ``given``, or the one in force if that is ``None``."""
     factory = factory_in_force() if given is None else named_loop_factory(given)
     kind = default_loop_factory() if factory is platform_loop else factory
     if kind is asyncio.SelectorEventLoop:
         return _new_or_used_loop
-    return lambda: record_creation(make_loop(factory), place_of(func))
+    return partial(make_loop, factory)
 
 
 _new_or_used_loop: Final = ReusableFactory(partial(make_loop, asyncio.SelectorEventLoop))

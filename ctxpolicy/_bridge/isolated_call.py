@@ -21,7 +21,7 @@ from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._loops.lease import Lease
 from ctxpolicy._policy.policy import ContextPolicy
 
-__all__ = ["IsolatedCall", "place_of"]
+__all__ = ["IsolatedCall"]
 
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class IsolatedCall(Work):
     def run(self) -> None:
         """Call ``func`` with a loop of its own, and keep the outcome. This method raises nothing."""
         try:
-            lease = Lease("a call of isolate()", place_of(self._func))
+            lease = Lease("a call of isolate()", _place_of(self._func))
             lease.open(self._factory)
             with self:
                 self._context.run(self._call_func, lease)
@@ -199,7 +199,7 @@ class IsolatedCall(Work):
             self._delivered = task.cancel()
 
 
-def place_of(func: Callable[..., Any]) -> Place | None:
+def _place_of(func: Callable[..., Any]) -> Place | None:
     """Return the place where ``func`` is defined. The stack of the thread shows only the code that started it."""
     code = getattr(func, "__code__", None)
     return (code, code.co_firstlineno) if isinstance(code, CodeType) else None

@@ -16,6 +16,7 @@ from ctxpolicy._asyncio.loop_internals import has_ready_callbacks, run_ready_cal
 from ctxpolicy._asyncio.shutdown import shut_down
 from ctxpolicy._callsite import Place, caller_place, format_place
 from ctxpolicy._fork import process
+from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.finalize import close_leased, end_leased, unclosed
 from ctxpolicy._loops.gc_pressure import CollectOnGrowth
 from ctxpolicy._loops.pool import PooledLoop, ReusableFactory, loop_pool
@@ -86,7 +87,7 @@ class Lease:
         return format_place(self._place)
 
     def open(self, factory: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
-        """Create the loop, in an empty contextvars context, and return it.
+        """Create the loop, in an empty contextvars context, record on it which code needs it, and return it.
 
         The self-pipe of a selector loop keeps a copy of its creator's contextvars context until the loop is closed. A
         copy of the present context would keep alive whatever is leased in it.
@@ -94,7 +95,7 @@ class Lease:
         if isinstance(factory, ReusableFactory):
             self._open_pooled(loop_pool.take(factory))
         else:
-            self.loop = contextvars.Context().run(factory)
+            self.loop = record_creation(contextvars.Context().run(factory), self._place)
         _open[weakref.ref(self, _drop)] = None
         if refcount is None:
             _collect_on_growth.check(_open)

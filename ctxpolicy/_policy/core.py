@@ -169,7 +169,7 @@ class PolicyCore:
         factory = self._present_factory()
         if factory is asyncio.SelectorEventLoop:
             return ReusableFactory(factory)
-        return lambda: record_creation(factory())
+        return factory
 
     def factory_in_use(self) -> LoopFactory:
         """Return the factory that :meth:`make` calls in the present context."""

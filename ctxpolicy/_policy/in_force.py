@@ -7,7 +7,6 @@ from typing import Any
 from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._asyncio.other_policies import is_asyncio_default
-from ctxpolicy._loops.creation import record_creation
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._policy.policy import ContextPolicy
 
@@ -38,11 +37,10 @@ def factory_of(policy: Any) -> LoopFactory:
 def leased_factory_in_force() -> LoopFactory:
     """Return the factory of loops that ctxpolicy closes, under the policy in force, in the present context.
 
-    The factory records where each loop is created. Under a :class:`ContextPolicy` that makes asyncio's own loops, the
-    result is a :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
+    Under a :class:`ContextPolicy` that makes asyncio's own loops, the result is a
+    :class:`~ctxpolicy._loops.pool.ReusableFactory`, from which a lease may get a used loop.
     """
     policy = host.in_force()
     if isinstance(policy, ContextPolicy):
         return policy.leased_factory()
-    make = factory_of(policy)
-    return lambda: record_creation(make())
+    return factory_of(policy)

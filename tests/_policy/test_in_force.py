@@ -10,6 +10,7 @@ from ctxpolicy import ChainResolver, ContextPolicy, ThreadResolver, install, iso
 from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.creation import creation_site
+from ctxpolicy._loops.lease import Lease
 from ctxpolicy._policy.in_force import factory_in_force, factory_of, leased_factory_in_force
 from tests.support.policies import default_policy, in_force, uvloop_policy
 
@@ -81,8 +82,9 @@ def test_new_event_loop_of_another_kind_of_policy_is_used():
 @pytest.mark.parametrize("policy", [None, ContextPolicy, Makes, uvloop_policy])
 def test_a_leased_loop_is_of_the_same_kind_and_knows_where_it_was_made(policy):
     with in_force(policy and policy()):
-        leased, plain = leased_factory_in_force()(), factory_of(host.in_force())()
-        assert type(leased) is type(plain)
-        assert policy is Makes or creation_site(leased).startswith(f"{__file__}:")
-        leased.close()
+        lease, plain = Lease("a test"), factory_of(host.in_force())()
+        leased = lease.open(leased_factory_in_force())
+        assert isinstance(leased, type(plain))
+        assert creation_site(leased).startswith(f"{__file__}:")
+        lease.release()
         plain.close()
