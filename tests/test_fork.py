@@ -155,10 +155,14 @@ def test_a_loop_that_the_parent_created_implicitly_is_not_handed_out_in_a_forked
 
 @needs_fork
 def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked_child():
-    """The child's copy shares kernel objects with the parent's loop. asyncio resets only the policy in force."""
+    """The child's copy shares kernel objects with the parent's loop. asyncio resets only the policy in force.
+
+    The loop is not closed either when the child drops that policy.
+    """
     program = """
         import asyncio, gc, os
         import ctxpolicy
+        from ctxpolicy._asyncio.host import host
 
         class Loop(asyncio.SelectorEventLoop):
             def close(self):
@@ -166,13 +170,18 @@ def test_the_loop_of_the_policy_under_an_installed_one_is_not_closed_in_a_forked
                 super().close()
 
         asyncio.set_event_loop(Loop())
-        with ctxpolicy.install():
-            child = os.fork()
-            if child == 0:
-                gc.collect()
-                print("child ends", flush=True)
-                os._exit(0)
-            os.waitpid(child, 0)
+        installation = ctxpolicy.install()
+        child = os.fork()
+        if child == 0:
+            gc.collect()
+            installation.uninstall()
+            del installation  # it refers to the previous policy
+            host.force(None)
+            gc.collect()
+            print("child ends", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        installation.uninstall()
         asyncio.get_event_loop().close()
     """
     assert run_program(textwrap.dedent(program), flags=("-W", "ignore")).splitlines() == ["child ends", "closed"]
