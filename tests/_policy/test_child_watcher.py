@@ -148,6 +148,7 @@ def test_a_child_of_a_loop_in_the_main_thread_is_waited_for(watched):
 def test_a_child_of_a_loop_that_is_bound_by_hand_is_waited_for(watched):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    assert asyncio.get_event_loop() is loop
     assert loop.run_until_complete(child()) == 7
     asyncio.set_event_loop(None)
     loop.close()
