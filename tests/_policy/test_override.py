@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import sys
+import weakref
 
 import pytest
 
@@ -93,6 +95,17 @@ def test_leaving_an_override_under_an_unrelated_one_raises_that_this_is_another_
     assert overriding_resolver() is unrelated.resolver
     unrelated.leave()
     assert elsewhere.run(overriding_resolver) is override.resolver
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees nothing at once")
+def test_an_override_left_in_another_context_is_freed_at_once_with_the_context_that_it_was_entered_in():
+    elsewhere, override = contextvars.Context(), Override(ThreadResolver())
+    elsewhere.run(override.enter)
+    with pytest.raises(InstallationError, match="in another contextvars context"):
+        override.leave()
+    freed = weakref.ref(override)
+    del elsewhere, override
+    assert freed() is None
 
 
 def test_leaving_an_override_twice_raises():
