@@ -74,12 +74,17 @@ def test_two_policies_with_one_resolver_see_the_same_loop(loops):
 
 def test_its_attributes_and_repr_show_its_arguments():
     resolver = ThreadResolver()
-    policy = ContextPolicy(resolver, missing="create")
+    policy = ContextPolicy(resolver=resolver, missing="create")
     assert policy.resolver is policy.own_resolver is resolver
     assert policy.missing == "create"
     assert repr(policy) == f"<ContextPolicy resolver={resolver!r} missing='create'>"
     assert isinstance(ContextPolicy().resolver, ContextVarResolver)
     assert ContextPolicy().missing == "asyncio"
+
+
+def test_the_resolver_is_its_only_positional_argument():
+    with pytest.raises(TypeError, match="positional argument"):
+        ContextPolicy("thread", "error")
 
 
 @pytest.mark.parametrize("wrong", ["", "raise", None, 5, ["error"]])
@@ -284,6 +289,18 @@ def test_a_subclass_of_a_subclass_may_override_them_too(loops):
         asyncio.set_event_loop(loops[0])
         assert asyncio.get_event_loop() is loops[0]
     assert calls == ["second"]
+
+
+def test_another_base_class_of_a_subclass_is_initialized_too():
+    class AnotherPolicy(PolicyBase):
+        def __init__(self):
+            super().__init__()
+            self.loops = []
+
+    class Both(ContextPolicy, AnotherPolicy):
+        pass
+
+    assert Both("thread").loops == []
 
 
 # --- a method that is not overridden costs no frame -------------------------------------------------------------------
