@@ -36,7 +36,6 @@ class PassThroughPolicy(ContextPolicy):
         self._previous: Any = previous
         like_asyncio = handles_missing_like_asyncio(previous)
         super().__init__(_AsyncioResolver(previous) if like_asyncio else _ForwardingResolver(previous))
-        self.enable_overrides()
         if HAS_CHILD_WATCHERS:
             # The methods themselves, not wrappers. From 3.12 on the methods attribute their warning to their caller,
             # which would be the wrapper.
