@@ -272,6 +272,17 @@ def test_an_exception_of_a_task_that_is_cancelled_at_the_end_is_reported(make_ru
     ]
 
 
+def test_the_coroutine_may_be_passed_by_name_and_everything_else_must_be(make_runner):
+    with pytest.raises(TypeError, match="positional argument"):
+        make_runner(False)
+    with make_runner() as runner:
+        assert runner.run(coro=asyncio.sleep(0, "by name")) == "by name"
+        coro = nothing()
+        with pytest.raises(TypeError, match="positional argument"):
+            runner.run(coro, contextvars.copy_context())
+        coro.close()
+
+
 def test_it_works_in_another_thread_too(make_runner):
     def job() -> str:
         with make_runner() as runner:
@@ -327,6 +338,14 @@ def test_run_passes_debug_on(run):
 
     assert run(main(), debug=True) is True
     assert run(main(), debug=False) is False
+
+
+def test_run_takes_the_coroutine_by_name_too_and_everything_else_by_name_only(run):
+    assert run(main=asyncio.sleep(0, "by name")) == "by name"
+    coro = nothing()
+    with pytest.raises(TypeError, match="positional argument"):
+        run(coro, False)
+    coro.close()
 
 
 def test_run_refuses_an_object_that_is_not_a_coroutine_and_leaves_no_loop(run):
@@ -392,6 +411,17 @@ def test_the_resolver_is_in_force_for_the_duration_only(installed):
     else:
         assert ctxpolicy.run(seen_resolver(), resolver=resolver) == (resolver, resolver)
     assert settled() is before or before is None
+
+
+def test_without_a_with_statement_the_first_run_puts_the_resolver_in_force_and_close_ends_that():
+    resolver = TaskResolver()
+    with ctxpolicy.install("thread") as installation:
+        runner = Runner(resolver=resolver)
+        assert installation.policy.resolver is installation.policy.own_resolver
+        assert runner.run(seen_resolver()) == (resolver, resolver)
+        assert installation.policy.resolver is resolver
+        runner.close()
+        assert installation.policy.resolver is installation.policy.own_resolver
 
 
 def test_without_a_resolver_the_policy_in_force_decides():
