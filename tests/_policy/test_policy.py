@@ -20,6 +20,7 @@ from ctxpolicy import (
 )
 from ctxpolicy._asyncio.capabilities import PolicyBase, platform_loop
 from ctxpolicy._asyncio.host import host
+from ctxpolicy._policy import override_switch
 from tests.support.policies import NOT_A_LOOP, default_policy, in_force, in_thread, set_policy
 
 
@@ -370,12 +371,15 @@ def kind(policy: ContextPolicy) -> type:
     return type(loop)
 
 
-def test_the_policys_factory_takes_precedence_over_the_resolvers_and_that_over_asyncios():
+@pytest.mark.parametrize("overrides", [False, True])
+def test_the_policys_factory_takes_precedence_over_the_resolvers_and_that_over_asyncios(overrides, monkeypatch):
+    monkeypatch.setattr(override_switch._Switch, "enabled", overrides)  # whether the process has called using()
     native = platform_loop()
     native.close()
     assert kind(ContextPolicy("thread")) is type(native)
     assert kind(ContextPolicy(WithFactory())) is Own
     assert kind(ContextPolicy(WithNew())) is Other
+    assert kind(ContextPolicy("thread", loop_factory=Other)) is Other
     assert kind(ContextPolicy(WithFactory(), loop_factory=Other)) is Other
 
 
