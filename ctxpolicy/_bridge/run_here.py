@@ -49,7 +49,7 @@ def run_until_done(loop: AbstractEventLoop, coro: Coroutine[Any, Any, T], timeou
 
 def _run(loop: AbstractEventLoop, task: asyncio.Task[T]) -> T:
     handler = _SigintHandler(task)
-    installed = handler.install()
+    handler.install()
     try:
         return loop.run_until_complete(task)
     except asyncio.CancelledError:
@@ -57,8 +57,7 @@ def _run(loop: AbstractEventLoop, task: asyncio.Task[T]) -> T:
             raise KeyboardInterrupt from None
         raise
     finally:
-        if installed:
-            handler.uninstall()
+        handler.uninstall()
 
 
 @final
@@ -81,25 +80,19 @@ class _SigintHandler:
         self._count = 0
         self._previous: Any = None
 
-    def install(self) -> bool:
-        """Replace the current handler if this is the main thread and the handler may be replaced.
-
-        Returns:
-            whether the handler was replaced.
-        """
+    def install(self) -> None:
+        """Replace the current handler if this is the main thread and the handler may be replaced."""
         if not is_main_thread():
-            return False
+            return
         self._previous = _signals.getsignal(signal.SIGINT)
-        if not (self._previous is signal.default_int_handler or _cancels_task(self._previous)):
-            return False
-        try:
-            _signals.signal(signal.SIGINT, self)
-        except ValueError:  # an embedded interpreter may not support signals in its main thread
-            return False
-        return True
+        if self._previous is signal.default_int_handler or _cancels_task(self._previous):
+            try:
+                _signals.signal(signal.SIGINT, self)
+            except ValueError:
+                pass  # an embedded interpreter may not support signals in its main thread
 
     def uninstall(self) -> None:
-        """Put the previous handler back, unless the handler was changed meanwhile."""
+        """Put the previous handler back, unless it was not replaced or the handler was changed meanwhile."""
         if _signals.getsignal(signal.SIGINT) is self:
             _signals.signal(signal.SIGINT, self._previous)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import selectors
 import signal
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,23 @@ def test_ctrl_c_wakes_a_loop_that_sleeps(loop):
     with pytest.raises(KeyboardInterrupt):
         run_until_done(loop, main())
     loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def test_ctrl_c_ends_a_wait_for_events_that_has_begun():
+    woken = []
+
+    class Selector(selectors.DefaultSelector):
+        def select(self, timeout=None):
+            if timeout is not None and timeout < 60:
+                return super().select(timeout)
+            press_ctrl_c()
+            events = super().select(0)  # without an event, the wait would take an hour
+            woken.append(len(events))
+            return events
+
+    with closing(asyncio.SelectorEventLoop(Selector())) as loop, pytest.raises(KeyboardInterrupt):
+        run_until_done(loop, asyncio.sleep(3600))
+    assert woken == [1]
 
 
 def test_a_second_ctrl_c_is_raised_at_once(loop):
