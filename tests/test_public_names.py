@@ -74,6 +74,17 @@ def test_the_reference_documents_every_public_name_once():
     assert sorted(in_the_reference()) == sorted(set(ctxpolicy.__all__) - {"__version__"})
 
 
+def test_options_of_functions_are_given_by_name():
+    by_position = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    functions = [
+        thing for thing in (getattr(ctxpolicy, name) for name in ctxpolicy.__all__) if inspect.isfunction(thing)
+    ]
+    assert ctxpolicy.block_on in functions
+    for function in functions:
+        parameters = inspect.signature(function).parameters.values()
+        assert sum(each.kind in by_position for each in parameters) <= 1, function
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'ctxpolicy' has no attribute 'nothing'"):
         ctxpolicy.nothing  # type: ignore[attr-defined]  # noqa: B018

@@ -101,8 +101,6 @@ def _context_loop() -> AbstractEventLoop | None:
         the loop; ``None`` if there is none and none could be leased.
     """
     policy: Any = host.in_force()
-    if policy is None:
-        policy = host.asyncio_policy()
     if isinstance(policy, PassThroughPolicy) and policy.resolver is policy.own_resolver:
         policy = policy.previous  # the using() blocks of other contexts do not concern this context
     if not isinstance(policy, ContextPolicy):

@@ -101,8 +101,9 @@ def test_a_cancellation_without_ctrl_c_is_raised_as_cancelled_error(loop):
     async def main():
         raise asyncio.CancelledError
 
-    with pytest.raises(asyncio.CancelledError):
-        run_until_done(loop, main())
+    for call in lambda function: function(), in_new_thread:
+        with pytest.raises(asyncio.CancelledError):
+            call(lambda: run_until_done(loop, main()))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not count cancellations")
