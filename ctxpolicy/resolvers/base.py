@@ -98,7 +98,8 @@ class ContextResolver(ABC):
         Raises:
             NewLoopRefusedError: a resolver may raise this if a new loop could not run here.
         """
-        return (self._own_loop_factory() or platform_loop)()
+        own = self._own_loop_factory()
+        return platform_loop() if own is None else own()
 
     def applies(self) -> bool:
         """Return whether this resolver's kind of context is present here. Called by :class:`ChainResolver`."""
@@ -220,8 +221,8 @@ class ContextResolver(ABC):
 
     def _own_loop_factory(self) -> LoopFactory | None:
         # Not self.loop_factory, which would make a bound method of a plain function in the class.
-        found: LoopFactory | None = vars(self).get("loop_factory") or type(self).loop_factory  # pyright: ignore[reportAttributeAccessIssue]
-        return found
+        found: LoopFactory | None = vars(self).get("loop_factory")
+        return type(self).loop_factory if found is None else found  # pyright: ignore[reportAttributeAccessIssue]
 
     def _overrides(self, base: type, *names: str) -> bool:
         """Return whether a subclass of ``base``, or the instance itself, overrides one of the methods ``names``."""

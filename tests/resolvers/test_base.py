@@ -92,6 +92,18 @@ def test_a_plain_function_as_loop_factory_of_the_class_gets_no_argument():
     assert repr(resolver.new()) == "made without self"
 
 
+@pytest.mark.parametrize("where", ["class", "object"])
+def test_a_loop_factory_that_is_false_as_a_boolean_is_still_used(where):
+    class EmptyPool(list):
+        def __call__(self) -> AbstractEventLoop:
+            return StandInLoop("of the pool")
+
+    resolver = type("Own", (Plain,), {"loop_factory": EmptyPool()} if where == "class" else {})()
+    if where == "object":
+        resolver.loop_factory = EmptyPool()
+    assert repr(resolver.new()) == repr(ContextPolicy(resolver).new_event_loop()) == "of the pool"
+
+
 def test_a_policy_calls_an_overridden_new():
     resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")})()
     assert factory_of(resolver) == resolver.new
