@@ -255,10 +255,10 @@ def test_leases_in_use_do_not_cause_a_collection_each_time(collected):
 
 
 def test_garbage_is_collected_in_several_rounds_until_half_of_the_objects_are_gone(collected):
-    collected.frees = lambda rounds: 0 if rounds % 3 else 60
+    collected.frees = lambda rounds: 0 if rounds % 3 else 32
     lease_one_after_the_other(collected, 1000)
     assert len(collected.alive) < 64
-    assert max(collected.counts) == 64
+    assert set(collected.counts) == {64}
 
 
 def test_objects_that_are_finalized_after_the_collection_count_too(collected):
