@@ -338,14 +338,17 @@ def test_a_function_that_never_ends_does_not_prevent_interpreter_exit(how):
 def test_the_threads_end_at_exit_without_any_output():
     assert (
         run_program(
+            "import atexit\n"
+            "atexit.register(lambda: print(len(thread_cache._idle)))  # called last, because it is registered first\n"
             "import asyncio, ctxpolicy, threading\n"
+            "from ctxpolicy._bridge.worker_threads import thread_cache\n"
             "async def main():\n"
             "    await asyncio.gather(*(ctxpolicy.isolate(asyncio.sleep, 0.001) for _ in range(5)))\n"
             "    await ctxpolicy.isolate(asyncio.sleep, 0, loop_factory='selector')\n"
             "asyncio.run(main())\n"
-            "print(threading.active_count() > 1)\n"
+            "print(threading.active_count() > 1, len(thread_cache._idle) > 0)\n"
         )
-        == "True"
+        == "True True\n0"
     )
 
 
