@@ -115,6 +115,14 @@ def test_jobs_that_have_not_begun_can_be_cancelled(executor):
             future.result()
 
 
+def test_jobs_that_have_not_begun_at_a_shutdown_are_done_unless_they_are_cancelled(executor):
+    gate = Gate()
+    jobs = [executor.submit(gate.block, "first"), executor.submit(int)]
+    executor.shutdown(wait=False)
+    gate.opened.set()
+    assert [job.result() for job in jobs] == ["first", 0]
+
+
 def test_a_wait_for_a_result_can_have_a_timeout(executor):
     gate = Gate()
     future = executor.submit(gate.block, "done")
