@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -294,6 +295,20 @@ def test_a_function_that_exceeds_the_timeout_is_cancelled_in_its_thread():
 def test_a_function_that_is_done_in_time_is_not_cancelled():
     assert asyncio.run(isolate(max, 1, 2, timeout=100)) == 2
     assert asyncio.run(isolate(asyncio.sleep, 0, "done", timeout=100)) == "done"
+
+
+@pytest.mark.parametrize("function", [int, [].pop], ids=["returns", "raises"])
+def test_the_end_of_a_function_ends_the_timer_of_its_timeout(function):
+    timers = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_later(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+            timers.append(super().call_later(*args, **options))
+            return timers[-1]
+
+    with contextlib.closing(Loop()) as loop, contextlib.suppress(IndexError):
+        loop.run_until_complete(isolate(function, timeout=100))
+    assert [timer.cancelled() for timer in timers] == [True]
 
 
 def test_a_timeout_error_that_the_function_raises_is_passed_on():
