@@ -39,7 +39,7 @@ class ContextResolver(ABC):
 
     contract: ClassVar[int] = 1
     loop_factory: ClassVar[LoopFactory | None] = None
-    _reports_changes: ClassVar[bool] = False
+    _reports_changes: ClassVar[bool]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

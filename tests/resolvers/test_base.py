@@ -44,6 +44,20 @@ def test_a_resolver_without_the_required_methods_cannot_be_made(base, names):
             type("Half", (base,), methods)()
 
 
+def test_the_options_of_a_class_statement_reach_the_other_base_classes():
+    class Titled:
+        def __init_subclass__(cls, *, title, **options):
+            super().__init_subclass__(**options)
+            cls.title = title
+
+    class Both(Plain, Titled, title="the title"):
+        pass
+
+    assert Both.title == "the title"
+    with pytest.raises(TypeError, match="__init_subclass__"):
+        type("Unknown", (Plain,), {}, colour="blue")
+
+
 def test_a_class_without_init_refuses_arguments():
     half = type("NoInit", (ContextResolver,), {"get": lambda self: None, "set": lambda self, loop: None})
     half()
