@@ -58,7 +58,7 @@ class DelegatingResolver(ContextResolver):
 
     def setter(self, other: Callable[[Any], None]) -> Callable[[Any], None]:
         """Return a function that calls :meth:`present` at each set."""
-        if self._reports_changes or self._overrides(DelegatingResolver, "set", "bindings"):
+        if self._overrides(DelegatingResolver, "set", "bindings"):
             return setter_of(lambda loop: self.bindings.bind(loop), other)
         # Here `bindings` would only look for overrides at each set, which takes a third of the time of the set.
         return setter_of(lambda loop: self.present().bindings.bind(loop), other)
