@@ -104,6 +104,7 @@ def test_a_policy_calls_an_overridden_set():
     with pytest.raises(ResolverError, match="not here"):
         policy.set_event_loop(StandInLoop())
     assert policy.resolver.get() is None
+    assert policy.resolver.bindings.was_set(), "asyncio too records that a set was tried"
 
 
 def test_the_error_names_the_resolver_that_breaks_the_contract():
