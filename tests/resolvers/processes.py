@@ -17,8 +17,10 @@ def fork(look) -> bool:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, str(look()).encode())
-        os._exit(0)
+        try:
+            os.write(write, str(look()).encode())
+        finally:
+            os._exit(0)  # a child that fails must not go on with the tests
     os.close(write)
     with os.fdopen(read) as pipe:
         told = pipe.read()

@@ -182,7 +182,10 @@ def test_a_forked_child_is_in_no_trio_run_and_has_no_loop(loops: list[Loop]) -> 
         asyncio.set_event_loop(loops[0])
         child = os.fork()
         if child == 0:
-            os._exit(0 if current() is None and runs_a_loop() else 1)
+            try:
+                os._exit(0 if current() is None and runs_a_loop() else 1)
+            finally:
+                os._exit(2)  # a child that fails must not go on with the tests
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def runs_a_loop() -> bool:
