@@ -37,7 +37,7 @@ class TrioResolver(SlotResolver):
     _one_thread = True
 
     def __init__(self) -> None:
-        self._variable = _new_variable()
+        self._variable: ContextVarExt[Any] = ContextVarExt("ctxpolicy.current_loop_of_trio_task", default=None)
         # The task of the parent's run, which is still Trio's current task in a forked child.
         self._left_behind: object = None
 
@@ -86,9 +86,8 @@ class TrioResolver(SlotResolver):
         return f"Trio task {task.name!r} in thread {thread_name()}"
 
     def after_fork(self) -> None:
-        """Make a new variable, and ignore the task of the parent's Trio run, which does not continue in the child."""
+        """Ignore the task of the parent's Trio run, which does not continue in the child."""
         self._left_behind = _current_task()
-        self._variable = _new_variable()
 
     def _task(self) -> trio.lowlevel.Task | None:
         task = _current_task()
@@ -100,7 +99,3 @@ def _current_task() -> trio.lowlevel.Task | None:
         return trio.lowlevel.current_task()
     except RuntimeError:
         return None
-
-
-def _new_variable() -> ContextVarExt[Any]:
-    return ContextVarExt("ctxpolicy.current_loop_of_trio_task", default=None)

@@ -16,6 +16,7 @@ import pytest
 
 import ctxpolicy
 from ctxpolicy import ChainResolver, ThreadResolver
+from ctxpolicy.testing import in_new_thread
 from tests.support.programs import run_program, run_python
 
 trio = pytest.importorskip("trio", reason="needs the package trio, which is not installed")
@@ -183,13 +184,22 @@ def test_a_forked_child_is_in_no_trio_run_and_has_no_loop(loops: list[Loop]) -> 
         child = os.fork()
         if child == 0:
             try:
-                os._exit(0 if current() is None and runs_a_loop() else 1)
+                os._exit(0 if current() is None and runs_a_loop() and runs_trio() else 1)
             finally:
                 os._exit(2)  # a child that fails must not go on with the tests
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def runs_a_loop() -> bool:
         return asyncio.run(asyncio.sleep(0, True))
+
+    def runs_trio() -> bool:
+        context = contextvars.copy_context()  # has the parent's binding
+        return in_new_thread(lambda: context.run(in_trio, bind)) == [None, loops[1]]
+
+    def bind() -> list[Loop | None]:
+        before = current()
+        asyncio.set_event_loop(loops[1])
+        return [before, current()]
 
     assert in_trio(main) == 0
 
