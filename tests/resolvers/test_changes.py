@@ -184,3 +184,12 @@ def test_no_method_is_wrapped_if_it_is_not_overridden():
     assert type(resolver.bindings).__name__ != "ReportedBindings"
     assert not hasattr(type(resolver).set, "reports")
     assert not hasattr(type(resolver).setter, "reports")
+
+
+def test_a_method_that_is_inherited_with_its_wrapper_is_not_wrapped_again():
+    base = telling(ThreadResolver)
+    derived = type("Derived", (base,), {})
+    assert derived.set is base.set
+    assert derived.setter is base.setter
+    assert hasattr(base.set, "reports")
+    assert hasattr(base.setter, "reports")
