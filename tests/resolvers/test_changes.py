@@ -193,3 +193,10 @@ def test_a_method_that_is_inherited_with_its_wrapper_is_not_wrapped_again():
     assert derived.setter is base.setter
     assert hasattr(base.set, "reports")
     assert hasattr(base.setter, "reports")
+
+
+@pytest.mark.parametrize("name", ["set", "setter"])
+def test_a_wrapper_has_the_name_and_the_docstring_of_its_method(name):
+    wrapper, method = getattr(telling(ThreadResolver), name), getattr(ThreadResolver, name)
+    assert wrapper is not method
+    assert (wrapper.__name__, wrapper.__doc__) == (name, method.__doc__)

@@ -192,6 +192,24 @@ def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
     policy.resolver.release("a")
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_only_the_slot_of_a_shared_key_is_changed_under_a_lock(shared):
+    def key():
+        locked.append(in_new_thread(is_locked))
+        return "a"
+
+    def is_locked():
+        free = resolver._locks.change.acquire(blocking=False)
+        if free:
+            resolver._locks.change.release()
+        return not free
+
+    locked, resolver = [], KeyedResolver(key, shared)
+    resolver.set(StandInLoop())
+    resolver.bindings.clear()
+    assert locked == [shared] * 4  # a change loads the slot and stores it
+
+
 def test_callbacks_of_a_transport_have_the_key_of_the_code_that_made_it():
     """They run in the contextvars context of the code that made it: a key read there is stale for later input."""
     tenant = contextvars.ContextVar("tenant", default=None)
