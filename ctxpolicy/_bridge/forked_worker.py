@@ -38,10 +38,14 @@ def end_child(error: BaseException | None) -> NoReturn:
 def _status(error: BaseException | None) -> int:
     if error is None:
         return 0
-    if not isinstance(error, SystemExit):
-        sys.excepthook(type(error), error, error.__traceback__)
-        return 1
-    if error.code is None or isinstance(error.code, int):
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
         return (error.code or 0) & 0xFF
-    print(error.code, file=sys.stderr)  # noqa: T201 - this is what sys.exit("words") does
+    try:
+        if isinstance(error, SystemExit):
+            print(error.code, file=sys.stderr)  # noqa: T201 - this is what sys.exit("words") does
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as failure:  # sys.excepthook or sys.stderr is broken  # noqa: BLE001
+        for each in (failure, error):
+            sys.__excepthook__(type(each), each, each.__traceback__)
     return 1

@@ -421,6 +421,8 @@ def test_a_child_forked_in_an_isolated_call_ends_with_the_call_and_wakes_no_call
         ("sys.exit(None)", 0, ""),
         ("return", 0, ""),
         ("divmod(1, 0)", 1, "ZeroDivisionError"),
+        ("sys.excepthook = None; divmod(1, 0)", 1, "ZeroDivisionError"),
+        ("sys.excepthook = None; divmod(1, 0)", 1, "'NoneType' object is not callable"),
         ("sys.stdout.close()", 0, ""),
     ],
 )
