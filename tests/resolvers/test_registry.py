@@ -380,13 +380,14 @@ def test_a_distribution_with_damaged_entry_points_does_not_break_the_others(dist
 
 
 def test_a_second_copy_of_a_distribution_later_on_the_path_does_not_conflict(distribute, tmp_path):
+    again, last = tmp_path / "again", tmp_path / "last"
+    for folder, name in (again, "good"), (last, "other"):
+        folder.mkdir()
+        distribute(f"{name}-plugin", f"{name} = good_plugin:Resolver")
+        (tmp_path / f"{name}_plugin-1.2.dist-info").rename(folder / f"{name}_plugin-1.2.dist-info")
     distribute("good-plugin", "good = good_plugin:Resolver")
-    again = tmp_path / "again"
-    again.mkdir()
-    (tmp_path / "good_plugin-1.2.dist-info").rename(again / "good_plugin-1.2.dist-info")
-    distribute("good-plugin", "good = good_plugin:Resolver")
-    program = "import ctxpolicy; print(ctxpolicy.registered_resolvers()['good'].error)"
-    assert run_program(program, env=environment(tmp_path, again)) == "None"
+    program = "import ctxpolicy; print(*(ctxpolicy.registered_resolvers()[name].error for name in ('good', 'other')))"
+    assert run_program(program, env=environment(tmp_path, again, last)) == "None None"
 
 
 def test_an_installed_ctxpolicy_beside_the_source_does_not_conflict(distribute, run):
