@@ -380,6 +380,7 @@ def test_a_distribution_with_damaged_entry_points_does_not_break_the_others(dist
 
 
 def test_a_second_copy_of_a_distribution_later_on_the_path_does_not_conflict(distribute, tmp_path):
+    distribute("plain-package", "", None)  # it registers nothing
     again, last = tmp_path / "again", tmp_path / "last"
     for folder, name in (again, "good"), (last, "other"):
         folder.mkdir()
