@@ -309,3 +309,29 @@ def test_many_threads_can_record_waits_at_once(loops):
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(wait, range(4)))
     assert work.waiters == ()
+
+
+def test_waits_are_recorded_and_forgotten_under_a_lock(loops, monkeypatch):
+    held: list[bool] = []
+
+    class Submitters(dict[Any, Any]):
+        def setdefault(self, *args: Any) -> Any:
+            held.append(deadlock._graph.lock.locked())
+            return super().setdefault(*args)
+
+        def __delitem__(self, key: Any) -> None:
+            held.append(deadlock._graph.lock.locked())
+            super().__delitem__(key)
+
+    class Watched(Work):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "waiters":
+                held.append(deadlock._graph.lock.locked())
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(deadlock._graph, "submitters", Submitters())
+    work = Watched()
+    held.clear()
+    with blocked_on(work), Work(), waiting_for_loop(loops[0], limited=False):
+        assert held == [True, True]
+    assert held == [True, True, True, True]

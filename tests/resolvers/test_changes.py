@@ -130,7 +130,7 @@ def test_a_delegating_resolver_and_the_resolver_inside_both_report():
     policy = ContextPolicy(around, missing="create")
     leased = policy.get_event_loop()
     policy.set_event_loop(loop)
-    policy.set_event_loop(None)
+    around.bindings.bind(None)
     around.bindings.clear()
     assert inner.told == around.told == [(None, leased), (leased, loop), (loop, leased), (leased, None)]
 

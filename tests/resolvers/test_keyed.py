@@ -192,22 +192,58 @@ def test_threads_that_need_a_shared_keys_loop_at_once_lease_one_together(key):
     policy.resolver.release("a")
 
 
+def is_held(lock) -> bool:
+    """Return whether this thread holds ``lock``."""
+
+    def acquire() -> bool:
+        free = lock.acquire(blocking=False)
+        if free:
+            lock.release()
+        return free
+
+    return not in_new_thread(acquire)
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_only_the_slot_of_a_shared_key_is_changed_under_a_lock(shared):
     def key():
-        locked.append(in_new_thread(is_locked))
+        held.append(is_held(resolver._locks.change))
         return "a"
 
-    def is_locked():
-        free = resolver._locks.change.acquire(blocking=False)
-        if free:
-            resolver._locks.change.release()
-        return not free
-
-    locked, resolver = [], KeyedResolver(key, shared)
+    held, resolver = [], KeyedResolver(key, shared)
     resolver.set(StandInLoop())
     resolver.bindings.clear()
-    assert locked == [shared] * 4  # a change loads the slot and stores it
+    assert held == [shared] * 4  # a change loads the slot and stores it
+
+
+def test_a_shared_key_is_forgotten_under_the_lock_of_changes(key):
+    class Watched(dict):
+        def pop(self, *args):
+            held.append(is_held(resolver._locks.change))
+            return super().pop(*args)
+
+    held, resolver = [], KeyedResolver(key, shared=True)
+    resolver._shared.bindings = Watched()
+    resolver.release("a")
+    assert held == [True]
+
+
+def test_the_slots_of_all_threads_are_collected_and_listed_under_a_lock(key):
+    class Watched(weakref.WeakSet):
+        def add(self, item):
+            held.append(is_held(everywhere.lock))
+            super().add(item)
+
+        def __iter__(self):
+            held.append(is_held(everywhere.lock))
+            return super().__iter__()
+
+    held, resolver = [], KeyedResolver(key)
+    everywhere = resolver._everywhere
+    everywhere._slots = Watched()
+    in_new_thread(lambda: resolver.set(StandInLoop()))
+    resolver.release("a")
+    assert held == [True, True]
 
 
 def test_callbacks_of_a_transport_have_the_key_of_the_code_that_made_it():
