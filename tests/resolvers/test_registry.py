@@ -233,6 +233,8 @@ def test_a_shared_resolver_is_the_same_for_a_name_each_time():
 
 # --- entry points of other distributions ------------------------------------------------------------------------------
 
+METADATA = b"Metadata-Version: 2.1\nName: NAME\nVersion: 1.2\n"
+
 PLUGIN = """
 from ctxpolicy import ContextResolver
 
@@ -254,12 +256,12 @@ class Resolver(ContextResolver):
 def distribute(tmp_path):
     """Put a distribution on the path of the programs: its entry points, and its module."""
 
-    def make(name: str, entries: str, source: str | None = PLUGIN, *, metadata: bool = True) -> None:
+    def make(name: str, entries: str, source: str | None = PLUGIN, *, metadata: bytes | None = METADATA) -> None:
         module = name.replace("-", "_")
         info = tmp_path / f"{module}-1.2.dist-info"
         info.mkdir()
-        if metadata:
-            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        if metadata is not None:
+            (info / "METADATA").write_bytes(metadata.replace(b"NAME", name.encode()))
         (info / "entry_points.txt").write_text(f"[ctxpolicy.resolvers]\n{entries}\n")
         if source is not None:
             (tmp_path / f"{module}.py").write_text(source)
@@ -359,8 +361,9 @@ def test_an_entry_point_with_extras_is_loaded(distribute, run):
     assert run("print(type(ctxpolicy.get_resolver('good')).__module__)") == "good_plugin"
 
 
-def test_a_distribution_without_metadata_does_not_break_the_list(distribute, run):
-    distribute("nameless-plugin", "nameless = nameless_plugin:Resolver", metadata=False)
+@pytest.mark.parametrize("metadata", [None, b"Name: \xff"], ids=["none", "damaged"])
+def test_a_distribution_without_readable_metadata_does_not_break_the_list(distribute, run, metadata):
+    distribute("nameless-plugin", "nameless = nameless_plugin:Resolver", metadata=metadata)
     assert (
         run(
             "found = ctxpolicy.registered_resolvers()['nameless']\n"
