@@ -31,6 +31,18 @@ class Elsewhere(ctxpolicy.ProcessResolver):
         return SharedBindings(self)
 
 
+class OnlyGetAndSet(ctxpolicy.ContextResolver):
+    """Has none of the optional methods."""
+
+    loop = None
+
+    def get(self):
+        return self.loop
+
+    def set(self, loop):
+        self.loop = loop
+
+
 class SharedBindings(SlotBindings):
     def enter_scope(self, lease):
         return None
@@ -57,8 +69,9 @@ class TestWithoutALoopRunningHere:
         with ctxpolicy.install(missing="error"):
             assert block_on(where()) is block_on(where())
 
-    def test_the_coroutine_runs_on_the_bound_loop(self):
-        with ctxpolicy.install():
+    @pytest.mark.parametrize("make", [ctxpolicy.ContextVarResolver, OnlyGetAndSet])
+    def test_the_coroutine_runs_on_the_bound_loop(self, make):
+        with ctxpolicy.install(make()):
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
             assert block_on(where()) is loop
