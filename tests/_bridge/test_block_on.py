@@ -17,6 +17,7 @@ from ctxpolicy import BlockingError, LoopFactoryError, OptionError, block_on
 from ctxpolicy._bridge import block_on as block_on_module
 from ctxpolicy._bridge import run_on_other_thread
 from ctxpolicy.resolvers.slot import SlotBindings
+from ctxpolicy.testing import in_new_thread
 from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
@@ -109,6 +110,23 @@ class TestWithoutALoopRunningHere:
             assert block_on(where()) is loop
         finally:
             asyncio.set_event_loop(None)
+            loop.close()
+
+    def test_without_a_policy_of_ours_the_coroutine_runs_on_the_loop_of_a_fresh_loop_block(self):
+        with ctxpolicy.fresh_loop() as loop:
+            assert block_on(where()) is loop
+
+    def test_a_loop_that_another_thread_has_bound_and_does_not_run_is_not_used(self):
+        with ctxpolicy.install() as installation:
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            context = contextvars.copy_context()
+
+            def other():
+                assert installation.policy.resolver.binding().loop is loop
+                return block_on(where())
+
+            assert in_new_thread(lambda: context.run(other)) is not loop
             loop.close()
 
     def test_a_closed_loop_is_refused(self):

@@ -8,10 +8,12 @@ import contextvars
 import gc
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from ctxpolicy import BlockingError, ContextThreadPoolExecutor, OptionError, block_on, install
+from ctxpolicy._bridge.deadlock import Waiter, Work, blocked_on, waiting_for_loop
 from tests._bridge.calls import Gate
 from tests.support.programs import run_program
 
@@ -269,6 +271,21 @@ def test_a_job_that_is_submitted_under_a_blocked_loop_may_wait_for_that_loop(exe
 
     with install("thread"):
         assert asyncio.run(main()) == "answer"
+
+
+def test_the_result_of_a_job_that_is_done_is_never_refused(executor):
+    job = executor.submit(int)
+    concurrent.futures.wait([job])
+    left = Work(Waiter(None, job._job, blocked=False))  # the job has left this work behind when its timeout expired
+
+    async def main() -> None:
+        with pytest.raises(BlockingError), blocked_on(job._job):
+            pass
+        assert job.result() == 0
+        assert job.exception() is None
+
+    with closing(asyncio.new_event_loop()) as loop, left, waiting_for_loop(loop, limited=False):
+        loop.run_until_complete(main())
 
 
 def test_an_awaited_job_may_use_the_loop(executor):

@@ -81,6 +81,14 @@ def test_ctrl_c_ends_a_wait_for_events_that_has_begun():
     assert woken == [1]
 
 
+def test_ctrl_c_after_the_end_of_the_coroutine_is_raised_at_once(loop):
+    async def main():
+        asyncio.current_task().add_done_callback(lambda _: press_ctrl_c())
+
+    with pytest.raises(KeyboardInterrupt):
+        run_until_done(loop, main())
+
+
 def test_a_second_ctrl_c_is_raised_at_once(loop):
     async def main():
         while True:
