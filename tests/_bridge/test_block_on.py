@@ -7,6 +7,7 @@ import itertools
 import textwrap
 import threading
 import warnings
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -144,6 +145,28 @@ class TestWithoutALoopRunningHere:
 
         with ctxpolicy.install():
             assert block_on(Answer()) is block_on(where())
+
+    def test_a_coroutine_of_another_kind_is_run_as_it_is(self):
+        class Compiled(Coroutine):
+            """Has no attributes that tell its state."""
+
+            def __init__(self):
+                self.coro = where()
+
+            def __await__(self):
+                raise AssertionError("awaited by another coroutine")
+
+            def send(self, value):
+                return self.coro.send(value)
+
+            def throw(self, *details):
+                return self.coro.throw(*details)
+
+            def close(self):
+                self.coro.close()
+
+        with ctxpolicy.install():
+            assert block_on(Compiled()) is block_on(where())
 
     def test_exceptions_are_raised_in_the_caller(self):
         async def fail():
