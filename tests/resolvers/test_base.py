@@ -118,8 +118,11 @@ def test_a_loop_factory_that_is_false_as_a_boolean_is_still_used(where):
     assert repr(resolver.new()) == repr(ContextPolicy(resolver).new_event_loop()) == "of the pool"
 
 
-def test_a_policy_calls_an_overridden_new():
-    resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")})()
+@pytest.mark.parametrize("where", ["class", "object"])
+def test_a_policy_calls_an_overridden_new(where):
+    resolver = type("Own", (Plain,), {"new": lambda self: StandInLoop("its own")} if where == "class" else {})()
+    if where == "object":
+        resolver.new = lambda: StandInLoop("its own")
     assert factory_of(resolver) == resolver.new
     assert repr(ContextPolicy(resolver).new_event_loop()) == "its own"
 
