@@ -161,6 +161,14 @@ def test_release_of_a_key_whose_loop_is_running_leaves_the_loop_to_its_runner(ke
     assert loop.is_closed()
 
 
+def test_release_of_a_key_whose_lease_has_ended_forgets_the_key(key):
+    resolver = KeyedResolver(key)
+    resolver.bindings.lease(asyncio.new_event_loop)
+    resolver.binding().lease.release()
+    resolver.release("a")
+    assert not resolver.bindings.was_set()
+
+
 def test_release_of_an_unknown_key_does_nothing(key):
     resolver = KeyedResolver(key)
     resolver.set(StandInLoop())
