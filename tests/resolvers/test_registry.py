@@ -16,6 +16,7 @@ from ctxpolicy import (
     ContextResolver,
     OptionError,
     PluginError,
+    Registration,
     ThreadResolver,
     UnknownNameError,
     get_resolver,
@@ -94,6 +95,10 @@ def test_the_built_in_resolvers_are_listed_first_with_their_distribution():
         assert listed[name].summary.startswith("A context is ")
         value, version = listed[name].value, ctxpolicy.__version__
         assert repr(listed[name]) == f"<Registration {name} = {value} of ctxpolicy {version}>"
+
+
+def test_a_factory_without_a_docstring_has_an_empty_summary():
+    assert Registration("seven", here("makes_a_number"), "a-distribution", "1").summary == ""
 
 
 def test_the_list_is_read_only():
