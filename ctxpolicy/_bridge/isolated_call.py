@@ -8,6 +8,7 @@ import contextvars
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from types import CodeType, CoroutineType
 from typing import Any, Final, TypeVar, final
 
@@ -135,7 +136,9 @@ class IsolatedCall(Work):
                 self._context.run(self._call_func, lease)
             if process.id != self._process:
                 end_child(self._error)
-            _reset_thread()
+            # The loop of func may be of a kind that leaves these behind.
+            unset_running_loop()
+            sys.set_asyncgen_hooks(None, None)
             lease.give_back()
         except BaseException as error:  # noqa: BLE001 - the caller receives it, and the thread must go on
             self._fail(error)
@@ -222,7 +225,7 @@ def _bind(lease: Lease) -> Callable[[], object]:
     if not isinstance(policy, ContextPolicy):
         set_event_loop = asyncio.set_event_loop if policy is None else policy.set_event_loop
         set_event_loop(lease.loop)
-        return lambda: set_event_loop(None)
+        return partial(set_event_loop, None)
     resolver = policy.resolver
     if not resolver.bindings.is_thread_exclusive():
         return _do_nothing
@@ -232,9 +235,3 @@ def _bind(lease: Lease) -> Callable[[], object]:
 
 def _do_nothing() -> None:
     pass
-
-
-def _reset_thread() -> None:
-    """Remove from this thread the running loop and the hooks that a loop of another kind than asyncio's may leave."""
-    unset_running_loop()
-    sys.set_asyncgen_hooks(None, None)

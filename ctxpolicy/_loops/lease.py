@@ -93,21 +93,19 @@ class Lease:
         copy of the present context would keep alive whatever is leased in it.
         """
         if isinstance(factory, ReusableFactory):
-            self._open_pooled(loop_pool.take(factory))
+            pooled = loop_pool.take(factory)
+            self.loop = pooled.loop
+            self.slot = (self.loop, self.thread)
+            if pooled.snapshot is None:
+                pooled.take_snapshot(self)
+            pooled.assign(self._place, self.context)
+            self._pooled = pooled
         else:
             self.loop = record_creation(contextvars.Context().run(factory), self._place)
         _open[weakref.ref(self, _drop)] = None
         if refcount is None:
             _collect_on_growth.check(_open)
         return self.loop  # type: ignore[return-value]  # set by both branches
-
-    def _open_pooled(self, pooled: PooledLoop) -> None:
-        self.loop = pooled.loop
-        self.slot = (self.loop, self.thread)
-        if pooled.snapshot is None:
-            pooled.take_snapshot(self)
-        pooled.assign(self._place, self.context)
-        self._pooled = pooled
 
     def stands(self) -> bool:
         """Return whether the loop is open, belongs to this process, and is one that this lease must still close."""

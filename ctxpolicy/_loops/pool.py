@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import os
 import weakref
@@ -140,8 +141,9 @@ class _LoopPool:
         """Return a kept loop, or one that ``factory`` creates in an empty contextvars context."""
         # Debug mode may have been switched on after the loops were created.
         while self._kept and not debug_mode():
-            pooled = _pop(self._kept)
-            if pooled is None:
+            try:
+                pooled = self._kept.pop()
+            except IndexError:  # Another thread has taken the last one.
                 break
             if pooled.loop is not None and not pooled.loop.is_closed():
                 return pooled
@@ -167,20 +169,14 @@ class _LoopPool:
         """Close the kept loops. Loops that are leased now are not kept when their leases end."""
         self._generation = object()
         for kept in (self._of_the_parent, self._kept):
-            while (pooled := _pop(kept)) is not None:
-                pooled.close()
+            with contextlib.suppress(IndexError):  # None is left, or another thread has taken the last one.
+                while True:
+                    kept.pop().close()
 
     def close_for_good(self) -> None:
         """Close the kept loops, and keep none from now on, because the interpreter exits."""
         self._capacity = 0
         self.close()
-
-
-def _pop(kept: list[PooledLoop]) -> PooledLoop | None:
-    try:
-        return kept.pop()
-    except IndexError:  # A check before pop() would not do, because another thread may take the last one after it.
-        return None
 
 
 loop_pool: Final = _LoopPool()

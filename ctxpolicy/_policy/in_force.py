@@ -10,24 +10,16 @@ from ctxpolicy._asyncio.other_policies import is_asyncio_default
 from ctxpolicy._loops.factories import LoopFactory
 from ctxpolicy._policy.policy import ContextPolicy
 
-__all__ = ["factory_in_force", "factory_of", "leased_factory_in_force"]
+__all__ = ["factory_in_force", "leased_factory_in_force"]
 
 
 def factory_in_force() -> LoopFactory:
-    """Return the factory of new loops under the policy in force, in the present context."""
-    return factory_of(host.in_force())
+    """Return the factory of new loops under the policy in force, in the present context.
 
-
-def factory_of(policy: Any) -> LoopFactory:
-    """Return the factory of new loops under ``policy``, in the present context.
-
-    Args:
-        policy: a policy; ``None``: asyncio's default policy, which may not exist yet.
-
-    Returns:
-        the factory. For loops of asyncio's default kind it is the loop class itself (``asyncio.SelectorEventLoop`` on
-        Unix), with which callers can compare it.
+    For loops of asyncio's default kind the factory is the loop class itself (``asyncio.SelectorEventLoop`` on Unix),
+    with which callers can compare it.
     """
+    policy: Any = host.in_force()  # None: asyncio's default policy, which may not exist yet
     if isinstance(policy, ContextPolicy):
         return policy.factory_in_use()
     factory: LoopFactory = default_loop_factory() if is_asyncio_default(policy) else policy.new_event_loop
@@ -43,4 +35,4 @@ def leased_factory_in_force() -> LoopFactory:
     policy = host.in_force()
     if isinstance(policy, ContextPolicy):
         return policy.leased_factory()
-    return factory_of(policy)
+    return factory_in_force()

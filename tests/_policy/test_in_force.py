@@ -11,7 +11,7 @@ from ctxpolicy._asyncio.capabilities import default_loop_factory
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.creation import creation_site
 from ctxpolicy._loops.lease import Lease
-from ctxpolicy._policy.in_force import factory_in_force, factory_of, leased_factory_in_force
+from ctxpolicy._policy.in_force import factory_in_force, leased_factory_in_force
 from tests.support.policies import default_policy, in_force, uvloop_policy
 
 
@@ -27,7 +27,7 @@ class Makes(ContextPolicy):
 def test_under_asyncios_policy_it_is_asyncios_own_class_whether_the_policy_exists_yet_or_not():
     for policy in None, default_policy():
         with in_force(policy):
-            assert factory_in_force() is factory_of(policy) is default_loop_factory()
+            assert factory_in_force() is default_loop_factory()
 
 
 def test_under_a_context_policy_it_is_the_factory_that_the_policy_was_given():
@@ -70,8 +70,11 @@ def test_a_loop_leased_in_a_using_block_is_of_the_resolvers_kind(resolver):
 def test_an_overridden_new_event_loop_of_a_subclass_or_an_instance_is_used():
     subclass, instance = Makes(), ContextPolicy()
     instance.new_event_loop = Own  # type: ignore[method-assign]
-    assert factory_of(subclass) == subclass.leased_factory() == subclass.kind_of_loops() == subclass.new_event_loop
-    assert factory_of(instance) is instance.leased_factory() is instance.kind_of_loops() is Own
+    with in_force(subclass):
+        made_by = subclass.new_event_loop
+        assert factory_in_force() == subclass.leased_factory() == subclass.kind_of_loops() == made_by
+    with in_force(instance):
+        assert factory_in_force() is instance.leased_factory() is instance.kind_of_loops() is Own
 
 
 def test_new_event_loop_of_another_kind_of_policy_is_used():
@@ -82,7 +85,7 @@ def test_new_event_loop_of_another_kind_of_policy_is_used():
 @pytest.mark.parametrize("policy", [None, ContextPolicy, Makes, uvloop_policy])
 def test_a_leased_loop_is_of_the_same_kind_and_knows_where_it_was_made(policy):
     with in_force(policy and policy()):
-        lease, plain = Lease("a test"), factory_of(host.in_force())()
+        lease, plain = Lease("a test"), factory_in_force()()
         leased = lease.open(leased_factory_in_force())
         assert isinstance(leased, type(plain))
         assert creation_site(leased).startswith(f"{__file__}:")
