@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import importlib.util
 import socket
@@ -20,6 +21,7 @@ from ctxpolicy import LoopFactoryError, OptionError, install, isolate
 from ctxpolicy._asyncio.host import host
 from ctxpolicy._loops.creation import creation_site
 from tests._bridge.calls import Gate, here, started
+from tests.support.policies import in_force
 from tests.support.resolver_cases import ResolverCase
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -290,6 +292,13 @@ def test_without_a_factory_the_loop_may_come_from_the_policy_of_another_project(
 
     monkeypatch.setattr(type(host), "in_force", lambda _: Policy())
     assert type(asyncio.run(isolate(here))[0]) is Special
+
+
+def test_sync_code_gets_its_loop_also_before_asyncios_policy_exists():
+    with in_force(None), contextlib.closing(asyncio.SelectorEventLoop()) as loop:
+        inner = loop.run_until_complete(isolate(asyncio.get_event_loop))
+        assert isinstance(inner, asyncio.SelectorEventLoop)
+        assert inner is not loop
 
 
 def test_a_factory_that_fails_is_an_error_and_later_calls_work():
