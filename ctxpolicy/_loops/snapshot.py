@@ -41,18 +41,29 @@ class Holder(Protocol):
 class Snapshot:
     """The state of a new loop of asyncio's own kind: its attributes and the number of references to it."""
 
-    __slots__ = ("_attributes", "_last", "_reference_counts")
+    __slots__ = ("_name_of_last", "_references", "_values", "_weak_references")
 
     def __init__(self, holder: Holder) -> None:
-        self._attributes: Final = dict(vars(holder.loop))
-        self._last: Final = next(reversed(self._attributes))
-        self._reference_counts: Final = _reference_counts(holder)
+        attributes = vars(holder.loop)
+        self._values: Final = list(attributes.values())
+        self._name_of_last: Final = next(reversed(attributes))
+        self._references: Final[int] = refcount(holder.loop)
+        self._weak_references: Final = weakref.getweakrefcount(holder.loop)
 
     def unchanged(self, holder: Holder) -> bool:
-        """Return whether the loop is in the same state now."""
+        """Return whether the loop is in the same state now.
+
+        The names of the attributes are not compared, because this would double the time. The names can differ only if
+        the values do: code that renames an attribute removes one and adds another behind the last attribute, whose
+        value occurs only once.
+        """
+        values = vars(holder.loop).values()
         return (
-            _reference_counts(holder) == self._reference_counts  # first, because this check is the fastest to fail
-            and _are_identical(vars(holder.loop), self._attributes)
+            refcount(holder.loop) == self._references  # first, because this check is the fastest to fail
+            and weakref.getweakrefcount(holder.loop) == self._weak_references
+            and len(values) == len(self._values)
+            # Not ==, which may call any code and may raise, as it does for arrays of numpy.
+            and all(map(operator.is_, values, self._values))
             and is_idle(holder.loop)
         )
 
@@ -63,18 +74,4 @@ class Snapshot:
             holder: the object that refers to the loop.
             value: a new object that nothing else refers to.
         """
-        vars(holder.loop)[self._last] = self._attributes[self._last] = value
-
-
-def _are_identical(attributes: dict[str, Any], others: dict[str, Any]) -> bool:
-    """Return whether two loops have the same attributes with the same values.
-
-    The names are not compared, because this would double the time. The names can differ only if the values do: code
-    that renames an attribute removes one and adds another behind the last attribute, whose value occurs only once.
-    """
-    # Not ==, which may call any code and may raise, as it does for arrays of numpy.
-    return len(attributes) == len(others) and all(map(operator.is_, attributes.values(), others.values()))
-
-
-def _reference_counts(holder: Holder) -> tuple[int, int]:
-    return refcount(holder.loop), weakref.getweakrefcount(holder.loop)
+        vars(holder.loop)[self._name_of_last] = self._values[-1] = value
