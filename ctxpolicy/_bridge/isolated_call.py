@@ -136,7 +136,7 @@ class IsolatedCall(Work):
                 self._context.run(self._call_func, lease)
             if process.id != self._process:
                 end_child(self._error)
-            # The loop of func may be of a kind that leaves these behind.
+            # A loop of another kind than asyncio's may leave itself set as the running loop, and its hooks.
             unset_running_loop()
             sys.set_asyncgen_hooks(None, None)
             lease.give_back()

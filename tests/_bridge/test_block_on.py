@@ -19,6 +19,7 @@ from ctxpolicy._bridge import block_on as block_on_module
 from ctxpolicy._bridge import run_on_other_thread
 from ctxpolicy.resolvers.slot import SlotBindings
 from ctxpolicy.testing import in_new_thread
+from tests.support.plain import Plain
 from tests.support.policies import collect_garbage, default_policy, in_force
 from tests.support.programs import run_program
 
@@ -31,18 +32,6 @@ class Elsewhere(ctxpolicy.ProcessResolver):
     @property
     def bindings(self):
         return SharedBindings(self)
-
-
-class OnlyGetAndSet(ctxpolicy.ContextResolver):
-    """Has none of the optional methods."""
-
-    loop = None
-
-    def get(self):
-        return self.loop
-
-    def set(self, loop):
-        self.loop = loop
 
 
 class SharedBindings(SlotBindings):
@@ -71,7 +60,7 @@ class TestWithoutALoopRunningHere:
         with ctxpolicy.install(missing="error"):
             assert block_on(where()) is block_on(where())
 
-    @pytest.mark.parametrize("make", [ctxpolicy.ContextVarResolver, OnlyGetAndSet])
+    @pytest.mark.parametrize("make", [ctxpolicy.ContextVarResolver, Plain])
     def test_the_coroutine_runs_on_the_bound_loop(self, make):
         with ctxpolicy.install(make()):
             loop = asyncio.new_event_loop()

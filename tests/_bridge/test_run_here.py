@@ -105,13 +105,13 @@ def test_a_second_ctrl_c_is_raised_at_once(loop):
         task._log_destroy_pending = False
 
 
-def test_a_cancellation_without_ctrl_c_is_raised_as_cancelled_error(loop):
+@pytest.mark.parametrize("call", [lambda function: function(), in_new_thread], ids=["here", "in another thread"])
+def test_a_cancellation_without_ctrl_c_is_raised_as_cancelled_error(call, loop):
     async def main():
         raise asyncio.CancelledError
 
-    for call in lambda function: function(), in_new_thread:
-        with pytest.raises(asyncio.CancelledError):
-            call(lambda: run_until_done(loop, main()))
+    with pytest.raises(asyncio.CancelledError):
+        call(lambda: run_until_done(loop, main()))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 does not count cancellations")

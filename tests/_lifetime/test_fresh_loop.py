@@ -10,8 +10,9 @@ import threading
 import pytest
 
 import ctxpolicy
-from ctxpolicy import ContextResolver, LoopFactoryError, NoCurrentLoopError, ScopeError, fresh_loop
+from ctxpolicy import LoopFactoryError, NoCurrentLoopError, ScopeError, fresh_loop
 from ctxpolicy._asyncio.host import host
+from tests.support.plain import Plain
 from tests.support.policies import in_thread
 from tests.support.programs import run_program
 
@@ -20,19 +21,6 @@ from tests.support.programs import run_program
 def installed(resolver):
     with ctxpolicy.install(resolver, missing="error"):
         yield resolver
-
-
-class Plain(ContextResolver):
-    """A resolver with only the two methods that every resolver must have."""
-
-    def __init__(self):
-        self._local = threading.local()
-
-    def get(self):
-        return getattr(self._local, "loop", None)
-
-    def set(self, loop):
-        self._local.loop = loop
 
 
 async def forever(log):

@@ -88,6 +88,7 @@ def test_a_leased_loop_is_of_the_same_kind_and_knows_where_it_was_made(policy):
         lease, plain = Lease("a test"), factory_in_force()()
         leased = lease.open(leased_factory_in_force())
         assert isinstance(leased, type(plain))
+        assert repr(type(leased)) == repr(type(plain))
         assert creation_site(leased).startswith(f"{__file__}:")
         lease.release()
         plain.close()

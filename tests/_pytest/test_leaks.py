@@ -192,7 +192,7 @@ FIXTURES = """
 """
 
 
-@pytest.mark.parametrize("resolver", ["contextvar", "tests._pytest.plain:Plain"])
+@pytest.mark.parametrize("resolver", ["contextvar", "tests.support.plain:Plain"])
 def test_resources_of_fixtures_of_a_wider_scope_stay_and_are_no_leaks(inner: Inner, resolver: str) -> None:
     ini = f"ctxpolicy = {resolver}\nctxpolicy_missing = create\nctxpolicy_leaks = error"
     inner(FIXTURES, "-W", "error", ini=ini).assert_outcomes(passed=6)

@@ -13,19 +13,7 @@ from ctxpolicy import ContextPolicy, ContextResolver, DelegatingResolver, Lease,
 from ctxpolicy._loops.lease import open_leases
 from ctxpolicy.resolvers.base import factory_of
 from ctxpolicy.testing import StandInLoop, in_new_thread
-
-
-class Plain(ContextResolver):
-    """One loop per thread, and only the required methods."""
-
-    def __init__(self):
-        self.local = threading.local()
-
-    def get(self):
-        return getattr(self.local, "loop", None)
-
-    def set(self, loop):
-        self.local.loop = loop
+from tests.support.plain import Plain
 
 
 @pytest.fixture

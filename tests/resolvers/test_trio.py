@@ -17,6 +17,7 @@ import pytest
 import ctxpolicy
 from ctxpolicy import ChainResolver, ThreadResolver
 from ctxpolicy.testing import in_new_thread
+from tests.resolvers.processes import fork
 from tests.support.programs import run_program, run_python
 
 trio = pytest.importorskip("trio", reason="needs the package trio, which is not installed")
@@ -179,15 +180,9 @@ def test_without_trio_the_error_says_what_to_install() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the process has several threads, but trio's are idle
 def test_a_forked_child_is_in_no_trio_run_and_has_no_loop(loops: list[Loop]) -> None:
-    def main() -> int:
+    def main() -> bool:
         asyncio.set_event_loop(loops[0])
-        child = os.fork()
-        if child == 0:
-            try:
-                os._exit(0 if current() is None and runs_a_loop() and runs_trio() else 1)
-            finally:
-                os._exit(2)  # a child that fails must not go on with the tests
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return fork(lambda: current() is None and runs_a_loop() and runs_trio())
 
     def runs_a_loop() -> bool:
         return asyncio.run(asyncio.sleep(0, True))
@@ -201,7 +196,7 @@ def test_a_forked_child_is_in_no_trio_run_and_has_no_loop(loops: list[Loop]) -> 
         asyncio.set_event_loop(loops[1])
         return [before, current()]
 
-    assert in_trio(main) == 0
+    assert in_trio(main)
 
 
 AGREEMENT = """

@@ -1,4 +1,4 @@
-"""A resolver that derives from ContextResolver directly, without the helper class SlotResolver."""
+"""A resolver with only the two methods that every resolver must have."""
 
 from __future__ import annotations
 
